@@ -1,0 +1,130 @@
+//! What a block orders: for each active namespace, in ascending order, its transactions.
+//!
+//! ```text
+//! body: lane count (varint) ‖ lanes
+//! lane: namespace (8) ‖ transaction count (varint) ‖ transactions without their namespace field
+//! transaction in a lane: kind (1) ‖ expiry height (8) ‖ payload length (varint) ‖ payload
+//! ```
+//!
+//! A lane is never empty, and namespaces strictly ascend: a body has one encoding.
+
+use crate::{Digest, Namespace, Transaction, TransactionKind};
+use bytes::{BufMut, Bytes};
+use commonware_codec::{Buf, Encode, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadExt, Write};
+use commonware_cryptography::{Hasher, Sha256};
+
+/// The bounds that a body is decoded under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyBounds {
+    /// Most bytes of an encoded body.
+    pub bytes_max: usize,
+    /// Most transactions in a body, over all lanes.
+    pub transactions_max: usize,
+    /// Most bytes of one payload.
+    pub payload_bytes_max: usize,
+}
+
+/// One namespace's transactions in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// Its transactions in order; never empty; each one's `namespace` is the lane's.
+    pub transactions: Vec<Transaction>,
+}
+
+/// What a block orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// Active lanes, ascending by namespace.
+    pub lanes: Vec<Lane>,
+}
+
+impl Body {
+    /// SHA-256 of the encoding.
+    #[must_use]
+    pub fn root(&self) -> Digest {
+        Sha256::hash(&[&self.encode()])
+    }
+
+    /// All transactions, lane by lane.
+    pub fn transactions(&self) -> impl Iterator<Item = &Transaction> {
+        self.lanes.iter().flat_map(|lane| &lane.transactions)
+    }
+
+    /// The lane of `namespace`, if it is active in this block.
+    #[must_use]
+    pub fn lane(&self, namespace: Namespace) -> Option<&Lane> {
+        let index = self.lanes.binary_search_by_key(&namespace, |lane| lane.namespace).ok()?;
+        self.lanes.get(index)
+    }
+}
+
+impl Write for Body {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.lanes.len().write(buf);
+        for lane in &self.lanes {
+            lane.namespace.write(buf);
+            lane.transactions.len().write(buf);
+            for transaction in &lane.transactions {
+                (transaction.kind as u8).write(buf);
+                transaction.expiry_height.write(buf);
+                transaction.payload.write(buf);
+            }
+        }
+    }
+}
+
+impl EncodeSize for Body {
+    fn encode_size(&self) -> usize {
+        self.lanes.len().encode_size()
+            + self
+                .lanes
+                .iter()
+                .map(|lane| {
+                    Namespace::SIZE
+                        + lane.transactions.len().encode_size()
+                        + lane.transactions.iter().map(encoded_bytes_in_lane).sum::<usize>()
+                })
+                .sum::<usize>()
+    }
+}
+
+/// Bytes that a transaction takes inside its lane.
+#[must_use]
+pub fn encoded_bytes_in_lane(transaction: &Transaction) -> usize {
+    1 + u64::SIZE + transaction.payload.encode_size()
+}
+
+impl Read for Body {
+    type Cfg = BodyBounds;
+    fn read_cfg(buf: &mut impl Buf, bounds: &BodyBounds) -> Result<Self, Error> {
+        let bytes_at_start = buf.remaining();
+        let mut transactions_left = bounds.transactions_max;
+        let lane_count = usize::read_cfg(buf, &RangeCfg::new(0..=transactions_left))?;
+        let mut lanes: Vec<Lane> = Vec::new();
+        for _ in 0..lane_count {
+            let namespace = Namespace::read(buf)?;
+            if lanes.last().is_some_and(|last| last.namespace >= namespace) {
+                return Err(Error::Invalid("Body", "namespaces must strictly ascend"));
+            }
+            let count = usize::read_cfg(buf, &RangeCfg::new(1..=transactions_left))?;
+            transactions_left -= count;
+            let mut transactions = Vec::new();
+            for _ in 0..count {
+                transactions.push(Transaction {
+                    kind: TransactionKind::try_from(u8::read(buf)?)?,
+                    namespace,
+                    expiry_height: u64::read(buf)?,
+                    payload: Bytes::read_cfg(buf, &RangeCfg::new(0..=bounds.payload_bytes_max))?,
+                });
+                let bytes_read = bytes_at_start - buf.remaining();
+                if bytes_read > bounds.bytes_max {
+                    return Err(Error::InvalidLength(bytes_read));
+                }
+            }
+            lanes.push(Lane { namespace, transactions });
+        }
+        Ok(Self { lanes })
+    }
+}

@@ -1,0 +1,261 @@
+//! `chain.toml`: the one file that defines a network. Its SHA-256, as `sha256sum` prints it, names the
+//! network: it is the consensus namespace that every vote is signed under, and part of the QUIC ALPN.
+
+use crate::{
+    Committee, Digest, Namespace,
+    body::BodyBounds,
+    committee::{CommitteeError, Seat},
+    header::{Header, L1Origin, VERSION},
+    ledger::Ledger,
+};
+use commonware_cryptography::{Hasher, Sha256};
+use serde::{Deserialize, Serialize};
+
+/// Most namespaces that a chain may open.
+pub const NAMESPACES_MAX: usize = 4096;
+/// Most seats in a committee: what one certificate's bitmap and the L1 contract are sized for.
+pub const SEATS_MAX: usize = 128;
+
+/// Why a `chain.toml` was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// Not UTF-8.
+    #[error("chain file is not UTF-8 text: {0}")]
+    Utf8(#[from] std::str::Utf8Error),
+    /// Not the expected TOML.
+    #[error("chain file: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A key holds a value out of its range.
+    #[error("chain file: `{key}`: expected {expected}, got {got}")]
+    OutOfRange {
+        /// The key, as a dotted path.
+        key: &'static str,
+        /// What is admitted.
+        expected: String,
+        /// What the file has.
+        got: String,
+    },
+    /// The committee is not one that can sign.
+    #[error("chain file: `seats`: {0}")]
+    Committee(#[from] CommitteeError),
+}
+
+/// How a namespace's transactions are ordered inside its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Ordering {
+    /// In the order of arrival at the proposer. Arrival cannot be checked, so nothing is.
+    FirstCome,
+    /// A bundle signed by the auction key, where there is one, opens the lane.
+    Express {
+        /// The ed25519 key of the namespace's auction.
+        #[serde(with = "crate::header::hex_digest")]
+        auction_key: Digest,
+    },
+}
+
+/// A namespace that the chain orders for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamespaceSpec {
+    /// Its id.
+    pub id: Namespace,
+    /// A name for people.
+    pub name: String,
+    /// The EIP-155 chain id of its transactions, where it speaks Ethereum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evm_chain_id: Option<u64>,
+    /// How its lane is ordered.
+    pub ordering: Ordering,
+}
+
+/// The L1 that the chain settles on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct L1Spec {
+    /// The L1's EIP-155 chain id.
+    pub chain_id: u64,
+    /// The `FinalityLightClient`'s address: `0x` and 40 hex digits.
+    pub light_client: String,
+    /// The L1 block that genesis stands on.
+    pub origin: L1Origin,
+}
+
+/// Bounds and timings that every member must share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// Most bytes of a block's encoded body.
+    pub block_bytes_max: usize,
+    /// Most transactions in a block.
+    pub block_transactions_max: usize,
+    /// Most bytes of a transaction's payload.
+    pub payload_bytes_max: usize,
+    /// Blocks within which a transaction must be ordered, and within which it must not repeat.
+    pub expiry_blocks: u64,
+    /// Time that a leader has to propose.
+    pub leader_timeout_ms: u64,
+    /// Time in which a view must be certified.
+    pub certification_timeout_ms: u64,
+    /// Time between nullify votes for a view that nobody leaves.
+    pub timeout_retry_ms: u64,
+    /// Time between blocks when there is nothing to order. Below `leader_timeout_ms`.
+    pub idle_interval_ms: u64,
+    /// How far a block's timestamp may lie ahead of a member's clock before that member waits.
+    pub clock_drift_ms_max: u64,
+    /// Views that a leader keeps.
+    pub leader_term_views: u64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            block_bytes_max: 1 << 20,
+            block_transactions_max: 1 << 14,
+            payload_bytes_max: 128 * 1024,
+            expiry_blocks: 512,
+            leader_timeout_ms: 1_000,
+            certification_timeout_ms: 2_000,
+            timeout_retry_ms: 2_000,
+            idle_interval_ms: 250,
+            clock_drift_ms_max: 500,
+            leader_term_views: 1,
+        }
+    }
+}
+
+impl Parameters {
+    /// The bounds that bodies are decoded under.
+    #[must_use]
+    pub const fn body_bounds(&self) -> BodyBounds {
+        BodyBounds {
+            bytes_max: self.block_bytes_max,
+            transactions_max: self.block_transactions_max,
+            payload_bytes_max: self.payload_bytes_max,
+        }
+    }
+}
+
+/// `chain.toml` as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainFile {
+    /// The chain's id: in every header and every transaction id.
+    pub chain_id: u64,
+    /// A name for people.
+    pub name: String,
+    /// Genesis time, in milliseconds since the Unix epoch.
+    pub genesis_timestamp_ms: u64,
+    /// Bounds and timings.
+    #[serde(default)]
+    pub parameters: Parameters,
+    /// The L1.
+    pub l1: L1Spec,
+    /// Epoch 0's committee, ascending by node key.
+    pub seats: Vec<Seat>,
+    /// Open namespaces, ascending by id.
+    pub namespaces: Vec<NamespaceSpec>,
+}
+
+/// A checked `chain.toml`, with the hash that names its network.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// SHA-256 of the file.
+    pub hash: Digest,
+    /// The file's content.
+    pub file: ChainFile,
+    /// Epoch 0's committee; every proof of possession has been checked.
+    pub committee: Committee,
+}
+
+impl Chain {
+    /// Reads and checks the bytes of a `chain.toml`.
+    ///
+    /// # Errors
+    /// [`ChainError`], naming the key, what was expected and what came.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ChainError> {
+        let file: ChainFile = toml::from_str(std::str::from_utf8(bytes)?)?;
+        file.check()?;
+        let hash = Sha256::hash(&[bytes]);
+        let committee = Committee::new(file.seats.clone())?;
+        Ok(Self { hash, file, committee })
+    }
+
+    /// The spec of an open namespace.
+    #[must_use]
+    pub fn namespace(&self, namespace: Namespace) -> Option<&NamespaceSpec> {
+        let index = self.file.namespaces.binary_search_by_key(&namespace, |spec| spec.id).ok()?;
+        self.file.namespaces.get(index)
+    }
+
+    /// The genesis header: height 0, view 0, an empty body, signed by nobody.
+    #[must_use]
+    pub fn genesis(&self) -> Header {
+        Header {
+            version: VERSION,
+            chain_id: self.file.chain_id,
+            height: 0,
+            epoch: 0,
+            view: 0,
+            parent_view: 0,
+            // Genesis names the network where others name their parent.
+            parent: self.hash,
+            proposer_seat: 0,
+            timestamp_ms: self.file.genesis_timestamp_ms,
+            l1_origin: self.file.l1.origin,
+            inbox_cursor: 0,
+            body_root: crate::Body::default().root(),
+            namespaces_root: crate::NamespaceTable::default().root(),
+            ledger_root: Ledger::genesis(self).root(),
+            next_committee: self.committee.digest(),
+            randomness: Digest([0; 32]),
+        }
+    }
+}
+
+impl ChainFile {
+    fn check(&self) -> Result<(), ChainError> {
+        let parameters = &self.parameters;
+        in_range("parameters.block_bytes_max", parameters.block_bytes_max, 1 << 10, 16 << 20)?;
+        in_range("parameters.block_transactions_max", parameters.block_transactions_max, 1, 1 << 20)?;
+        // A transaction that fits no block would wait forever: leave room for the lane around it.
+        in_range("parameters.payload_bytes_max", parameters.payload_bytes_max, 1, parameters.block_bytes_max - 64)?;
+        in_range("parameters.expiry_blocks", parameters.expiry_blocks, 2, 1 << 16)?;
+        in_range("parameters.leader_timeout_ms", parameters.leader_timeout_ms, 50, 60_000)?;
+        in_range(
+            "parameters.certification_timeout_ms",
+            parameters.certification_timeout_ms,
+            parameters.leader_timeout_ms + 1,
+            120_000,
+        )?;
+        in_range("parameters.timeout_retry_ms", parameters.timeout_retry_ms, 50, 120_000)?;
+        in_range("parameters.idle_interval_ms", parameters.idle_interval_ms, 1, parameters.leader_timeout_ms / 2)?;
+        in_range("parameters.clock_drift_ms_max", parameters.clock_drift_ms_max, 1, 60_000)?;
+        in_range("parameters.leader_term_views", parameters.leader_term_views, 1, 1_000)?;
+        in_range("namespaces", self.namespaces.len(), 1, NAMESPACES_MAX)?;
+        in_range("seats", self.seats.len(), 1, SEATS_MAX)?;
+        if !self.namespaces.is_sorted_by(|a, b| a.id < b.id) {
+            return Err(ChainError::OutOfRange {
+                key: "namespaces.id",
+                expected: "strictly ascending ids".into(),
+                got: format!("{:?}", self.namespaces.iter().map(|spec| spec.id.0).collect::<Vec<_>>()),
+            });
+        }
+        let address = self.l1.light_client.strip_prefix("0x").unwrap_or_default();
+        if address.len() != 40 || hex::decode(address).is_err() {
+            return Err(ChainError::OutOfRange {
+                key: "l1.light_client",
+                expected: "0x and 40 hex digits".into(),
+                got: self.l1.light_client.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn in_range<T: PartialOrd + std::fmt::Display>(key: &'static str, got: T, min: T, max: T) -> Result<(), ChainError> {
+    if got < min || got > max {
+        return Err(ChainError::OutOfRange { key, expected: format!("{min} to {max}"), got: got.to_string() });
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The block header: fixed-size big-endian fields, so that a contract can read it from `calldata`.
+//! Its SHA-256 is the payload that the committee signs.
+//!
+//! | offset | size | field |
+//! |---|---|---|
+//! | 0 | 2 | version |
+//! | 2 | 8 | chain id |
+//! | 10 | 8 | height |
+//! | 18 | 8 | epoch |
+//! | 26 | 8 | view |
+//! | 34 | 8 | parent view |
+//! | 42 | 32 | parent digest |
+//! | 74 | 4 | proposer seat |
+//! | 78 | 8 | timestamp (ms) |
+//! | 86 | 8 | L1 origin: block number |
+//! | 94 | 32 | L1 origin: block hash |
+//! | 126 | 8 | inbox cursor |
+//! | 134 | 32 | body root |
+//! | 166 | 32 | namespaces root |
+//! | 198 | 32 | ledger root |
+//! | 230 | 32 | next-committee digest (zero except in an epoch's last block) |
+//! | 262 | 32 | randomness reveal digest |
+//! | 294 | | end |
+
+use crate::Digest;
+use bytes::BufMut;
+use commonware_codec::{Buf, Encode, Error, FixedSize, Read, ReadExt, Write};
+use commonware_cryptography::{Hasher, Sha256};
+use serde::{Deserialize, Serialize};
+
+/// The header version that this code writes and reads.
+pub const VERSION: u16 = 1;
+
+/// A point on the L1 chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct L1Origin {
+    /// Block number.
+    pub number: u64,
+    /// Block hash.
+    #[serde(with = "crate::header::hex_digest")]
+    pub hash: Digest,
+}
+
+/// What the committee signs. Layout in the module's first lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Header {
+    /// Always [`VERSION`].
+    pub version: u16,
+    /// The chain's id, from `chain.toml`.
+    pub chain_id: u64,
+    /// Blocks since genesis, which has height 0.
+    pub height: u64,
+    /// The epoch whose committee ordered this block.
+    pub epoch: u64,
+    /// The view in which it was first proposed.
+    pub view: u64,
+    /// The view of its parent.
+    pub parent_view: u64,
+    /// SHA-256 of the parent's header.
+    #[serde(with = "hex_digest")]
+    pub parent: Digest,
+    /// The seat that proposed it.
+    pub proposer_seat: u32,
+    /// Milliseconds since the Unix epoch; greater than the parent's.
+    pub timestamp_ms: u64,
+    /// The L1 block up to which L1 events are taken in.
+    pub l1_origin: L1Origin,
+    /// Inbox entries consumed so far.
+    pub inbox_cursor: u64,
+    /// SHA-256 of the body's encoding.
+    #[serde(with = "hex_digest")]
+    pub body_root: Digest,
+    /// Root of the [`crate::NamespaceTable`].
+    #[serde(with = "hex_digest")]
+    pub namespaces_root: Digest,
+    /// Root over every open namespace: see `docs/protocol.md`.
+    #[serde(with = "hex_digest")]
+    pub ledger_root: Digest,
+    /// Digest of the committee of epoch + 2; zero except in an epoch's last block.
+    #[serde(with = "hex_digest")]
+    pub next_committee: Digest,
+    /// Digest of this block's randomness reveal; zero where there is none.
+    #[serde(with = "hex_digest")]
+    pub randomness: Digest,
+}
+
+impl Header {
+    /// SHA-256 of the encoding: the payload that the committee signs.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Sha256::hash(&[&self.encode()])
+    }
+}
+
+impl Write for Header {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.version.write(buf);
+        self.chain_id.write(buf);
+        self.height.write(buf);
+        self.epoch.write(buf);
+        self.view.write(buf);
+        self.parent_view.write(buf);
+        self.parent.write(buf);
+        self.proposer_seat.write(buf);
+        self.timestamp_ms.write(buf);
+        self.l1_origin.number.write(buf);
+        self.l1_origin.hash.write(buf);
+        self.inbox_cursor.write(buf);
+        self.body_root.write(buf);
+        self.namespaces_root.write(buf);
+        self.ledger_root.write(buf);
+        self.next_committee.write(buf);
+        self.randomness.write(buf);
+    }
+}
+
+impl FixedSize for Header {
+    const SIZE: usize = 294;
+}
+
+impl Read for Header {
+    type Cfg = ();
+    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
+        let header = Self {
+            version: u16::read(buf)?,
+            chain_id: u64::read(buf)?,
+            height: u64::read(buf)?,
+            epoch: u64::read(buf)?,
+            view: u64::read(buf)?,
+            parent_view: u64::read(buf)?,
+            parent: Digest::read(buf)?,
+            proposer_seat: u32::read(buf)?,
+            timestamp_ms: u64::read(buf)?,
+            l1_origin: L1Origin {
+                number: u64::read(buf)?,
+                hash: Digest::read(buf)?,
+            },
+            inbox_cursor: u64::read(buf)?,
+            body_root: Digest::read(buf)?,
+            namespaces_root: Digest::read(buf)?,
+            ledger_root: Digest::read(buf)?,
+            next_committee: Digest::read(buf)?,
+            randomness: Digest::read(buf)?,
+        };
+        if header.version != VERSION {
+            return Err(Error::Invalid("Header", "unknown version"));
+        }
+        Ok(header)
+    }
+}
+
+/// A digest as `0x`-prefixed hex, for JSON and TOML.
+pub mod hex_digest {
+    use crate::Digest;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes `0x` and 64 hex digits.
+    ///
+    /// # Errors
+    /// Whatever the serializer returns.
+    pub fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("0x{}", hex::encode(digest)))
+    }
+
+    /// Reads 64 hex digits, with or without `0x`.
+    ///
+    /// # Errors
+    /// When the text is not 32 bytes of hex.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = [0u8; 32];
+        hex::decode_to_slice(text.trim_start_matches("0x"), &mut bytes)
+            .map_err(|error| D::Error::custom(format!("expected 32 bytes of hex, got {text:?}: {error}")))?;
+        Ok(Digest(bytes))
+    }
+}

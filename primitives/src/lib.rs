@@ -1,0 +1,39 @@
+//! What both machines speak: the committee that orders and the appliance that folds agree on these
+//! types, and on nothing else.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`chain`] | `chain.toml`: the one file that defines a network, and the hash that names it |
+//! | [`transaction`] | a namespace's opaque payload, with its kind and expiry |
+//! | [`header`], [`body`], [`block`] | what the committee signs, and what it orders |
+//! | [`merkle`], [`table`] | SHA-256 Merkle trees, and the namespace table under a header |
+//! | [`accumulator`] | a namespace's running Poseidon2 commitment to everything ordered for it |
+//! | [`committee`], [`certificate`] | seats with their BLS keys, and the aggregated signature they make |
+//! | [`receipt`] | proofs for people who trust nobody but a committee |
+//!
+//! Every encoding is canonical (`encode(decode(bytes)) == bytes`), bounded before it allocates, and
+//! laid out byte by byte in `docs/protocol.md`.
+
+pub mod accumulator;
+pub mod block;
+pub mod body;
+pub mod certificate;
+pub mod chain;
+pub mod committee;
+pub mod header;
+pub mod ledger;
+pub mod merkle;
+pub mod receipt;
+pub mod table;
+pub mod transaction;
+
+pub use accumulator::Accumulator;
+pub use block::Block;
+pub use body::Body;
+pub use certificate::Certificate;
+pub use chain::{Chain, Parameters};
+pub use commonware_cryptography::sha256::Digest;
+pub use committee::Committee;
+pub use header::Header;
+pub use table::{NamespaceLeaf, NamespaceTable};
+pub use transaction::{Namespace, Transaction, TransactionId, TransactionKind};
