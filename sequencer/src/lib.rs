@@ -1,1 +1,3 @@
-//! placeholder
+//! The committee member: transport, ordering, block building, consensus and interface.
+
+pub mod channels;
