@@ -49,7 +49,7 @@ pub enum Ordering {
     /// A bundle signed by the auction key, where there is one, opens the lane.
     Express {
         /// The ed25519 key of the namespace's auction.
-        #[serde(with = "crate::header::hex_digest")]
+        #[serde(with = "crate::hexadecimal::digest")]
         auction_key: Digest,
     },
 }

@@ -37,7 +37,7 @@ pub struct L1Origin {
     /// Block number.
     pub number: u64,
     /// Block hash.
-    #[serde(with = "crate::header::hex_digest")]
+    #[serde(with = "crate::hexadecimal::digest")]
     pub hash: Digest,
 }
 
@@ -57,7 +57,7 @@ pub struct Header {
     /// The view of its parent.
     pub parent_view: u64,
     /// SHA-256 of the parent's header.
-    #[serde(with = "hex_digest")]
+    #[serde(with = "crate::hexadecimal::digest")]
     pub parent: Digest,
     /// The seat that proposed it.
     pub proposer_seat: u32,
@@ -68,19 +68,19 @@ pub struct Header {
     /// Inbox entries consumed so far.
     pub inbox_cursor: u64,
     /// SHA-256 of the body's encoding.
-    #[serde(with = "hex_digest")]
+    #[serde(with = "crate::hexadecimal::digest")]
     pub body_root: Digest,
     /// Root of the [`crate::NamespaceTable`].
-    #[serde(with = "hex_digest")]
+    #[serde(with = "crate::hexadecimal::digest")]
     pub namespaces_root: Digest,
     /// Root over every open namespace: see `docs/protocol.md`.
-    #[serde(with = "hex_digest")]
+    #[serde(with = "crate::hexadecimal::digest")]
     pub ledger_root: Digest,
     /// Digest of the committee of epoch + 2; zero except in an epoch's last block.
-    #[serde(with = "hex_digest")]
+    #[serde(with = "crate::hexadecimal::digest")]
     pub next_committee: Digest,
     /// Digest of this block's randomness reveal; zero where there is none.
-    #[serde(with = "hex_digest")]
+    #[serde(with = "crate::hexadecimal::digest")]
     pub randomness: Digest,
 }
 
@@ -131,10 +131,7 @@ impl Read for Header {
             parent: Digest::read(buf)?,
             proposer_seat: u32::read(buf)?,
             timestamp_ms: u64::read(buf)?,
-            l1_origin: L1Origin {
-                number: u64::read(buf)?,
-                hash: Digest::read(buf)?,
-            },
+            l1_origin: L1Origin { number: u64::read(buf)?, hash: Digest::read(buf)? },
             inbox_cursor: u64::read(buf)?,
             body_root: Digest::read(buf)?,
             namespaces_root: Digest::read(buf)?,
@@ -149,28 +146,4 @@ impl Read for Header {
     }
 }
 
-/// A digest as `0x`-prefixed hex, for JSON and TOML.
-pub mod hex_digest {
-    use crate::Digest;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// Writes `0x` and 64 hex digits.
-    ///
-    /// # Errors
-    /// Whatever the serializer returns.
-    pub fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("0x{}", hex::encode(digest)))
-    }
-
-    /// Reads 64 hex digits, with or without `0x`.
-    ///
-    /// # Errors
-    /// When the text is not 32 bytes of hex.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let mut bytes = [0u8; 32];
-        hex::decode_to_slice(text.trim_start_matches("0x"), &mut bytes)
-            .map_err(|error| D::Error::custom(format!("expected 32 bytes of hex, got {text:?}: {error}")))?;
-        Ok(Digest(bytes))
-    }
-}
+pub use crate::hexadecimal::digest as hex_digest;

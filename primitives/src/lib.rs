@@ -8,8 +8,11 @@
 //! | [`header`], [`body`], [`block`] | what the committee signs, and what it orders |
 //! | [`merkle`], [`table`] | SHA-256 Merkle trees, and the namespace table under a header |
 //! | [`accumulator`] | a namespace's running Poseidon2 commitment to everything ordered for it |
+//! | [`ledger`] | what carries over from block to block for every open namespace |
 //! | [`committee`], [`certificate`] | seats with their BLS keys, and the aggregated signature they make |
-//! | [`receipt`] | proofs for people who trust nobody but a committee |
+//! | [`network`], [`header_chain`] | what a verifier trusts, and headers under a certificate of it |
+//! | [`receipt`], [`range`] | proofs for people who trust nobody but a committee |
+//! | [`hexadecimal`] | bytes as text in JSON and TOML |
 //!
 //! Every encoding is canonical (`encode(decode(bytes)) == bytes`), bounded before it allocates, and
 //! laid out byte by byte in `docs/protocol.md`.
@@ -21,8 +24,13 @@ pub mod certificate;
 pub mod chain;
 pub mod committee;
 pub mod header;
+pub mod header_chain;
+pub mod hexadecimal;
 pub mod ledger;
 pub mod merkle;
+pub mod network;
+mod poseidon2;
+pub mod range;
 pub mod receipt;
 pub mod table;
 pub mod transaction;
@@ -32,8 +40,9 @@ pub use block::Block;
 pub use body::Body;
 pub use certificate::Certificate;
 pub use chain::{Chain, Parameters};
-pub use commonware_cryptography::sha256::Digest;
 pub use committee::Committee;
+pub use commonware_cryptography::sha256::Digest;
 pub use header::Header;
+pub use ledger::Ledger;
 pub use table::{NamespaceLeaf, NamespaceTable};
 pub use transaction::{Namespace, Transaction, TransactionId, TransactionKind};

@@ -78,7 +78,8 @@ impl TryFrom<u8> for TransactionKind {
 pub type TransactionId = Digest;
 
 /// A namespace's opaque payload, with its kind and expiry.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Transaction {
     /// Who put it here.
     pub kind: TransactionKind,
@@ -89,6 +90,7 @@ pub struct Transaction {
     /// blocks knows every transaction that could repeat.
     pub expiry_height: u64,
     /// Opaque bytes: at most [`crate::Parameters::payload_bytes_max`].
+    #[serde(with = "crate::hexadecimal::payload")]
     pub payload: Bytes,
 }
 
