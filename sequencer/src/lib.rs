@@ -1,3 +1,11 @@
 //! The committee member: transport, ordering, block building, consensus and interface.
 
+pub mod block;
 pub mod channels;
+pub mod clock;
+pub mod config;
+pub mod consensus;
+pub mod keys;
+pub mod ledgers;
+pub mod peers;
+pub mod status;

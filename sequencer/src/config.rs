@@ -1,0 +1,289 @@
+//! A node's own configuration: a TOML file, then the environment, then flags; the last one wins.
+//!
+//! What all nodes of a network must share is in `chain.toml` ([`sinter_primitives::Chain`]); what is here
+//! belongs to one node. Environment variables are the keys in capitals behind `SINTER_`, with `__`
+//! between levels: `SINTER_MEMPOOL__BYTES_MAX=1048576`.
+
+use figment::{
+    Figment,
+    providers::{Env, Serialized},
+};
+use serde::{Deserialize, Serialize};
+use sinter_primitives::Namespace;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// The prefix of the environment variables that this reads.
+pub const ENV_PREFIX: &str = "SINTER_";
+/// Set by the launcher to say where the file is; no key of it.
+const ENV_CONFIG: &str = "config";
+
+/// Why a node's configuration was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be opened.
+    #[error("configuration file {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not TOML.
+    #[error("configuration file {path}: expected TOML, got: {message}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+    /// A key is missing, unknown, or of the wrong type; the message names it and where it was set.
+    #[error("configuration: {0}")]
+    Key(#[from] Box<figment::Error>),
+    /// A key holds a value out of its range.
+    #[error("configuration: `{key}`: expected {expected}, got {got}")]
+    OutOfRange {
+        /// The key, as a dotted path.
+        key: String,
+        /// What is admitted.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+}
+
+/// A namespace, as this node serves it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NamespaceConfig {
+    /// The rollup's own Ethereum JSON-RPC, to which `eth_` methods that this node does not serve are passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_url: Option<String>,
+}
+
+/// A node's own configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The network's `chain.toml`.
+    pub chain: PathBuf,
+    /// Where everything durable lives: votes, blocks, index.
+    pub data_dir: PathBuf,
+    /// The ed25519 key that peers know this node by: hex, mode 0600.
+    pub node_key_file: PathBuf,
+    /// The BLS key that it votes with: hex, mode 0600.
+    pub bls_key_file: PathBuf,
+    /// The UDP address that peers reach it at.
+    pub listen: SocketAddr,
+    /// The address of the JSON-RPC, over HTTP and WebSocket.
+    pub rpc_listen: SocketAddr,
+    /// The address of `/metrics`; without it, the RPC's own serves them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// Blocks that stay on disk behind the last finalized one.
+    #[serde(default = "default_retention_blocks")]
+    pub retention_blocks: u64,
+    /// Bytes that must stay free under `data_dir`; below them the node stops while it still can cleanly.
+    #[serde(default = "default_disk_free_bytes_min")]
+    pub disk_free_bytes_min: u64,
+    /// Threads for tasks; as many again compute signatures and hashes.
+    #[serde(default = "default_worker_threads")]
+    pub worker_threads: usize,
+    /// Addresses that replace those of `chain.toml`: node key (hex) to `host:port`.
+    #[serde(default)]
+    pub peers: BTreeMap<String, String>,
+    /// Namespaces that this node serves in a particular way, by id.
+    #[serde(default)]
+    pub namespaces: BTreeMap<NamespaceId, NamespaceConfig>,
+    /// What is logged, in `tracing-subscriber`'s filter syntax.
+    #[serde(default = "default_log")]
+    pub log: String,
+}
+
+fn default_retention_blocks() -> u64 {
+    1_000_000
+}
+
+fn default_disk_free_bytes_min() -> u64 {
+    256 << 20
+}
+
+fn default_worker_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
+
+fn default_log() -> String {
+    "info".into()
+}
+
+impl NodeConfig {
+    /// Reads `file`, then the environment, then `overrides` (whose `None`s must be skipped when
+    /// serialized), and checks the result. Paths in the file are relative to the file's directory.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the key.
+    pub fn load(file: Option<&Path>, overrides: &impl Serialize) -> Result<Self, ConfigError> {
+        let mut figment = Figment::new();
+        if let Some(path) = file {
+            // figment takes an absent file for an empty one; a path that was named must be there.
+            let text =
+                std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.into(), source })?;
+            let mut values: toml::Table = toml::from_str(&text)
+                .map_err(|error| ConfigError::Syntax { path: path.into(), message: error.to_string() })?;
+            make_paths_absolute(&mut values, path.parent().unwrap_or(Path::new(".")));
+            figment = figment.merge(Serialized::defaults(values));
+        }
+        let config: Self = figment
+            .merge(Env::prefixed(ENV_PREFIX).ignore(&[ENV_CONFIG]).split("__"))
+            .merge(Serialized::defaults(overrides))
+            .extract()
+            .map_err(Box::new)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        in_range("worker_threads", self.worker_threads, 1, 1024)?;
+        // A node must hold enough for a peer that was away to catch up from, and its own window of ids.
+        in_range("retention_blocks", self.retention_blocks, 1 << 10, u64::MAX)?;
+        // The databases need room to end a write that has begun.
+        in_range("disk_free_bytes_min", self.disk_free_bytes_min, 16 << 20, u64::MAX)?;
+        for (key, address) in &self.peers {
+            let bytes = hex::decode(key.trim_start_matches("0x")).unwrap_or_default();
+            if bytes.len() != 32 {
+                return Err(ConfigError::OutOfRange {
+                    key: format!("peers.{key}"),
+                    expected: "a node key of 64 hex digits".into(),
+                    got: key.clone(),
+                });
+            }
+            crate::peers::parse_address(address).map_err(|error| ConfigError::OutOfRange {
+                key: format!("peers.{key}"),
+                expected: error.expected.into(),
+                got: address.clone(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn in_range<T: PartialOrd + std::fmt::Display>(key: &str, got: T, min: T, max: T) -> Result<(), ConfigError> {
+    if got < min || got > max {
+        return Err(ConfigError::OutOfRange {
+            key: key.into(),
+            expected: format!("{min} to {max}"),
+            got: got.to_string(),
+        });
+    }
+    Ok(())
+}
+
+fn make_paths_absolute(values: &mut toml::Table, base: &Path) {
+    for key in ["chain", "data_dir", "node_key_file", "bls_key_file"] {
+        if let Some(toml::Value::String(path)) = values.get_mut(key) {
+            *path = base.join(&*path).display().to_string();
+        }
+    }
+}
+
+/// A namespace's id as the key of a table, where only text may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamespaceId(pub Namespace);
+
+impl Serialize for NamespaceId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for NamespaceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let id = text.parse().map_err(|_| {
+            serde::de::Error::custom(format!("expected a namespace id as a whole number, got {text:?}"))
+        })?;
+        Ok(Self(Namespace(id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const MINIMAL: &str = r#"
+        chain = "chain.toml"
+        data_dir = "data"
+        node_key_file = "node.key"
+        bls_key_file = "/keys/bls.key"
+        listen = "127.0.0.1:7000"
+        rpc_listen = "127.0.0.1:7001"
+    "#;
+
+    #[derive(Serialize, Default)]
+    struct Flags {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rpc_listen: Option<SocketAddr>,
+    }
+
+    fn load(text: &str) -> Result<NodeConfig, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        std::fs::write(&path, text).unwrap();
+        NodeConfig::load(Some(&path), &Flags::default())
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let config = load(MINIMAL).unwrap();
+        assert!(config.chain.is_absolute() && config.chain.ends_with("chain.toml"));
+        assert_eq!(config.bls_key_file, Path::new("/keys/bls.key"));
+        assert_eq!(config.retention_blocks, 1_000_000);
+    }
+
+    #[test]
+    fn flags_win() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        std::fs::write(&path, MINIMAL).unwrap();
+        let address = "127.0.0.1:9999".parse().unwrap();
+        let config = NodeConfig::load(Some(&path), &Flags { rpc_listen: Some(address) }).unwrap();
+        assert_eq!(config.rpc_listen, address);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for (line, key) in [
+            ("listen = 7", "listen"),
+            ("retention_blocks = 5", "retention_blocks"),
+            ("retention_blocks = \"many\"", "retention_blocks"),
+            ("no_such_key = 1", "no_such_key"),
+            ("[namespaces.seven]\nrpc_url = \"http://localhost\"", "seven"),
+            ("[namespaces.7]\nurl = \"http://localhost\"", "url"),
+            ("[peers]\nabcd = \"localhost:1\"", "peers.abcd"),
+        ] {
+            let text = match line.split_once(" = ") {
+                Some(("listen", _)) => MINIMAL.replace("listen = \"127.0.0.1:7000\"", line),
+                _ => format!("{MINIMAL}\n{line}"),
+            };
+            let error = load(&text).unwrap_err().to_string();
+            assert!(error.contains(key), "{key} not in: {error}");
+        }
+    }
+
+    #[test]
+    fn namespaces_are_keyed_by_id() {
+        let config = load(&format!("{MINIMAL}\n[namespaces.7]\nrpc_url = \"http://localhost:8545\"")).unwrap();
+        let namespace = &config.namespaces[&NamespaceId(Namespace(7))];
+        assert_eq!(namespace.rpc_url.as_deref(), Some("http://localhost:8545"));
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error() {
+        let error = NodeConfig::load(Some(Path::new("/nowhere/node.toml")), &Flags::default()).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/node.toml"), "{error}");
+    }
+}
