@@ -7,5 +7,7 @@ pub mod config;
 pub mod consensus;
 pub mod keys;
 pub mod ledgers;
+pub mod mempool;
+pub mod ordering;
 pub mod peers;
 pub mod status;

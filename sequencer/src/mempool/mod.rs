@@ -1,0 +1,351 @@
+//! Transactions that wait for a block.
+//!
+//! # What it promises
+//!
+//! - **Bounds.** The pool is bounded by bytes and by count: in all, for each namespace, for each sender.
+//!   A bound that is reached is a [`Refusal`] that names it; nothing that was admitted is ever pushed
+//!   out again, except by its own expiry. Half of the pool is reserved for the namespaces in equal parts,
+//!   so that no flood takes another namespace's room; the other half goes to who comes first. What another
+//!   seat sent counts against that seat, which holds at most one part of as many as there are seats.
+//! - **Order and fairness.** Each namespace's transactions leave in order of arrival, and blocks are
+//!   shared out fairly by bytes between the namespaces that have something pending (`select.rs`).
+//! - **No repeats, nothing expired.** A transaction that is pending, or that was ordered within the last
+//!   `expiry_blocks` blocks, is a duplicate. One that can no longer be ordered is dropped when the block
+//!   that closes its time is final.
+//!
+//! An operation costs O(log n) in the number of pending transactions, and [`Mempool::build`] O(log n) for
+//! each one that it looks at. Ids are hashed once, outside of the lock.
+//!
+//! # Stages
+//!
+//! ```text
+//! insert ──► pending ──notarized──► notarized ──finalized──► gone; its id is kept for expiry_blocks
+//!               ▲                       │
+//!               └─ another block is final at that height
+//! ```
+//!
+//! # Deviation
+//!
+//! The design asks for deficit round robin between namespaces; this is fair queueing by service instead,
+//! for the reason that `select.rs` gives.
+
+mod config;
+mod metrics;
+mod quota;
+mod refusal;
+mod select;
+mod state;
+mod window;
+
+pub use config::{MempoolConfig, MempoolConfigError};
+pub use quota::Source;
+pub use refusal::{Refusal, Unit};
+pub use state::{Stage, Visibility};
+
+use crate::ordering::{LaneContext, OrderingRule, Rule, rule};
+use serde::{Deserialize, Serialize};
+use sinter_primitives::{
+    Body, Chain, Namespace, Parameters, Transaction, TransactionId,
+    body::Lane,
+    chain::{ChainFile, NamespaceSpec},
+};
+use state::{Newcomer, State};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+use tokio::sync::watch;
+
+/// What the pool holds, for status and the dashboard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MempoolStats {
+    /// Transactions that are not final.
+    pub transactions: usize,
+    /// Of those, how many a notarized block holds.
+    pub notarized: usize,
+    /// Bytes of all of them inside a lane.
+    pub bytes: usize,
+    /// The same by namespace, in ascending order.
+    pub namespaces: Vec<NamespaceStats>,
+}
+
+/// What the pool holds of one namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceStats {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// Its transactions that are not final.
+    pub transactions: usize,
+    /// Bytes of those inside a lane.
+    pub bytes: usize,
+}
+
+/// The pool's pulse, for who waits for something to order or to pass on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Transactions admitted since the node started.
+    pub admitted: u64,
+    /// Transactions that are not final.
+    pub pending: usize,
+}
+
+/// A transaction that this node took in from a client, on its way to other seats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its place in the order of arrival at this node.
+    pub sequence: u64,
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Who may learn of it.
+    pub visibility: Visibility,
+}
+
+struct Shared {
+    chain_id: u64,
+    parameters: Parameters,
+    namespaces: Vec<NamespaceSpec>,
+    rules: Vec<Rule>,
+    metrics: metrics::Metrics,
+    activity: watch::Sender<Activity>,
+    state: Mutex<State>,
+}
+
+/// The pool; clones share it. Every call is short and none waits for another task.
+#[derive(Clone)]
+pub struct Mempool {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Mempool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mempool").field("pending", &self.shared.activity.borrow().pending).finish_non_exhaustive()
+    }
+}
+
+impl Mempool {
+    /// An empty pool for `chain`. Its metrics go to the recorder that is installed by now.
+    #[must_use]
+    pub fn new(chain: Arc<Chain>, config: MempoolConfig) -> Self {
+        Self::for_file(&chain.file, &config)
+    }
+
+    /// The same; all that a pool needs to know of a chain is in its file.
+    #[must_use]
+    pub fn for_file(chain: &ChainFile, config: &MempoolConfig) -> Self {
+        let shared = Shared {
+            chain_id: chain.chain_id,
+            parameters: chain.parameters,
+            namespaces: chain.namespaces.clone(),
+            rules: chain.namespaces.iter().map(rule).collect(),
+            metrics: metrics::Metrics::new(chain.namespaces.iter().map(|spec| spec.id)),
+            activity: watch::Sender::new(Activity::default()),
+            state: Mutex::new(State::new(chain, config)),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// No holder of the lock can panic half-way through a change of the state: each looks before it
+    /// writes. So a poisoned lock guards a sound state.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a transaction, or says why not.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn insert(
+        &self,
+        transaction: Transaction,
+        source: Source,
+        visibility: Visibility,
+    ) -> Result<TransactionId, Refusal> {
+        let outcome = self.admit(transaction).and_then(|newcomer| {
+            let mut state = self.state();
+            let id = self.insert_admitted(&mut state, newcomer, source, visibility)?;
+            self.announce(&state, 1);
+            Ok(id)
+        });
+        if let Err(refusal) = &outcome {
+            self.shared.metrics.refused(refusal);
+        }
+        outcome
+    }
+
+    /// Takes in many transactions of one source at once: what [`Self::insert`] would say of each, in order.
+    pub fn insert_all(
+        &self,
+        transactions: impl IntoIterator<Item = Transaction>,
+        source: Source,
+        visibility: Visibility,
+    ) -> Vec<Result<TransactionId, Refusal>> {
+        let newcomers: Vec<_> = transactions.into_iter().map(|transaction| self.admit(transaction)).collect();
+        let mut state = self.state();
+        let outcomes: Vec<_> = newcomers
+            .into_iter()
+            .map(|newcomer| self.insert_admitted(&mut state, newcomer?, source, visibility))
+            .collect();
+        self.announce(&state, outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64);
+        drop(state);
+        for refusal in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+            self.shared.metrics.refused(refusal);
+        }
+        outcomes
+    }
+
+    /// What needs no lock: the checks that depend on the chain file alone, and the id's hash.
+    fn admit(&self, transaction: Transaction) -> Result<Newcomer, Refusal> {
+        let namespace = transaction.namespace;
+        let lane = self
+            .shared
+            .namespaces
+            .binary_search_by_key(&namespace, |spec| spec.id)
+            .map_err(|_| Refusal::UnknownNamespace { got: namespace })?;
+        let (got, max) = (transaction.payload.len(), self.shared.parameters.payload_bytes_max);
+        if got == 0 {
+            return Err(Refusal::Empty);
+        }
+        if got > max {
+            return Err(Refusal::PayloadTooLarge { max, got });
+        }
+        let admission = self.shared.rules[lane]
+            .admit(&transaction, self.shared.chain_id)
+            .map_err(|reason| Refusal::OrderingRule { namespace, reason })?;
+        Ok(Newcomer { id: transaction.id(self.shared.chain_id), transaction, lane, admission })
+    }
+
+    fn insert_admitted(
+        &self,
+        state: &mut State,
+        newcomer: Newcomer,
+        source: Source,
+        visibility: Visibility,
+    ) -> Result<TransactionId, Refusal> {
+        let (id, lane) = (newcomer.id, newcomer.lane);
+        state.insert(newcomer, source, visibility)?;
+        self.shared.metrics.admitted(lane, &state.lanes[lane]);
+        Ok(id)
+    }
+
+    fn announce(&self, state: &State, admitted: u64) {
+        let pending = state.used().transactions;
+        self.shared.activity.send_if_modified(|activity| {
+            let before = *activity;
+            *activity = Activity { admitted: before.admitted + admitted, pending };
+            *activity != before
+        });
+    }
+
+    /// A body for a block at `height` that holds none of `exclude`, the ids in its unfinalized ancestors:
+    /// within the chain's bounds, fair between namespaces, each lane as its ordering rule builds it.
+    /// Empty when there is nothing to order.
+    #[must_use]
+    pub fn build(&self, height: u64, exclude: &HashSet<TransactionId>) -> Body {
+        let started = Instant::now();
+        let picked = self.state().select(height, exclude);
+        let context = LaneContext { chain_id: self.shared.chain_id, height };
+        let mut lanes = Vec::with_capacity(picked.len());
+        for mut lane in picked {
+            self.shared.rules[lane.lane].build(&mut lane.transactions, &context);
+            if !lane.transactions.is_empty() {
+                let namespace = self.shared.namespaces[lane.lane].id;
+                lanes.push(Lane { namespace, transactions: lane.transactions });
+            }
+        }
+        self.shared.metrics.built(started.elapsed());
+        Body { lanes }
+    }
+
+    /// A block at `height` that holds `ids` is notarized.
+    pub fn notarized(&self, height: u64, ids: &[TransactionId]) {
+        self.state().notarized(height, ids);
+    }
+
+    /// A block at `height` that holds `ids` is final: they leave the pool, and what expires with this
+    /// height leaves with them. Blocks come in order; one that came before changes nothing.
+    pub fn finalized(&self, height: u64, ids: &[TransactionId]) {
+        let mut state = self.state();
+        let expired = state.finalized(height, ids);
+        for (index, lane) in state.lanes.iter().enumerate() {
+            self.shared.metrics.pending(index, lane);
+        }
+        self.announce(&state, 0);
+        drop(state);
+        for (lane, transactions) in expired {
+            self.shared.metrics.expired(lane, transactions);
+        }
+    }
+
+    /// Takes in the ids of the last `expiry_blocks` final blocks, after a start: `(height, ids)` in
+    /// ascending order.
+    pub fn restore_window(&self, blocks: Vec<(u64, Vec<TransactionId>)>) {
+        self.state().restore_window(blocks);
+    }
+
+    /// How far a transaction that is not final has come; `None` where the pool does not hold it.
+    #[must_use]
+    pub fn stage(&self, id: &TransactionId) -> Option<Stage> {
+        self.state().entry(id).map(|entry| entry.stage)
+    }
+
+    /// A transaction that is not final.
+    #[must_use]
+    pub fn get(&self, id: &TransactionId) -> Option<Transaction> {
+        self.state().entry(id).map(|entry| entry.transaction.clone())
+    }
+
+    /// What the pool holds.
+    #[must_use]
+    pub fn stats(&self) -> MempoolStats {
+        let state = self.state();
+        let of = |lane: &state::Lane| NamespaceStats {
+            namespace: lane.namespace,
+            transactions: lane.used.transactions,
+            bytes: lane.used.bytes,
+        };
+        MempoolStats {
+            transactions: state.used().transactions,
+            notarized: state.notarized_len(),
+            bytes: state.used().bytes,
+            namespaces: state.lanes.iter().map(of).collect(),
+        }
+    }
+
+    /// The last finalized height that the pool knows of.
+    #[must_use]
+    pub fn tip(&self) -> u64 {
+        self.state().tip()
+    }
+
+    /// The pool's pulse: changes whenever something is admitted or leaves.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Activity> {
+        self.shared.activity.subscribe()
+    }
+
+    /// Up to `max` of the transactions that this node took in from clients after the one numbered
+    /// `after` (0 for all), in order of arrival.
+    #[must_use]
+    pub fn local_after(&self, after: u64, max: usize) -> Vec<Outgoing> {
+        self.state().local_after(after).take(max).map(outgoing).collect()
+    }
+
+    /// Of the transactions that this node took in from clients under these numbers, those that still
+    /// wait for a block.
+    #[must_use]
+    pub fn local_pending(&self, sequences: &[u64]) -> Vec<Outgoing> {
+        let state = self.state();
+        sequences.iter().filter_map(|sequence| state.local_pending(*sequence)).map(outgoing).collect()
+    }
+
+    /// Checks that every index of the pool agrees with every other.
+    #[cfg(test)]
+    fn assert_consistent(&self) {
+        self.state().assert_consistent();
+    }
+}
+
+fn outgoing(entry: &state::Entry) -> Outgoing {
+    Outgoing { sequence: entry.sequence, transaction: entry.transaction.clone(), visibility: entry.visibility }
+}

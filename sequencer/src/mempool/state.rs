@@ -1,0 +1,409 @@
+//! What is pending: the mempool's logic, without its lock, its metrics and its clock.
+
+use super::{
+    config::{MempoolConfig, Size},
+    quota::{Quotas, Source, excess},
+    refusal::Refusal,
+    window::Window,
+};
+use crate::ordering::Admission;
+use sinter_primitives::{
+    Namespace, Parameters, Transaction, TransactionId,
+    body::encoded_bytes_in_lane,
+    chain::{ChainFile, NamespaceSpec},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    num::NonZeroUsize,
+};
+
+/// How many blocks this node may lag behind a peer and still keep what the peer admitted. What expires
+/// too late for the next block waits here until it does not.
+const PEER_LEAD_BLOCKS_MAX: u64 = 64;
+
+/// Who may learn of a pending transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Everybody.
+    Public,
+    /// The leaders that may order it, and nobody else: it is never gossiped.
+    Private,
+}
+
+/// How far a transaction that is not final has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It waits for a block.
+    Pending,
+    /// A block that holds it is notarized.
+    Notarized {
+        /// The block's height.
+        height: u64,
+    },
+}
+
+/// A pending transaction.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub id: TransactionId,
+    pub transaction: Transaction,
+    /// Bytes that it takes inside a lane.
+    pub bytes: usize,
+    /// Its place in the order of arrival.
+    pub sequence: u64,
+    /// The last height at which it may be ordered.
+    pub last_height: u64,
+    pub source: Source,
+    pub visibility: Visibility,
+    pub stage: Stage,
+}
+
+/// One namespace's part of the mempool.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub namespace: Namespace,
+    /// In order of arrival.
+    pub queue: BTreeMap<u64, Entry>,
+    /// What may only open the lane of one block, by that block's height.
+    pub openers: BTreeMap<u64, Entry>,
+    pub used: Size,
+    /// Service that the lane has had, in block bytes: its place in the fair order. See `select.rs`.
+    pub served: u64,
+}
+
+impl Lane {
+    pub fn is_empty(&self) -> bool {
+        self.used.transactions == 0
+    }
+}
+
+/// Where an entry lies.
+#[derive(Clone, Copy, Debug)]
+enum Location {
+    Queue { lane: usize, sequence: u64 },
+    Opener { lane: usize, height: u64 },
+}
+
+impl Location {
+    const fn lane(self) -> usize {
+        match self {
+            Self::Queue { lane, .. } | Self::Opener { lane, .. } => lane,
+        }
+    }
+}
+
+/// A transaction on its way in: what could be checked without the state has been.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    pub id: TransactionId,
+    pub transaction: Transaction,
+    /// The place of its namespace in the chain file.
+    pub lane: usize,
+    pub admission: Admission,
+}
+
+/// What is pending.
+#[derive(Debug)]
+pub(super) struct State {
+    pub parameters: Parameters,
+    /// By namespace, as the chain file lists them.
+    pub lanes: Vec<Lane>,
+    namespace_max: Size,
+    /// Each namespace's own room.
+    reserved: Size,
+    /// The room that all share beyond their own.
+    shared_max: Size,
+    shared_used: Size,
+    used: Size,
+    index: HashMap<TransactionId, Location>,
+    /// By last height, then arrival.
+    expiries: BTreeMap<(u64, u64), TransactionId>,
+    /// Taken in by this node itself, by arrival.
+    local: BTreeMap<u64, TransactionId>,
+    /// By the height of the notarized block; each entry at most once.
+    notarized: BTreeSet<(u64, TransactionId)>,
+    quotas: Quotas,
+    window: Window,
+    /// Where a lane that wakes up joins the fair order.
+    served_floor: u64,
+    sequence_next: u64,
+}
+
+impl State {
+    pub fn new(chain: &ChainFile, config: &MempoolConfig) -> Self {
+        let namespaces = NonZeroUsize::new(chain.namespaces.len()).unwrap_or(NonZeroUsize::MIN);
+        let reserved = config.reserved(namespaces);
+        let reserved_by_all =
+            Size { transactions: reserved.transactions * namespaces.get(), bytes: reserved.bytes * namespaces.get() };
+        let lane = |spec: &NamespaceSpec| Lane {
+            namespace: spec.id,
+            queue: BTreeMap::new(),
+            openers: BTreeMap::new(),
+            used: Size::default(),
+            served: 0,
+        };
+        Self {
+            parameters: chain.parameters,
+            lanes: chain.namespaces.iter().map(lane).collect(),
+            namespace_max: config.namespace(),
+            reserved,
+            shared_max: config.pool().beyond(reserved_by_all),
+            shared_used: Size::default(),
+            used: Size::default(),
+            index: HashMap::new(),
+            expiries: BTreeMap::new(),
+            local: BTreeMap::new(),
+            notarized: BTreeSet::new(),
+            quotas: Quotas::new(config, chain.seats.len()),
+            window: Window::new(chain.parameters.expiry_blocks),
+            served_floor: 0,
+            sequence_next: 1,
+        }
+    }
+
+    /// Takes in `newcomer`, or says why not. Returns its place in the order of arrival.
+    pub fn insert(&mut self, newcomer: Newcomer, source: Source, visibility: Visibility) -> Result<u64, Refusal> {
+        let Newcomer { id, transaction, lane: lane_index, admission } = newcomer;
+        if self.index.contains_key(&id) {
+            return Err(Refusal::AlreadyPending { id });
+        }
+        if self.window.contains(&id) {
+            return Err(Refusal::AlreadyOrdered { id });
+        }
+        let last_height = self.last_height(&transaction, admission, source)?;
+        let lane = &self.lanes[lane_index];
+        let namespace = lane.namespace;
+        if let Admission::Opens { height } = admission
+            && let Some(first) = lane.openers.get(&height)
+        {
+            return Err(Refusal::BundleTaken { namespace, height, pending: first.id });
+        }
+        let bytes = encoded_bytes_in_lane(&transaction);
+        self.quotas.check(source, namespace, bytes)?;
+        let shared_used = self.check_room(lane, bytes)?;
+
+        let sequence = self.sequence_next;
+        self.sequence_next += 1;
+        self.shared_used = shared_used;
+        self.used += Size::one(bytes);
+        self.quotas.add(source, namespace, bytes);
+        self.expiries.insert((last_height, sequence), id);
+        if source.is_local() {
+            self.local.insert(sequence, id);
+        }
+        let entry = Entry { id, transaction, bytes, sequence, last_height, source, visibility, stage: Stage::Pending };
+        let lane = &mut self.lanes[lane_index];
+        if lane.is_empty() {
+            // An idle lane earns no claim to more than its share once it wakes up.
+            lane.served = lane.served.max(self.served_floor);
+        }
+        lane.used += Size::one(bytes);
+        let location = match admission {
+            Admission::InTurn => {
+                lane.queue.insert(sequence, entry);
+                Location::Queue { lane: lane_index, sequence }
+            }
+            Admission::Opens { height } => {
+                lane.openers.insert(height, entry);
+                Location::Opener { lane: lane_index, height }
+            }
+        };
+        self.index.insert(id, location);
+        Ok(sequence)
+    }
+
+    /// The last height at which a newcomer may be ordered, where there is one left.
+    fn last_height(&self, transaction: &Transaction, admission: Admission, source: Source) -> Result<u64, Refusal> {
+        let next = self.window.tip() + 1;
+        let expiry = transaction.expiry_height;
+        if expiry < next {
+            return Err(Refusal::Expired { height: next, expiry });
+        }
+        let lead = if source.is_local() { 0 } else { PEER_LEAD_BLOCKS_MAX };
+        let max = next + self.parameters.expiry_blocks - 1 + lead;
+        if expiry > max {
+            return Err(Refusal::ExpiryTooFar { max, got: expiry });
+        }
+        match admission {
+            Admission::InTurn => Ok(expiry),
+            Admission::Opens { height } if height < next => Err(Refusal::Expired { height: next, expiry: height }),
+            Admission::Opens { height } if height > expiry => Err(Refusal::Expired { height, expiry }),
+            Admission::Opens { height } => Ok(height),
+        }
+    }
+
+    /// Whether `lane` has room for `bytes` more; returns what would then be used of the shared room.
+    fn check_room(&self, lane: &Lane, bytes: usize) -> Result<Size, Refusal> {
+        let would = lane.used + Size::one(bytes);
+        if let Some((unit, max, got)) = excess(would, self.namespace_max) {
+            return Err(Refusal::NamespaceFull { namespace: lane.namespace, unit, max, got });
+        }
+        let mut shared_used = self.shared_used;
+        shared_used -= lane.used.beyond(self.reserved);
+        shared_used += would.beyond(self.reserved);
+        // What the newcomer takes from its lane's own room needs no shared room, even where none is left.
+        let grown = shared_used.beyond(self.shared_used);
+        let bound = Size {
+            transactions: if grown.transactions == 0 { usize::MAX } else { self.shared_max.transactions },
+            bytes: if grown.bytes == 0 { usize::MAX } else { self.shared_max.bytes },
+        };
+        match excess(shared_used, bound) {
+            Some((unit, max, got)) => Err(Refusal::MempoolFull { unit, max, got }),
+            None => Ok(shared_used),
+        }
+    }
+
+    /// Takes out what is pending under `id`.
+    fn remove(&mut self, id: &TransactionId) -> Option<(usize, Entry)> {
+        let location = self.index.remove(id)?;
+        let lane = &mut self.lanes[location.lane()];
+        let entry = match location {
+            Location::Queue { sequence, .. } => lane.queue.remove(&sequence),
+            Location::Opener { height, .. } => lane.openers.remove(&height),
+        }?;
+        self.shared_used -= lane.used.beyond(self.reserved);
+        lane.used -= Size::one(entry.bytes);
+        self.shared_used += lane.used.beyond(self.reserved);
+        self.used -= Size::one(entry.bytes);
+        self.quotas.remove(entry.source, lane.namespace, entry.bytes);
+        self.expiries.remove(&(entry.last_height, entry.sequence));
+        self.local.remove(&entry.sequence);
+        if let Stage::Notarized { height } = entry.stage {
+            self.notarized.remove(&(height, entry.id));
+        }
+        Some((location.lane(), entry))
+    }
+
+    /// The pending transaction `id`.
+    pub fn entry(&self, id: &TransactionId) -> Option<&Entry> {
+        match *self.index.get(id)? {
+            Location::Queue { lane, sequence } => self.lanes[lane].queue.get(&sequence),
+            Location::Opener { lane, height } => self.lanes[lane].openers.get(&height),
+        }
+    }
+
+    fn entry_mut(&mut self, id: &TransactionId) -> Option<&mut Entry> {
+        match *self.index.get(id)? {
+            Location::Queue { lane, sequence } => self.lanes[lane].queue.get_mut(&sequence),
+            Location::Opener { lane, height } => self.lanes[lane].openers.get_mut(&height),
+        }
+    }
+
+    /// A block at `height` with these transactions is notarized.
+    pub fn notarized(&mut self, height: u64, ids: &[TransactionId]) {
+        for id in ids {
+            self.set_stage(id, Stage::Notarized { height });
+        }
+    }
+
+    fn set_stage(&mut self, id: &TransactionId, stage: Stage) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        let before = std::mem::replace(&mut entry.stage, stage);
+        if let Stage::Notarized { height } = before {
+            self.notarized.remove(&(height, *id));
+        }
+        if let Stage::Notarized { height } = stage {
+            self.notarized.insert((height, *id));
+        }
+    }
+
+    /// A block at `height` with these transactions is final. Returns, by lane, how many expired with it.
+    pub fn finalized(&mut self, height: u64, ids: &[TransactionId]) -> BTreeMap<usize, u64> {
+        for id in ids {
+            if let Some((lane, entry)) = self.remove(id) {
+                let charge = self.charge(entry.bytes);
+                self.lanes[lane].served += charge;
+            }
+        }
+        self.window.push(height, ids);
+        // What a block at or below this height held, and is not final by now, never will be by that block.
+        while let Some(&(notarized_at, id)) = self.notarized.first()
+            && notarized_at <= self.window.tip()
+        {
+            self.set_stage(&id, Stage::Pending);
+        }
+        let mut expired = BTreeMap::new();
+        while let Some((&(last_height, _), &id)) = self.expiries.first_key_value()
+            && last_height <= self.window.tip()
+        {
+            match self.remove(&id) {
+                Some((lane, _)) => *expired.entry(lane).or_default() += 1,
+                None => break, // cannot happen: `expiries` holds what `index` holds. A loop must end all the same.
+            }
+        }
+        self.raise_served_floor();
+        expired
+    }
+
+    /// Keeps the floor at the least served lane that has something pending; where none has, everybody
+    /// has had what he asked for, and all start level again.
+    fn raise_served_floor(&mut self) {
+        let waiting = self.lanes.iter().filter(|lane| !lane.is_empty()).map(|lane| lane.served).min();
+        let floor = waiting.or_else(|| self.lanes.iter().map(|lane| lane.served).max());
+        self.served_floor = self.served_floor.max(floor.unwrap_or_default());
+    }
+
+    /// The block bytes that a transaction of `bytes` bytes costs its lane: at least one part of as many
+    /// as a block holds transactions, since a block can be full by count as well.
+    pub fn charge(&self, bytes: usize) -> u64 {
+        bytes.max(self.parameters.block_bytes_max / self.parameters.block_transactions_max) as u64
+    }
+
+    /// Takes in blocks that were final before this node started.
+    pub fn restore_window(&mut self, blocks: impl IntoIterator<Item = (u64, Vec<TransactionId>)>) {
+        for (height, ids) in blocks {
+            self.finalized(height, &ids);
+        }
+    }
+
+    /// The last finalized height.
+    pub const fn tip(&self) -> u64 {
+        self.window.tip()
+    }
+
+    pub const fn used(&self) -> Size {
+        self.used
+    }
+
+    pub fn notarized_len(&self) -> usize {
+        self.notarized.len()
+    }
+
+    /// What this node itself took in after the one at `after`, in order of arrival.
+    pub fn local_after(&self, after: u64) -> impl Iterator<Item = &Entry> {
+        self.local.range(after.saturating_add(1)..).filter_map(|(_, id)| self.entry(id))
+    }
+
+    /// What this node itself took in as number `sequence`, while it waits for a block.
+    pub fn local_pending(&self, sequence: u64) -> Option<&Entry> {
+        self.entry(self.local.get(&sequence)?).filter(|entry| entry.stage == Stage::Pending)
+    }
+
+    /// Whether every index agrees with every other.
+    #[cfg(test)]
+    pub fn assert_consistent(&self) {
+        let entries: Vec<&Entry> =
+            self.lanes.iter().flat_map(|lane| lane.queue.values().chain(lane.openers.values())).collect();
+        let size = |entries: &mut dyn Iterator<Item = &Entry>| {
+            entries.fold(Size::default(), |sum, entry| sum + Size::one(entry.bytes))
+        };
+        assert_eq!(self.index.len(), entries.len());
+        assert_eq!(self.expiries.len(), entries.len());
+        assert_eq!(self.used, size(&mut entries.iter().copied()));
+        assert_eq!(self.local.len(), entries.iter().filter(|entry| entry.source.is_local()).count());
+        assert_eq!(self.notarized.len(), entries.iter().filter(|entry| entry.stage != Stage::Pending).count());
+        assert_eq!(self.quotas.holders_with_pending() == 0, entries.is_empty());
+        let mut shared_used = Size::default();
+        for lane in &self.lanes {
+            assert_eq!(lane.used, size(&mut lane.queue.values().chain(lane.openers.values())));
+            assert!(lane.used.fits(self.namespace_max));
+            shared_used += lane.used.beyond(self.reserved);
+        }
+        assert_eq!(self.shared_used, shared_used);
+        for entry in entries {
+            assert_eq!(self.entry(&entry.id).map(|found| found.sequence), Some(entry.sequence));
+            assert!(entry.last_height > self.tip(), "kept past its last height");
+            assert!(!self.window.contains(&entry.id), "pending and ordered");
+        }
+    }
+}
