@@ -6,6 +6,7 @@ pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod consensus;
+pub mod handle;
 pub mod index;
 pub mod keys;
 pub mod ledgers;
