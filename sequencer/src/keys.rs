@@ -2,7 +2,7 @@
 //!
 //! A node holds two secrets: the ed25519 key that its peers know it by, and the BLS key that it votes with.
 
-use commonware_codec::{Copying, DecodeExt, Encode};
+use commonware_codec::{Copying, DecodeExt, Encode, Write as _};
 use commonware_cryptography::{
     Signer,
     bls12381::primitives::{
@@ -14,6 +14,7 @@ use commonware_cryptography::{
 };
 use commonware_math::algebra::Random;
 use rand_core::CryptoRng;
+use sinter_primitives::committee::{CommitteeError, Seat, sign_proof_of_possession};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},
@@ -120,6 +121,24 @@ pub fn bls_public(key: &Private) -> BlsPublic {
     ops::compute_public::<MinSig>(key)
 }
 
+/// The seat of a member with these keys, as `chain.toml` writes it.
+///
+/// # Errors
+/// [`CommitteeError`] when the BLS key cannot sign its proof of possession.
+pub fn seat(node_key: &ed25519::PrivateKey, bls_key: &Private, address: &str) -> Result<Seat, CommitteeError> {
+    let mut secret = Zeroizing::new([0; KEY_BYTES]);
+    bls_key.write(&mut secret.as_mut_slice());
+    let mut seat = Seat {
+        node_key: [0; 32],
+        bls_key: [0; 96],
+        proof_of_possession: sign_proof_of_possession(&secret)?,
+        address: address.to_owned(),
+    };
+    node_public(node_key).write(&mut seat.node_key.as_mut_slice());
+    bls_public(bls_key).write(&mut seat.bls_key.as_mut_slice());
+    Ok(seat)
+}
+
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let failed = |source| KeyError::Io { path: path.into(), source };
     let file = File::open(path).map_err(failed)?;
@@ -163,6 +182,15 @@ mod tests {
         let path = dir.path().join("bls.key");
         let written = generate_bls_key(&path, test_rng()).unwrap();
         assert_eq!(bls_public(&read_bls_key(&path).unwrap()), bls_public(&written));
+    }
+
+    #[test]
+    fn a_seat_of_these_keys_makes_a_committee() {
+        let dir = tempfile::tempdir().unwrap();
+        let node_key = generate_node_key(&dir.path().join("node.key"), test_rng()).unwrap();
+        let bls_key = generate_bls_key(&dir.path().join("bls.key"), test_rng()).unwrap();
+        let seat = seat(&node_key, &bls_key, "localhost:7000").unwrap();
+        sinter_primitives::Committee::new(vec![seat]).unwrap();
     }
 
     #[test]

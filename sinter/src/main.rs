@@ -1,2 +1,30 @@
-//! The one binary.
-fn main() {}
+//! The one binary: arguments, configuration and wiring. What it wires lives in the other crates.
+
+mod args;
+mod chain;
+mod exit;
+mod receipt;
+mod sequencer;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use exit::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.code()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Sequencer(command) => sequencer::run(command),
+        Command::Chain(command) => chain::run(&command),
+        Command::Receipt(command) => receipt::run(command),
+    }
+}

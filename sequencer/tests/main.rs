@@ -1,5 +1,0 @@
-//! Tests of the sequencer from outside.
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod index;
-mod support;

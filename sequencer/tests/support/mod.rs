@@ -1,3 +1,0 @@
-//! What several tests stand on.
-
-pub mod chain;
