@@ -1,10 +1,13 @@
 //! The committee member: transport, ordering, block building, consensus and interface.
 
+pub mod archive;
 pub mod block;
 pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod consensus;
+pub mod handle;
+pub mod index;
 pub mod keys;
 pub mod ledgers;
 pub mod mempool;
