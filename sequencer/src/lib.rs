@@ -13,4 +13,5 @@ pub mod ledgers;
 pub mod mempool;
 pub mod ordering;
 pub mod peers;
+pub mod quic;
 pub mod status;
