@@ -1,5 +1,6 @@
-//! Tests of the sequencer from outside.
+//! Tests of the sequencer from outside, in one binary so that they link once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod index;
+mod quic;
 mod support;

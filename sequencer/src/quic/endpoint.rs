@@ -2,6 +2,7 @@
 
 use super::{
     config::{QuicConfig, QuicError},
+    handshake::{self, HandshakeError},
     metrics,
     reason::Reason,
     session::{Session, Sessions},
@@ -128,10 +129,11 @@ impl Transport {
         Ok(self.dialing(address)?.connect_with(client, address, SERVER_NAME)?)
     }
 
-    pub(super) fn accept(&self, incoming: Incoming) -> Result<Connecting, DialError> {
-        let mut server = ServerConfig::with_crypto(Arc::new(self.identity.server()?));
+    pub(super) fn accept(&self, incoming: Incoming) -> Result<Connecting, HandshakeError> {
+        let crypto = self.identity.server().map_err(DialError::from)?;
+        let mut server = ServerConfig::with_crypto(Arc::new(crypto));
         server.transport_config(self.transport_for(incoming.remote_address().ip()));
-        Ok(incoming.accept_with(Arc::new(server))?)
+        incoming.accept_with(Arc::new(server)).map_err(handshake::ended)
     }
 
     pub(super) fn sessions_of(&self, peer: &PublicKey) -> Option<Arc<Session>> {
@@ -188,9 +190,6 @@ pub enum DialError {
     /// The address cannot be dialed, or the endpoint is stopping.
     #[error("connect: {0}")]
     Connect(#[from] ConnectError),
-    /// A first packet that could not be accepted.
-    #[error("accept: {0}")]
-    Accept(#[from] quinn::ConnectionError),
 }
 
 fn any_v4() -> SocketAddr {

@@ -16,7 +16,7 @@ use futures::{
     stream::{self, BoxStream, SelectAll},
 };
 use quinn::{ReadError, RecvStream};
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Instant};
 
 /// Chunks taken from QUIC in one call; each is at most one packet.
 const READ_CHUNKS: usize = 32;
@@ -63,6 +63,12 @@ pub struct QuicReceiver {
     inbound: SelectAll<Inbounds>,
     opened: Vec<u64>,
     message_bytes_max: u32,
+}
+
+impl fmt::Debug for QuicReceiver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("QuicReceiver").field("peer", &self.lease.session.peer).finish_non_exhaustive()
+    }
 }
 
 impl QuicReceiver {

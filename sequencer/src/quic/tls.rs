@@ -9,8 +9,8 @@ use commonware_cryptography::{
 };
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::{
-    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
-    SignatureScheme, SupportedCipherSuite,
+    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, InconsistentKeys,
+    ServerConfig, SignatureScheme, SupportedCipherSuite,
     client::{
         AlwaysResolvesClientRawPublicKeys, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -55,9 +55,11 @@ impl Identity {
         pkcs8.extend_from_slice(&PKCS8_PREFIX);
         pkcs8.extend_from_slice(&seed);
         let signer = ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_slice()))?;
-        let spki = CertificateDer::from(encode_spki(&node_key.public_key()));
-        let key = CertifiedKey::new(vec![spki], signer);
-        key.keys_match()?;
+        let spki = encode_spki(&node_key.public_key());
+        if signer.public_key().is_none_or(|derived| derived.as_ref() != spki) {
+            return Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch).into());
+        }
+        let key = CertifiedKey::new(vec![CertificateDer::from(spki)], signer);
         Ok(Self { key: Arc::new(key), provider: Arc::new(provider()), alpn: alpn(chain_hash) })
     }
 
