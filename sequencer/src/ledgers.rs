@@ -11,7 +11,7 @@
 //! forget anything above the tip and it starts empty after a restart.
 
 use commonware_utils::sync::Mutex;
-use sinter_primitives::{Digest, Header, TransactionId, ledger::Ledger};
+use sinter_primitives::{Digest, Header, Ledger, NamespaceTable, TransactionId};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -30,6 +30,8 @@ pub struct State {
     pub header: Header,
     /// The header's digest.
     pub digest: Digest,
+    /// The table under the header.
+    pub table: Arc<NamespaceTable>,
     /// The ledger after it.
     pub ledger: Arc<Ledger>,
     /// What it orders, in order.

@@ -1,17 +1,22 @@
 //! The committee member: transport, ordering, block building, consensus and interface.
 
+pub mod application;
 pub mod archive;
 pub mod block;
 pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod consensus;
+pub mod engine;
+pub mod finalizer;
 pub mod handle;
 pub mod index;
 pub mod keys;
 pub mod ledgers;
 pub mod mempool;
+pub mod observer;
 pub mod ordering;
 pub mod peers;
 pub mod quic;
 pub mod status;
+pub mod validity;

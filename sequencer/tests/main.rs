@@ -1,6 +1,7 @@
 //! Tests of the sequencer from outside, in one binary so that they link once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod faults;
 mod index;
 mod quic;
 mod support;

@@ -1,0 +1,311 @@
+//! What this node proposes, and what it votes for.
+//!
+//! Verification is inline: a notarize vote says that this node checked the whole block. So the one rule that
+//! depends on the clock, how far ahead a timestamp may lie, delays a vote and never certification, and an
+//! invalid block is never notarized.
+
+use crate::{
+    block::SequencedBlock,
+    clock::unix_ms,
+    consensus::{Context, Scheme},
+    ledgers::{AHEAD_MAX, Gap, Ledgers, Lineage, State},
+    mempool::Mempool,
+    validity::{self, InvalidBlock, Slot},
+};
+use commonware_codec::EncodeSize;
+use commonware_consensus::{Application, Epochable, Handoff, marshal::ancestry::Ancestry};
+use commonware_cryptography::{Digested, ed25519::PublicKey};
+use commonware_macros::select;
+use commonware_parallel::Strategy;
+use commonware_runtime::Clock;
+use commonware_utils::ordered::Set;
+use futures::{StreamExt, future};
+use sinter_primitives::{Block, Body, Chain, Digest, Header, header::VERSION};
+use std::{sync::Arc, time::Duration};
+use tracing::{debug, error, warn};
+
+/// Computing a missing state can race with the tip moving; each round starts from the new tip.
+const LINEAGE_ROUNDS_MAX: usize = 4;
+
+/// Builds this node's blocks and checks everyone else's.
+#[derive(Clone)]
+pub struct Sequencer<T: Strategy> {
+    chain: Arc<Chain>,
+    participants: Set<PublicKey>,
+    ledgers: Arc<Ledgers>,
+    mempool: Mempool,
+    strategy: T,
+}
+
+impl<T: Strategy> Sequencer<T> {
+    /// A sequencer of `chain`, whose seats are `participants` in order.
+    #[must_use]
+    pub const fn new(
+        chain: Arc<Chain>,
+        participants: Set<PublicKey>,
+        ledgers: Arc<Ledgers>,
+        mempool: Mempool,
+        strategy: T,
+    ) -> Self {
+        Self { chain, participants, ledgers, mempool, strategy }
+    }
+
+    /// Where consensus says that a block belongs. `None` when it names a leader who has no seat.
+    fn slot(&self, context: &Context) -> Option<Slot> {
+        let (parent_view, parent) = context.parent;
+        Some(Slot {
+            epoch: context.epoch().get(),
+            view: context.round.view().get(),
+            parent_view: parent_view.get(),
+            parent,
+            leader_seat: u32::try_from(self.participants.position(&context.leader)?).ok()?,
+        })
+    }
+
+    /// The ancestors of `parent` down to the tip, computing the states that the tree lacks. `None` when the
+    /// block cannot become final any more, or its ancestors cannot be had.
+    async fn lineage(
+        &self,
+        parent: Digested<SequencedBlock>,
+        ancestry: impl Ancestry<SequencedBlock>,
+    ) -> Option<Lineage> {
+        // A node that is far behind follows finalized blocks first.
+        self.ledgers.reach(parent.inner().header.height.saturating_sub(AHEAD_MAX)).await;
+        for _ in 0..LINEAGE_ROUNDS_MAX {
+            match self.ledgers.lineage(&parent_digest(&parent)) {
+                Ok(lineage) => return Some(lineage),
+                Err(Gap::Stale) => return None,
+                Err(Gap::Missing(_)) => self.fill(parent.clone(), ancestry.clone()).await?,
+            }
+        }
+        None
+    }
+
+    /// Computes the states from the nearest known ancestor up to `block`.
+    async fn fill(&self, block: Digested<SequencedBlock>, mut ancestry: impl Ancestry<SequencedBlock>) -> Option<()> {
+        let tip_height = self.ledgers.tip().header.height;
+        let mut missing = Vec::new();
+        let mut cursor = block;
+        let mut state = loop {
+            if let Some(state) = self.ledgers.get(&parent_digest(&cursor)) {
+                break state;
+            }
+            // At most `AHEAD_MAX` blocks: `lineage` waited for the tip to be that near.
+            if cursor.inner().header.height <= tip_height {
+                return None;
+            }
+            missing.push(cursor);
+            cursor = ancestry.next().await?;
+        };
+        for block in missing.into_iter().rev() {
+            state = self.follow(state, block).await?;
+            self.ledgers.insert(state.clone());
+        }
+        Some(())
+    }
+
+    /// The state after a certified block that this node did not check itself.
+    async fn follow(&self, parent: State, block: Digested<SequencedBlock>) -> Option<State> {
+        let chain = self.chain.clone();
+        let bytes = block.inner().encode_size();
+        let job = self.strategy.spawn(bytes, move |_| {
+            let ids = validity::ids(&chain, &block.inner().body);
+            validity::follow(&parent, block.inner(), ids)
+        });
+        // The committee certified it: if it is wrong, more than a third of the committee is, or this node is.
+        job.await.inspect_err(|error| error!(%error, "certified ancestor does not follow from its parent")).ok()
+    }
+
+    /// Waits for something to order, at most until this node should propose an empty block.
+    async fn wait_for_body<E: Clock>(&self, runtime: &E, lineage: &Lineage) -> Body {
+        let parameters = &self.chain.file.parameters;
+        let height = lineage.parent.header.height + 1;
+        let exclude = lineage.unfinalized_ids();
+        // Idle blocks keep a steady beat, but a parent that is ahead of this clock must not slow it down.
+        let now_ms = unix_ms(runtime);
+        let beat_ms = (lineage.parent.header.timestamp_ms.saturating_add(parameters.idle_interval_ms))
+            .saturating_sub(now_ms)
+            .min(parameters.idle_interval_ms);
+        let deadline = runtime.sleep(Duration::from_millis(beat_ms));
+        futures::pin_mut!(deadline);
+        let mut arrivals = self.mempool.subscribe();
+        loop {
+            let body = self.mempool.build(height, &exclude);
+            if !body.lanes.is_empty() {
+                return body;
+            }
+            select! {
+                _ = &mut deadline => return body,
+                arrived = arrivals.changed() => if arrived.is_err() {
+                    deadline.await;
+                    return body;
+                },
+            }
+        }
+    }
+
+    /// Makes the block of `slot` that orders `body`.
+    async fn build<E: Clock>(
+        &self,
+        runtime: &E,
+        slot: Slot,
+        lineage: Lineage,
+        body: Body,
+    ) -> Option<Digested<SequencedBlock>> {
+        let timestamp_ms = unix_ms(runtime).max(lineage.parent.header.timestamp_ms + 1);
+        let chain = self.chain.clone();
+        let job = self
+            .strategy
+            .spawn(body.encode_size(), move |_| assemble(&chain, &slot, &lineage.parent, timestamp_ms, body));
+        match job.await {
+            Ok((state, block)) => {
+                let digest = state.digest;
+                self.ledgers.insert(state);
+                Some(Digested::precomputed(block, digest))
+            }
+            Err(error) => {
+                // The mempool takes only what the ledger takes: this is a bug of ours, and no reason to fall.
+                error!(%error, "own block is invalid");
+                None
+            }
+        }
+    }
+
+    async fn verdict<E: Clock>(
+        &self,
+        runtime: &E,
+        slot: Slot,
+        lineage: Lineage,
+        block: Digested<SequencedBlock>,
+    ) -> bool {
+        let (chain, ledgers, candidate) = (self.chain.clone(), self.ledgers.clone(), block.clone());
+        let job = self.strategy.spawn(block.inner().encode_size(), move |_| {
+            let height = candidate.inner().header.height;
+            validity::check(&chain, &lineage.parent, &slot, candidate.inner(), |ids| {
+                ledgers.first_repeat(&lineage, height, ids)
+            })
+        });
+        match job.await {
+            Ok(state) => {
+                self.ledgers.insert(state);
+                self.wait_for_clock(runtime, block.inner().header.timestamp_ms).await;
+                true
+            }
+            Err(error) => {
+                metrics::counter!("sinter_blocks_invalid_total", "rule" => error.rule()).increment(1);
+                warn!(view = slot.view, seat = slot.leader_seat, %error, "invalid block");
+                false
+            }
+        }
+    }
+
+    /// Delays a vote until a block's time is at most the allowed drift ahead of this node's clock.
+    async fn wait_for_clock<E: Clock>(&self, runtime: &E, timestamp_ms: u64) {
+        let drift_ms_max = self.chain.file.parameters.clock_drift_ms_max;
+        loop {
+            let ahead_ms = timestamp_ms.saturating_sub(unix_ms(runtime).saturating_add(drift_ms_max));
+            if ahead_ms == 0 {
+                return;
+            }
+            debug!(ahead_ms, "block is ahead of this clock: the vote waits");
+            metrics::counter!("sinter_votes_delayed_by_clock_total").increment(1);
+            // The clock may be set meanwhile: look again within a second.
+            runtime.sleep(Duration::from_millis(ahead_ms.min(1_000))).await;
+        }
+    }
+}
+
+/// The block of `slot` on `parent` that orders `body`, and the state after it.
+///
+/// # Errors
+/// [`InvalidBlock::Ledger`] when the parent's ledger does not take the body.
+pub fn assemble(
+    chain: &Chain,
+    slot: &Slot,
+    parent: &State,
+    timestamp_ms: u64,
+    body: Body,
+) -> Result<(State, SequencedBlock), InvalidBlock> {
+    let height = parent.header.height + 1;
+    let mut ledger = parent.ledger.as_ref().clone();
+    let table = ledger.apply(height, timestamp_ms, parent.header.l1_origin.number, &body)?;
+    let header = Header {
+        version: VERSION,
+        chain_id: chain.file.chain_id,
+        height,
+        epoch: slot.epoch,
+        view: slot.view,
+        parent_view: slot.parent_view,
+        parent: slot.parent,
+        proposer_seat: slot.leader_seat,
+        timestamp_ms,
+        l1_origin: parent.header.l1_origin,
+        inbox_cursor: parent.header.inbox_cursor,
+        body_root: body.root(),
+        namespaces_root: table.root(),
+        ledger_root: ledger.root(),
+        next_committee: Digest([0; 32]),
+        randomness: Digest([0; 32]),
+    };
+    let ids = validity::ids(chain, &body).into();
+    let state = State { header, digest: header.digest(), table: Arc::new(table), ledger: Arc::new(ledger), ids };
+    Ok((state, SequencedBlock::new(Block { header, body })))
+}
+
+fn parent_digest(block: &Digested<SequencedBlock>) -> Digest {
+    use commonware_cryptography::Digestible;
+    block.digest()
+}
+
+impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
+    type SigningScheme = Scheme;
+    type Context = Context;
+    type Block = SequencedBlock;
+    type Input = ();
+
+    /// Builds on a parent that is notarized but not yet certified, when there is something to order. The block
+    /// travels at once; the vote waits for the certification, so an outgoing leader is trusted with nothing.
+    async fn prepare(
+        &mut self,
+        (runtime, context): (E, Context),
+        mut ancestry: impl Ancestry<SequencedBlock>,
+        (): (),
+    ) -> Handoff<Digested<SequencedBlock>> {
+        let Some(slot) = self.slot(&context) else { return Handoff::Wait };
+        let Some(parent) = ancestry.next().await else { return Handoff::Wait };
+        let Some(lineage) = self.lineage(parent, ancestry).await else { return Handoff::Wait };
+        let body = self.mempool.build(lineage.parent.header.height + 1, &lineage.unfinalized_ids());
+        if body.lanes.is_empty() {
+            return Handoff::Wait;
+        }
+        self.build(&runtime, slot, lineage, body).await.map_or(Handoff::Wait, Handoff::Stage)
+    }
+
+    async fn propose(
+        &mut self,
+        (runtime, context): (E, Context),
+        mut ancestry: impl Ancestry<SequencedBlock>,
+        (): (),
+    ) -> Option<Digested<SequencedBlock>> {
+        let slot = self.slot(&context)?;
+        let parent = ancestry.next().await?;
+        let lineage = self.lineage(parent, ancestry).await?;
+        let body = self.wait_for_body(&runtime, &lineage).await;
+        self.build(&runtime, slot, lineage, body).await
+    }
+
+    async fn verify(&mut self, (runtime, context): (E, Context), mut ancestry: impl Ancestry<SequencedBlock>) -> bool {
+        let outcome = async {
+            let slot = self.slot(&context)?;
+            let block = ancestry.next().await?;
+            let parent = ancestry.next().await?;
+            let lineage = self.lineage(parent, ancestry).await?;
+            Some(self.verdict(&runtime, slot, lineage, block).await)
+        };
+        match outcome.await {
+            Some(valid) => valid,
+            // Nothing is known against the block, and nothing for it: abstain until consensus moves on.
+            None => future::pending().await,
+        }
+    }
+}

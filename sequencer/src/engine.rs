@@ -1,0 +1,455 @@
+//! Consensus, put together: the one assembly that runs on a real node and, unchanged, in the
+//! deterministic tests.
+//!
+//! ```text
+//!   peers ── votes, certificates, resolver ──► simplex ──► observer ──► inline adapter ──► marshal
+//!                                                 │  propose, verify         ▲               │ final blocks
+//!   peers ── blocks ──► buffered broadcast ───────┼──────────────────────────┘               ▼
+//!   peers ── backfill ──► marshal's resolver      └──► Sequencer ◄── ledgers ◄── finalizer ── index, mempool
+//! ```
+
+use crate::{
+    application::Sequencer,
+    block::SequencedBlock,
+    consensus::{Marshal, Scheme},
+    finalizer::{self, FinalizerError},
+    handle::Head,
+    index::{FinalizedBlock, Index, IndexError},
+    ledgers::{Ledgers, State},
+    mempool::Mempool,
+    observer::Observer,
+    status::Status,
+    validity,
+};
+use commonware_broadcast::buffered;
+use commonware_consensus::{
+    Block as _,
+    marshal::{
+        self, Start,
+        core::Actor,
+        resolver::p2p as backfill,
+        standard::{Inline, Standard},
+        store::Blocks as _,
+    },
+    simplex::{
+        self, ForwardPolicy,
+        config::{SkipBudget, SkipPolicy},
+        elector::RoundRobin,
+    },
+    types::{Epoch, FixedEpocher, TermLength, ViewDelta},
+};
+use commonware_cryptography::{
+    Digested, Digestible,
+    certificate::{ConstantProvider, Verifier as _},
+    ed25519::PublicKey,
+};
+use commonware_macros::select;
+use commonware_p2p::{Blocker, Provider, Receiver, Sender};
+use commonware_parallel::Strategy;
+use commonware_runtime::{
+    Clock, Handle, Metrics, Spawner, Storage,
+    buffer::paged::{self, CacheRef},
+};
+use commonware_storage::{
+    archive::{Identifier, prunable},
+    translator::EightCap,
+};
+use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
+use rand_core::CryptoRng;
+use sinter_primitives::{Block, Body, Chain, Digest, NamespaceTable, Parameters};
+use std::{
+    num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::watch;
+use tracing::info;
+
+/// The one epoch: rotation of the committee gives it an end.
+const EPOCH: Epoch = Epoch::zero();
+/// Where simplex keeps its votes, behind the settings' prefix. Losing this partition can make the node vote
+/// twice in a view.
+pub const VOTES_PARTITION: &str = "votes-0";
+const MARSHAL_PARTITION: &str = "marshal";
+
+// Mailboxes preallocate their slots, and most messages carry only a pointer to a block.
+const MAILBOX_MESSAGES: NonZeroUsize = NZUsize!(256);
+/// Final blocks that wait for the index at most.
+const PENDING_BLOCKS_MAX: NonZeroUsize = NZUsize!(16);
+/// Missing blocks that are asked for at once: each answer may be a whole block.
+const REPAIR_BLOCKS_MAX: NonZeroUsize = NZUsize!(16);
+/// Blocks kept per peer before consensus asks for them: an early relay, a block, and a re-send or two.
+const BROADCAST_BLOCKS_PER_PEER: usize = 6;
+/// Views behind the last finalized one for which votes are tracked as evidence, and blocks kept for peers.
+const RETAINED_VIEWS: ViewDelta = ViewDelta::new(128);
+/// Views that a stable leader runs ahead of certification.
+const OPTIMISTIC_VIEWS: ViewDelta = ViewDelta::new(2);
+/// Blocks in one file of the archive: the grain of pruning, and one pair of open files each.
+const ARCHIVE_BLOCKS_PER_SECTION: NonZeroU64 = NZU64!(16_384);
+const CACHE_VIEWS_PER_SECTION: NonZeroU64 = NZU64!(64);
+const PAGE_SIZE: NonZeroU16 = paged::page_size(4096);
+/// Pages of journals in memory: 4 MiB.
+const PAGES: NonZeroUsize = NZUsize!(1024);
+const KEY_WRITE_BUFFER_BYTES: NonZeroUsize = NZUsize!(64 << 10);
+const VALUE_WRITE_BUFFER_BYTES: NonZeroUsize = NZUsize!(1 << 20);
+const REPLAY_BUFFER_BYTES: NonZeroUsize = NZUsize!(1 << 20);
+const FETCH_RETRY: Duration = Duration::from_millis(100);
+
+/// What makes this node's engine its own.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the node votes with.
+    pub scheme: Scheme,
+    /// What its peers know it by.
+    pub node_key: PublicKey,
+    /// Blocks that stay on disk behind the last final one.
+    pub retention_blocks: u64,
+    /// Opens the names of this node's partitions; empty where it has the storage for itself.
+    pub partition_prefix: String,
+}
+
+/// What every part of the node shares.
+#[derive(Clone)]
+pub struct Shared {
+    /// The network.
+    pub chain: Arc<Chain>,
+    /// What is final.
+    pub index: Arc<Index>,
+    /// What waits to be ordered.
+    pub mempool: Mempool,
+    /// The node's vital signs.
+    pub status: Arc<Status>,
+    /// Told of every new head.
+    pub heads: watch::Sender<Head>,
+}
+
+/// The channels of consensus, and what knows the peers.
+pub struct Network<S, R, B, P> {
+    /// Votes.
+    pub votes: (S, R),
+    /// Certificates.
+    pub certificates: (S, R),
+    /// Certificates that were missed.
+    pub resolver: (S, R),
+    /// Proposed blocks.
+    pub blocks: (S, R),
+    /// Final blocks that were missed.
+    pub backfill: (S, R),
+    /// Cuts off a peer that breaks the protocol.
+    pub blocker: B,
+    /// The committee, as the network knows it.
+    pub peers: P,
+}
+
+/// Why the engine did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journals failed.
+    #[error("storage: {0}")]
+    Storage(String),
+    /// The node has history but no record of its votes.
+    #[error(
+        "index is at height {height}, but the voting journal `{VOTES_PARTITION}` is gone: a node that forgot its votes could vote twice; restore the journal, or rejoin with a new BLS key"
+    )]
+    VotesLost {
+        /// The index's last height.
+        height: u64,
+    },
+    /// The index could not be read or written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The finalizer stopped.
+    #[error(transparent)]
+    Finalizer(#[from] FinalizerError),
+    /// A part of consensus ended by itself.
+    #[error("{0} stopped")]
+    Stopped(&'static str),
+}
+
+/// A running engine.
+pub struct Engine {
+    /// Asks marshal for blocks and certificates.
+    pub marshal: Marshal,
+    finalizer: Handle<Result<(), FinalizerError>>,
+    consensus: Handle<()>,
+    delivery: Handle<()>,
+    broadcast: Handle<()>,
+}
+
+impl Engine {
+    /// Waits until a part of the engine ends, which none does by itself while the node is well.
+    pub async fn stopped(mut self) -> EngineError {
+        select! {
+            outcome = &mut self.finalizer => match outcome {
+                Ok(Err(error)) => error.into(),
+                _ => EngineError::Stopped("finalizer"),
+            },
+            _ = &mut self.consensus => EngineError::Stopped("consensus"),
+            _ = &mut self.delivery => EngineError::Stopped("marshal"),
+            _ = &mut self.broadcast => EngineError::Stopped("block broadcast"),
+        }
+    }
+}
+
+/// Starts consensus for the seat that `scheme` signs for.
+///
+/// # Errors
+/// [`EngineError`] when what is on disk cannot be read or does not fit together.
+pub async fn start<E, S, R, B, P, T>(
+    context: E,
+    shared: Shared,
+    settings: Settings,
+    network: Network<S, R, B, P>,
+    strategy: T,
+) -> Result<Engine, EngineError>
+where
+    E: CryptoRng + Spawner + Metrics + Clock + Storage,
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+    P: Provider<PublicKey = PublicKey>,
+    T: Strategy,
+{
+    let Shared { chain, index, mempool, status, heads } = shared;
+    let Settings { scheme, node_key, retention_blocks, partition_prefix } = settings;
+    let votes_partition = format!("{partition_prefix}{VOTES_PARTITION}");
+    let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
+    let parameters = chain.file.parameters;
+    let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
+    check_votes(&context, &votes_partition, &index).await?;
+
+    let certificates =
+        open_archive(&context, &marshal_partition, "finalizations", &page_cache, scheme.certificate_codec_config())
+            .await?;
+    let blocks = open_archive(&context, &marshal_partition, "blocks", &page_cache, parameters.body_bounds()).await?;
+    let ledgers = Arc::new(recover(&chain, &index, &blocks).await?);
+    mempool.restore_window(index.recent_ids(parameters.expiry_blocks)?);
+
+    let genesis = SequencedBlock::new(Block { header: chain.genesis(), body: Body::default() });
+    let genesis_digest = genesis.digest();
+    let epocher = FixedEpocher::new(NonZeroU64::MAX);
+    let (actor, mailbox, _) = Actor::<_, Standard<SequencedBlock>, _, _, _, _, _>::init(
+        context.child("marshal"),
+        certificates,
+        blocks,
+        marshal::Config {
+            provider: ConstantProvider::new(scheme.clone()),
+            epocher: epocher.clone(),
+            start: Start::Genesis(Digested::precomputed(genesis, genesis_digest)),
+            partition_prefix: marshal_partition,
+            mailbox_size: MAILBOX_MESSAGES,
+            view_retention: RETAINED_VIEWS,
+            prunable_items_per_section: CACHE_VIEWS_PER_SECTION,
+            page_cache: page_cache.clone(),
+            replay_buffer: REPLAY_BUFFER_BYTES,
+            key_write_buffer: KEY_WRITE_BUFFER_BYTES,
+            value_write_buffer: VALUE_WRITE_BUFFER_BYTES,
+            block_codec_config: parameters.body_bounds(),
+            max_repair: REPAIR_BLOCKS_MAX,
+            max_pending_acks: PENDING_BLOCKS_MAX,
+            strategy: strategy.clone(),
+        },
+    )
+    .await;
+
+    let (broadcast, buffer) = buffered::Engine::new(
+        context.child("broadcast"),
+        buffered::Config {
+            public_key: node_key.clone(),
+            mailbox_size: MAILBOX_MESSAGES,
+            deque_size: BROADCAST_BLOCKS_PER_PEER,
+            priority: false,
+            codec_config: parameters.body_bounds(),
+            peer_provider: network.peers.clone(),
+            strategy: strategy.clone(),
+        },
+    );
+    let broadcast = broadcast.start(network.blocks);
+
+    let fetch_timeout = fetch_timeout(&parameters);
+    let resolver = backfill::init(
+        context.child("backfill"),
+        backfill::Config {
+            public_key: node_key,
+            peer_provider: network.peers,
+            blocker: network.blocker.clone(),
+            mailbox_size: MAILBOX_MESSAGES,
+            fetch_timeout,
+            fetch_retry_delay: FETCH_RETRY,
+            priority_requests: false,
+            priority_responses: false,
+        },
+        network.backfill,
+    );
+
+    let (deliveries, finalizer) = finalizer::start(
+        context.child("finalizer"),
+        finalizer::Parts {
+            chain: chain.clone(),
+            ledgers: ledgers.clone(),
+            mempool: mempool.clone(),
+            index,
+            status: status.clone(),
+            heads,
+            marshal: mailbox.clone(),
+            retention_blocks,
+        },
+        PENDING_BLOCKS_MAX.get(),
+    );
+    let delivery = actor.start(deliveries, buffer, resolver);
+
+    let participants = {
+        use commonware_cryptography::certificate::Scheme as _;
+        scheme.participants().clone()
+    };
+    let sequencer = Sequencer::new(chain.clone(), participants, ledgers.clone(), mempool.clone(), strategy.clone());
+    let adapter = Inline::new(context.child("application"), sequencer, mailbox.clone(), epocher);
+    let observer = Observer::new(
+        adapter.clone(),
+        scheme.clone(),
+        ledgers,
+        mempool,
+        status,
+        context.child("evidence"),
+        strategy.clone(),
+    );
+    let engine = simplex::Engine::new(
+        context.child("simplex"),
+        simplex::Config {
+            scheme,
+            elector: elector(&parameters),
+            blocker: network.blocker,
+            automaton: adapter.clone(),
+            relay: adapter,
+            reporter: observer,
+            track_historical_votes: true,
+            strategy,
+            partition: votes_partition,
+            mailbox_size: MAILBOX_MESSAGES,
+            epoch: EPOCH,
+            floor: simplex::Floor::Genesis(genesis_digest),
+            replay_buffer: REPLAY_BUFFER_BYTES,
+            write_buffer: KEY_WRITE_BUFFER_BYTES,
+            page_cache,
+            leader_timeout: Duration::from_millis(parameters.leader_timeout_ms),
+            certification_timeout: Duration::from_millis(parameters.certification_timeout_ms),
+            timeout_retry: Duration::from_millis(parameters.timeout_retry_ms),
+            view_retention: RETAINED_VIEWS,
+            skip: skip_policy(&parameters),
+            fetch_timeout,
+            fetch_retry_delay: FETCH_RETRY,
+            forward: ForwardPolicy::SilentLeader,
+        },
+    );
+    let consensus = engine.start(network.votes, network.certificates, network.resolver);
+    Ok(Engine { marshal: mailbox, finalizer, consensus, delivery, broadcast })
+}
+
+/// Refuses to vote when the record of earlier votes is gone while other history is there.
+async fn check_votes<E: Storage>(context: &E, partition: &str, index: &Index) -> Result<(), EngineError> {
+    let height = index.tip().header.height;
+    if height == 0 {
+        return Ok(());
+    }
+    match context.scan(partition).await {
+        Ok(blobs) if !blobs.is_empty() => Ok(()),
+        Ok(_) | Err(commonware_runtime::Error::PartitionMissing(_)) => Err(EngineError::VotesLost { height }),
+        Err(error) => Err(EngineError::Storage(error.to_string())),
+    }
+}
+
+type Archive<E, V> = prunable::Archive<EightCap, E, Digest, V>;
+
+async fn open_archive<E, V>(
+    context: &E,
+    partition: &str,
+    name: &'static str,
+    page_cache: &CacheRef,
+    codec_config: V::Cfg,
+) -> Result<Archive<E, V>, EngineError>
+where
+    E: Storage + Metrics + Clock,
+    V: commonware_codec::CodecShared,
+{
+    let partition = |part: &str| format!("{partition}-{name}-{part}");
+    Archive::init(
+        context.child(name),
+        prunable::Config {
+            translator: EightCap,
+            metadata_partition: partition("metadata"),
+            key_partition: partition("key"),
+            key_page_cache: page_cache.clone(),
+            value_partition: partition("value"),
+            compression: None,
+            codec_config,
+            items_per_section: ARCHIVE_BLOCKS_PER_SECTION,
+            key_write_buffer: KEY_WRITE_BUFFER_BYTES,
+            value_write_buffer: VALUE_WRITE_BUFFER_BYTES,
+            replay_buffer: REPLAY_BUFFER_BYTES,
+        },
+    )
+    .await
+    .map_err(|error| EngineError::Storage(format!("archive of {name}: {error}")))
+}
+
+/// The ledger tree on the index's tip, after the index has caught up with the archive's final blocks.
+async fn recover<E: Storage + Metrics + Clock>(
+    chain: &Chain,
+    index: &Index,
+    blocks: &Archive<E, Arc<SequencedBlock>>,
+) -> Result<Ledgers, EngineError> {
+    let mut tip = indexed_tip(index)?;
+    let mut replayed = 0u64;
+    loop {
+        let height = tip.header.height + 1;
+        let stored = blocks.get(Identifier::Index(height)).await;
+        let Some(block) = stored.map_err(|error| EngineError::Storage(error.to_string()))? else { break };
+        if block.parent() != tip.digest {
+            break; // the index reports it as what it is, a conflict, when marshal delivers the block
+        }
+        let ids = validity::ids(chain, &block.body);
+        let state = validity::follow(&tip, &block, ids).map_err(|source| FinalizerError::Invalid { height, source })?;
+        let finalized = FinalizedBlock { block: &block, ids: &state.ids, table: &state.table };
+        index.apply(&[finalized], &state.ledger)?;
+        tip = state;
+        replayed += 1;
+    }
+    info!(height = tip.header.height, replayed, "recovered");
+    let expiry_blocks = chain.file.parameters.expiry_blocks;
+    Ok(Ledgers::new(expiry_blocks, tip, index.recent_ids(expiry_blocks)?))
+}
+
+fn indexed_tip(index: &Index) -> Result<State, EngineError> {
+    let tip = index.tip();
+    Ok(State {
+        header: tip.header,
+        digest: tip.digest,
+        // Only blocks above the tip are indexed, with their own.
+        table: Arc::new(NamespaceTable::default()),
+        ledger: Arc::new(index.ledger()?),
+        ids: Arc::new([]),
+    })
+}
+
+fn elector(parameters: &Parameters) -> RoundRobin {
+    let views = u32::try_from(parameters.leader_term_views).unwrap_or(u32::MAX);
+    match NonZeroU32::new(views) {
+        Some(views) if views.get() > 1 => {
+            // A leader that notarizes but withholds finality is evicted in the time of a few failed views.
+            let stall = Duration::from_millis(4 * parameters.certification_timeout_ms);
+            RoundRobin::default().with_term(TermLength::new(views), stall, OPTIMISTIC_VIEWS)
+        }
+        _ => RoundRobin::default(),
+    }
+}
+
+/// A leader that is known to be away costs nothing: its views are skipped at once.
+fn skip_policy(parameters: &Parameters) -> SkipPolicy {
+    let slowest = parameters.certification_timeout_ms.max(parameters.timeout_retry_ms);
+    SkipPolicy::Enabled { timeout: Duration::from_millis(2 * slowest), budget: SkipBudget::Participants }
+}
+
+fn fetch_timeout(parameters: &Parameters) -> NonZeroDuration {
+    // Long enough for a whole block from one peer, short enough to try others within a view's timeouts.
+    NonZeroDuration::new_panic(Duration::from_millis(parameters.leader_timeout_ms.max(500)))
+}

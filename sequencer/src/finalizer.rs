@@ -1,0 +1,218 @@
+//! Takes final blocks from marshal, in order, and makes them history: indexed, out of the mempool, the tip
+//! of the ledger tree, a new head for whoever follows.
+//!
+//! Marshal counts a block as delivered when it is acknowledged, which happens after the index has it on
+//! disk. A crash in between delivers it again, and the index knows it already.
+
+use crate::{
+    block::SequencedBlock,
+    clock::unix_ms,
+    consensus::Marshal,
+    handle::Head,
+    index::{FinalizedBlock, Index, IndexError},
+    ledgers::{Ledgers, State},
+    mempool::Mempool,
+    status::Status,
+    validity::{self, InvalidBlock},
+};
+use commonware_actor::Feedback;
+use commonware_consensus::{Reporter, marshal::Update, types::Height};
+use commonware_cryptography::Digested;
+use commonware_runtime::{Clock, Handle, Spawner};
+use commonware_utils::{Acknowledgement, acknowledgement::Exact};
+use sinter_primitives::Chain;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info};
+
+/// Blocks that one index transaction takes at most: they share its synchronization.
+const BATCH_BLOCKS_MAX: usize = 32;
+/// Blocks between two prunings.
+const PRUNE_EVERY_BLOCKS: u64 = 1024;
+
+/// Why the node cannot go on: what it has on disk does not fit what the committee finalized.
+#[derive(Debug, thiserror::Error)]
+pub enum FinalizerError {
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// Blocks between the index and marshal's archive are on neither.
+    #[error(
+        "index ends at height {tip}, but the next final block that this node holds is {got}: restore the index or start from an empty data directory"
+    )]
+    Gap {
+        /// The index's last height.
+        tip: u64,
+        /// The height that was delivered.
+        got: u64,
+    },
+    /// A final block does not follow from its parent.
+    #[error("final block at height {height} does not follow from its parent: {source}")]
+    Invalid {
+        /// The block's height.
+        height: u64,
+        /// Why.
+        source: InvalidBlock,
+    },
+}
+
+/// What the finalizer works on.
+pub struct Parts {
+    /// The network.
+    pub chain: Arc<Chain>,
+    /// The states above the tip.
+    pub ledgers: Arc<Ledgers>,
+    /// Where ordered transactions leave.
+    pub mempool: Mempool,
+    /// Where they arrive.
+    pub index: Arc<Index>,
+    /// The node's vital signs.
+    pub status: Arc<Status>,
+    /// Told of every new head.
+    pub heads: watch::Sender<Head>,
+    /// Prunes its archive with the index.
+    pub marshal: Marshal,
+    /// Blocks that stay on disk behind the tip.
+    pub retention_blocks: u64,
+}
+
+type Delivery = (Digested<SequencedBlock>, Exact);
+
+/// Hands marshal's updates to the finalizer.
+pub struct Deliveries<E> {
+    clock: Arc<E>,
+    status: Arc<Status>,
+    sender: mpsc::Sender<Delivery>,
+}
+
+impl<E> Clone for Deliveries<E> {
+    fn clone(&self) -> Self {
+        Self { clock: self.clock.clone(), status: self.status.clone(), sender: self.sender.clone() }
+    }
+}
+
+impl<E: Clock> Reporter for Deliveries<E> {
+    type Activity = Update<SequencedBlock>;
+
+    fn report(&mut self, update: Self::Activity) -> Feedback {
+        match update {
+            Update::Tip(round, height, _) => {
+                self.status.observe_view(round.view().get());
+                self.status.observe_finalized(height.get(), unix_ms(self.clock.as_ref()));
+                Feedback::Ok
+            }
+            // Marshal has at most as many blocks out as it awaits acknowledgements for, which is the capacity:
+            // this fails only when the finalizer has ended, and then the node is stopping.
+            Update::Block(block, acknowledgement) => match self.sender.try_send((block, acknowledgement)) {
+                Ok(()) => Feedback::Ok,
+                Err(refused) => {
+                    error!(%refused, "final block was not taken");
+                    Feedback::Closed
+                }
+            },
+        }
+    }
+}
+
+/// Starts the finalizer on a thread of its own, where the index may block. Marshal delivers at most
+/// `pending_max` blocks ahead of their acknowledgements.
+pub fn start<E: Clock + Spawner>(
+    context: E,
+    parts: Parts,
+    pending_max: usize,
+) -> (Deliveries<E>, Handle<Result<(), FinalizerError>>) {
+    let (sender, receiver) = mpsc::channel(pending_max);
+    let deliveries = Deliveries { clock: Arc::new(context.child("clock")), status: parts.status.clone(), sender };
+    let handle = context.shared(true).spawn(move |context| run(context, parts, receiver));
+    (deliveries, handle)
+}
+
+async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<Delivery>) -> Result<(), FinalizerError> {
+    let mut pruned_at = parts.ledgers.tip().header.height;
+    while let Some(first) = receiver.recv().await {
+        let mut batch = vec![first];
+        while batch.len() < BATCH_BLOCKS_MAX
+            && let Ok(next) = receiver.try_recv()
+        {
+            batch.push(next);
+        }
+        let tip = finalize(&context, &parts, batch)?;
+        if tip >= pruned_at + PRUNE_EVERY_BLOCKS {
+            prune(&parts, tip)?;
+            pruned_at = tip;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a batch of deliveries history, and acknowledges them. Gives the height of the tip.
+fn finalize<E: Clock>(context: &E, parts: &Parts, batch: Vec<Delivery>) -> Result<u64, FinalizerError> {
+    let (blocks, acknowledgements): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    let now_ms = unix_ms(context);
+    let states = index_blocks(parts, &blocks)?;
+    for state in states {
+        let header = state.header;
+        parts.mempool.finalized(header.height, &state.ids);
+        let lag_ms = now_ms.saturating_sub(header.timestamp_ms);
+        metrics::histogram!("sinter_finality_seconds").record(lag_ms as f64 / 1e3);
+        metrics::counter!("sinter_transactions_finalized_total").increment(state.ids.len() as u64);
+        metrics::gauge!("sinter_finalized_height").set(header.height as f64);
+        let head =
+            Head { height: header.height, digest: state.digest, timestamp_ms: header.timestamp_ms, view: header.view };
+        parts.ledgers.finalize(state);
+        parts.heads.send_replace(head);
+    }
+    for acknowledgement in acknowledgements {
+        acknowledgement.acknowledge();
+    }
+    Ok(parts.ledgers.tip().header.height)
+}
+
+/// Writes blocks to the index, and gives the states after those that were new.
+fn index_blocks(parts: &Parts, blocks: &[Digested<SequencedBlock>]) -> Result<Vec<State>, FinalizerError> {
+    let mut tip = parts.ledgers.tip();
+    let mut new_blocks = Vec::new();
+    let mut states = Vec::new();
+    for block in blocks {
+        let height = block.inner().header.height;
+        if height <= tip.header.height {
+            continue; // delivered again after a crash
+        }
+        if height != tip.header.height + 1 {
+            return Err(FinalizerError::Gap { tip: tip.header.height, got: height });
+        }
+        tip = state_after(parts, &tip, block)?;
+        new_blocks.push(block);
+        states.push(tip.clone());
+    }
+    let finalized: Vec<_> = new_blocks
+        .iter()
+        .zip(&states)
+        .map(|(block, state)| FinalizedBlock { block: block.inner(), ids: &state.ids, table: &state.table })
+        .collect();
+    if !finalized.is_empty() {
+        parts.index.apply(&finalized, &tip.ledger)?;
+    }
+    Ok(states)
+}
+
+fn state_after(parts: &Parts, parent: &State, block: &Digested<SequencedBlock>) -> Result<State, FinalizerError> {
+    use commonware_cryptography::Digestible;
+    if let Some(state) = parts.ledgers.get(&block.digest()) {
+        return Ok(state);
+    }
+    // This node did not vote on it: it was away, or the block took another way around.
+    let ids = validity::ids(&parts.chain, &block.inner().body);
+    validity::follow(parent, block.inner(), ids)
+        .map_err(|source| FinalizerError::Invalid { height: block.inner().header.height, source })
+}
+
+fn prune(parts: &Parts, tip: u64) -> Result<(), FinalizerError> {
+    let below = tip.saturating_sub(parts.retention_blocks);
+    if below > 0 {
+        parts.marshal.prune(Height::new(below));
+        let earliest = parts.index.prune(below)?;
+        info!(earliest, "pruned");
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Sees what consensus reports before marshal does: notarized transactions, the view, and faults.
+
+use crate::{
+    consensus::{Activity, Scheme},
+    ledgers::Ledgers,
+    mempool::Mempool,
+    status::Status,
+};
+use commonware_actor::Feedback;
+use commonware_consensus::{Epochable, Reporter, Viewable};
+use commonware_parallel::Strategy;
+use commonware_utils::sync::Mutex;
+use rand_core::CryptoRng;
+use sinter_primitives::Digest;
+use std::sync::Arc;
+use tracing::error;
+
+/// Passes every activity on to `inner` after a look at it.
+pub struct Observer<R, G, T> {
+    inner: R,
+    scheme: Scheme,
+    ledgers: Arc<Ledgers>,
+    mempool: Mempool,
+    status: Arc<Status>,
+    rng: Arc<Mutex<G>>,
+    strategy: T,
+}
+
+impl<R: Clone, G, T: Clone> Clone for Observer<R, G, T> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            scheme: self.scheme.clone(),
+            ledgers: self.ledgers.clone(),
+            mempool: self.mempool.clone(),
+            status: self.status.clone(),
+            rng: self.rng.clone(),
+            strategy: self.strategy.clone(),
+        }
+    }
+}
+
+impl<R, G: CryptoRng, T: Strategy> Observer<R, G, T> {
+    /// An observer in front of `inner`. `rng` serves the batch verification of evidence.
+    #[must_use]
+    pub fn new(
+        inner: R,
+        scheme: Scheme,
+        ledgers: Arc<Ledgers>,
+        mempool: Mempool,
+        status: Arc<Status>,
+        rng: G,
+        strategy: T,
+    ) -> Self {
+        Self { inner, scheme, ledgers, mempool, status, rng: Arc::new(Mutex::new(rng)), strategy }
+    }
+
+    fn notarized(&self, payload: &Digest) {
+        // A block that this node has not verified yet is no news to its own mempool.
+        if let Some(state) = self.ledgers.get(payload) {
+            self.mempool.notarized(state.header.height, &state.ids);
+        }
+    }
+
+    /// Counts evidence of a fault, once it verifies: votes are reported before their signatures are checked.
+    fn fault(&self, kind: &'static str, signer: u32, activity: &Activity) {
+        if !activity.verify(&mut *self.rng.lock(), &self.scheme, &self.strategy) {
+            return;
+        }
+        metrics::counter!("sinter_faults_total", "kind" => kind).increment(1);
+        self.status.observe_fault();
+        let (epoch, view) = (activity.epoch().get(), activity.view().get());
+        error!(seat = signer, epoch, view, kind, "a seat signed two votes that exclude each other");
+    }
+}
+
+impl<R, G, T> Reporter for Observer<R, G, T>
+where
+    R: Reporter<Activity = Activity>,
+    G: CryptoRng + Send + 'static,
+    T: Strategy,
+{
+    type Activity = Activity;
+
+    fn report(&mut self, activity: Activity) -> Feedback {
+        use commonware_consensus::simplex::types::Attributable;
+        match &activity {
+            Activity::Notarization(notarization) => {
+                self.status.observe_view(notarization.view().get());
+                self.notarized(&notarization.proposal.payload);
+            }
+            Activity::Nullification(nullification) => {
+                self.status.observe_view(nullification.view().get());
+                metrics::counter!("sinter_views_nullified_total").increment(1);
+            }
+            Activity::Finalization(finalization) => self.status.observe_view(finalization.view().get()),
+            Activity::ConflictingNotarize(evidence) => {
+                self.fault("conflicting_notarize", evidence.signer().get(), &activity);
+            }
+            Activity::ConflictingFinalize(evidence) => {
+                self.fault("conflicting_finalize", evidence.signer().get(), &activity);
+            }
+            Activity::NullifyFinalize(evidence) => self.fault("nullify_finalize", evidence.signer().get(), &activity),
+            Activity::Notarize(_) | Activity::Certification(_) | Activity::Nullify(_) | Activity::Finalize(_) => {}
+        }
+        self.inner.report(activity)
+    }
+}

@@ -1,0 +1,266 @@
+//! What makes a block valid: a pure function of the block and its ancestors.
+//!
+//! Never of transaction bytes, which the namespace's rollup judges; and never of the wall clock, which only
+//! delays a vote. What is checked, in this order:
+//!
+//! 1. the header names this chain, its parent, and the view it was proposed in, by the view's leader;
+//! 2. time moves forward, and the L1 origin and the inbox stand still;
+//! 3. the body is within bounds and is the one that the header commits to;
+//! 4. every transaction is for a height near this one, and none repeats;
+//! 5. every lane obeys its namespace's ordering rule;
+//! 6. the namespace table and the ledger are what the body makes of the parent's.
+
+use crate::{
+    ledgers::State,
+    ordering::{self, LaneContext, OrderingError, OrderingRule},
+};
+use sinter_primitives::{
+    Block, Body, Chain, Digest, Header, Namespace, Transaction, TransactionId,
+    header::{L1Origin, VERSION},
+    ledger::LedgerError,
+};
+use std::{collections::HashSet, sync::Arc};
+
+/// The view that a block is proposed in, as consensus knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The epoch.
+    pub epoch: u64,
+    /// The view.
+    pub view: u64,
+    /// The parent's view.
+    pub parent_view: u64,
+    /// The parent's digest.
+    pub parent: Digest,
+    /// The seat that leads the view.
+    pub leader_seat: u32,
+}
+
+/// Why a block is invalid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBlock {
+    /// A number in the header is not what its place in the chain demands.
+    #[error("header's {field}: expected {expected}, got {got}")]
+    Number {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: u64,
+        /// What it is.
+        got: u64,
+    },
+    /// A digest in the header is not what its place in the chain, or the body, demands.
+    #[error("header's {field}: expected {expected}, got {got}")]
+    Digest {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: Digest,
+        /// What it is.
+        got: Digest,
+    },
+    /// Time does not move forward.
+    #[error("header's timestamp: expected above {parent}, got {got}")]
+    Timestamp {
+        /// The parent's.
+        parent: u64,
+        /// This block's.
+        got: u64,
+    },
+    /// The L1 origin moves.
+    #[error("header's L1 origin: expected {expected:?}, got {got:?}")]
+    L1Origin {
+        /// The parent's.
+        expected: L1Origin,
+        /// This block's.
+        got: L1Origin,
+    },
+    /// The body is over a bound.
+    #[error("body's {bound}: expected at most {max}, got {got}")]
+    TooLarge {
+        /// Which bound.
+        bound: &'static str,
+        /// Its value.
+        max: usize,
+        /// What the body has.
+        got: usize,
+    },
+    /// A transaction may not stand at this height.
+    #[error("transaction {id}: expected an expiry height from {min} to {max}, got {got}")]
+    Expiry {
+        /// The transaction.
+        id: TransactionId,
+        /// The block's height.
+        min: u64,
+        /// The last height within `expiry_blocks`.
+        max: u64,
+        /// The transaction's.
+        got: u64,
+    },
+    /// A transaction is already ordered.
+    #[error("transaction {id}: expected one that is not ordered yet, got one of height {height}")]
+    Repeated {
+        /// The transaction.
+        id: TransactionId,
+        /// Where it was ordered.
+        height: u64,
+    },
+    /// A lane breaks its namespace's ordering rule.
+    #[error("lane of namespace {namespace}: {source}")]
+    Ordering {
+        /// The namespace.
+        namespace: Namespace,
+        /// How.
+        source: OrderingError,
+    },
+    /// The body is not one that this chain's ledger takes.
+    #[error("ledger: {0}")]
+    Ledger(#[from] LedgerError),
+}
+
+impl InvalidBlock {
+    /// A label for metrics: which rule was broken.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Number { field, .. } | Self::Digest { field, .. } => field,
+            Self::Timestamp { .. } => "timestamp",
+            Self::L1Origin { .. } => "l1 origin",
+            Self::TooLarge { .. } => "bounds",
+            Self::Expiry { .. } => "expiry",
+            Self::Repeated { .. } => "repeated",
+            Self::Ordering { .. } => "ordering",
+            Self::Ledger(_) => "ledger",
+        }
+    }
+}
+
+/// Checks a block that was proposed in `slot` on `parent`, and gives the chain's state after it.
+/// `first_repeat` finds the first of some ids that an ancestor within the last `expiry_blocks` heights
+/// holds, with that ancestor's height.
+///
+/// # Errors
+/// [`InvalidBlock`], the first rule that the block breaks.
+pub fn check(
+    chain: &Chain,
+    parent: &State,
+    slot: &Slot,
+    block: &Block,
+    first_repeat: impl FnOnce(&[TransactionId]) -> Option<(TransactionId, u64)>,
+) -> Result<State, InvalidBlock> {
+    let (header, body) = (&block.header, &block.body);
+    check_place(chain, &parent.header, slot, header)?;
+    check_bounds(chain, body)?;
+    digest("body root", body.root(), header.body_root)?;
+    let ids = check_transactions(chain, header.height, body)?;
+    if let Some((id, height)) = first_repeat(&ids) {
+        return Err(InvalidBlock::Repeated { id, height });
+    }
+    check_lanes(chain, header.height, body)?;
+    follow(parent, block, ids)
+}
+
+/// Applies a block to its parent's state and checks that its header commits to the outcome: all that is
+/// left to check for a block that a committee has certified.
+///
+/// # Errors
+/// [`InvalidBlock::Ledger`], or [`InvalidBlock::Digest`] of one of the two roots.
+pub fn follow(parent: &State, block: &Block, ids: Vec<TransactionId>) -> Result<State, InvalidBlock> {
+    let header = &block.header;
+    let mut ledger = parent.ledger.as_ref().clone();
+    let table = ledger.apply(header.height, header.timestamp_ms, header.l1_origin.number, &block.body)?;
+    digest("namespaces root", table.root(), header.namespaces_root)?;
+    digest("ledger root", ledger.root(), header.ledger_root)?;
+    Ok(State {
+        header: *header,
+        digest: header.digest(),
+        table: Arc::new(table),
+        ledger: Arc::new(ledger),
+        ids: ids.into(),
+    })
+}
+
+/// The ids of a body's transactions, in order.
+#[must_use]
+pub fn ids(chain: &Chain, body: &Body) -> Vec<TransactionId> {
+    body.transactions().map(|transaction| transaction.id(chain.file.chain_id)).collect()
+}
+
+fn check_place(chain: &Chain, parent: &Header, slot: &Slot, header: &Header) -> Result<(), InvalidBlock> {
+    const NONE: Digest = Digest([0; 32]);
+    number("version", u64::from(VERSION), u64::from(header.version))?;
+    number("chain id", chain.file.chain_id, header.chain_id)?;
+    number("height", parent.height.saturating_add(1), header.height)?;
+    number("epoch", slot.epoch, header.epoch)?;
+    number("view", slot.view, header.view)?;
+    number("parent view", slot.parent_view, header.parent_view)?;
+    digest("parent", slot.parent, header.parent)?;
+    number("proposer seat", u64::from(slot.leader_seat), u64::from(header.proposer_seat))?;
+    if header.timestamp_ms <= parent.timestamp_ms {
+        return Err(InvalidBlock::Timestamp { parent: parent.timestamp_ms, got: header.timestamp_ms });
+    }
+    if header.l1_origin != parent.l1_origin {
+        return Err(InvalidBlock::L1Origin { expected: parent.l1_origin, got: header.l1_origin });
+    }
+    number("inbox cursor", parent.inbox_cursor, header.inbox_cursor)?;
+    digest("next committee", NONE, header.next_committee)?;
+    digest("randomness", NONE, header.randomness)
+}
+
+fn check_bounds(chain: &Chain, body: &Body) -> Result<(), InvalidBlock> {
+    use commonware_codec::EncodeSize;
+    let bounds = chain.file.parameters.body_bounds();
+    at_most("transactions", bounds.transactions_max, body.transactions().count())?;
+    let longest = body.transactions().map(|transaction| transaction.payload.len()).max().unwrap_or(0);
+    at_most("payload bytes", bounds.payload_bytes_max, longest)?;
+    // A body without lanes is one byte, whatever the bound.
+    at_most("bytes", bounds.bytes_max.max(1), body.encode_size())
+}
+
+fn check_transactions(chain: &Chain, height: u64, body: &Body) -> Result<Vec<TransactionId>, InvalidBlock> {
+    let max = height.saturating_add(chain.file.parameters.expiry_blocks - 1);
+    let mut ids = Vec::new();
+    let mut seen = HashSet::new();
+    for transaction in body.transactions() {
+        let id = transaction.id(chain.file.chain_id);
+        check_expiry(transaction, id, height, max)?;
+        if !seen.insert(id) {
+            return Err(InvalidBlock::Repeated { id, height });
+        }
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+fn check_expiry(transaction: &Transaction, id: TransactionId, min: u64, max: u64) -> Result<(), InvalidBlock> {
+    let got = transaction.expiry_height;
+    if got < min || got > max {
+        return Err(InvalidBlock::Expiry { id, min, max, got });
+    }
+    Ok(())
+}
+
+fn check_lanes(chain: &Chain, height: u64, body: &Body) -> Result<(), InvalidBlock> {
+    for lane in &body.lanes {
+        let Some(spec) = chain.namespace(lane.namespace) else {
+            return Err(LedgerError::UnknownNamespace(lane.namespace).into());
+        };
+        let context = LaneContext { chain_id: chain.file.chain_id, height };
+        ordering::rule(spec)
+            .check(lane, &context)
+            .map_err(|source| InvalidBlock::Ordering { namespace: lane.namespace, source })?;
+    }
+    Ok(())
+}
+
+fn number(field: &'static str, expected: u64, got: u64) -> Result<(), InvalidBlock> {
+    if got == expected { Ok(()) } else { Err(InvalidBlock::Number { field, expected, got }) }
+}
+
+fn digest(field: &'static str, expected: Digest, got: Digest) -> Result<(), InvalidBlock> {
+    if got == expected { Ok(()) } else { Err(InvalidBlock::Digest { field, expected, got }) }
+}
+
+fn at_most(bound: &'static str, max: usize, got: usize) -> Result<(), InvalidBlock> {
+    if got <= max { Ok(()) } else { Err(InvalidBlock::TooLarge { bound, max, got }) }
+}

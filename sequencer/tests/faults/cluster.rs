@@ -1,0 +1,353 @@
+//! Four seats on a simulated network.
+
+use bytes::Bytes;
+use commonware_codec::Encode;
+use commonware_cryptography::{
+    Signer,
+    bls12381::primitives::group::Private,
+    ed25519::{PrivateKey, PublicKey},
+};
+use commonware_math::algebra::Random;
+use commonware_p2p::simulated::{self, Link, Oracle};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Clock, Handle, Runner as _, Spawner, Supervisor, deterministic};
+use commonware_utils::{NZUsize, TestRng, probability};
+use sinter_primitives::{
+    Chain, Digest, Namespace, Parameters, Transaction, TransactionKind,
+    chain::{ChainFile, L1Spec, NamespaceSpec, Ordering},
+    header::L1Origin,
+};
+use sinter_sequencer::{
+    channels,
+    consensus::{self, Marshal, Scheme},
+    engine::{self, EngineError, Settings, Shared},
+    handle::Head,
+    index::Index,
+    keys,
+    mempool::{Mempool, MempoolConfig, Source, Visibility},
+    status::{Status, stall_bound_ms},
+};
+use std::{future::Future, net::Ipv4Addr, sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::sync::{oneshot, watch};
+
+pub const SEATS: usize = 4;
+pub const CHAIN_ID: u64 = 77;
+pub const NAMESPACE: Namespace = Namespace(1);
+pub const OTHER_NAMESPACE: Namespace = Namespace(2);
+pub const CLOSED_NAMESPACE: Namespace = Namespace(3);
+
+pub type Context = deterministic::Context;
+pub type Sender = simulated::Sender<PublicKey, Context>;
+pub type Receiver = simulated::Receiver<PublicKey>;
+
+/// Runs a test under each of `seeds`, or under `SINTER_SEED` alone.
+pub fn run<F, Fut>(seeds: std::ops::Range<u64>, test: F)
+where
+    F: Fn(Context) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let replayed = std::env::var("SINTER_SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
+    for seed in replayed.map_or(seeds, |seed| seed..seed + 1) {
+        println!("SINTER_SEED={seed}");
+        let config = deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_secs(1_800)));
+        deterministic::Runner::new(config).start(&test);
+    }
+}
+
+/// One member's secrets.
+pub struct Member {
+    pub node_key: PrivateKey,
+    pub bls_key: Private,
+}
+
+/// A running seat.
+pub struct Node {
+    pub mempool: Mempool,
+    pub index: Arc<Index>,
+    pub status: Arc<Status>,
+    pub heads: watch::Receiver<Head>,
+    pub marshal: Marshal,
+    task: Handle<EngineError>,
+}
+
+pub struct Cluster {
+    pub context: Context,
+    pub chain: Arc<Chain>,
+    pub members: Vec<Member>,
+    pub oracle: Oracle<PublicKey, Context>,
+    pub nodes: Vec<Option<Node>>,
+    directory: TempDir,
+    starts: u64,
+    sent: u64,
+}
+
+/// Short timeouts: the simulated network takes ten milliseconds a hop.
+pub fn parameters() -> Parameters {
+    Parameters {
+        leader_timeout_ms: 400,
+        certification_timeout_ms: 800,
+        timeout_retry_ms: 800,
+        idle_interval_ms: 50,
+        expiry_blocks: 64,
+        ..Parameters::default()
+    }
+}
+
+pub const LINK: Link =
+    Link { latency: Duration::from_millis(10), jitter: Duration::from_millis(2), success_rate: probability!(1.0) };
+
+impl Cluster {
+    /// A connected network without running nodes.
+    pub async fn new(context: Context) -> Self {
+        Self::with(context, parameters()).await
+    }
+
+    pub async fn with(context: Context, parameters: Parameters) -> Self {
+        let mut members: Vec<Member> = (0..SEATS as u64)
+            .map(|seed| Member { node_key: PrivateKey::from_seed(seed), bls_key: Private::random(TestRng::new(seed)) })
+            .collect();
+        members.sort_by_key(|member| member.node_key.public_key());
+        let chain = Arc::new(chain(&members, parameters));
+        let peers: Vec<_> = members.iter().map(|member| member.node_key.public_key()).collect();
+        let (network, oracle) = simulated::Network::new_with_peers(
+            context.child("network"),
+            simulated::Config {
+                max_size: 4 << 20,
+                max_peers_per_set: NZUsize!(SEATS),
+                // As on the real network: who is blocked is gone.
+                disconnect_on_block: true,
+                tracked_peer_sets: NZUsize!(1),
+            },
+            peers.clone(),
+        )
+        .await;
+        network.start();
+        let cluster = Self {
+            context,
+            chain,
+            members,
+            oracle,
+            nodes: (0..SEATS).map(|_| None).collect(),
+            directory: tempfile::tempdir().unwrap(),
+            starts: 0,
+            sent: 0,
+        };
+        cluster.connect(&(0..SEATS).collect::<Vec<_>>()).await;
+        cluster
+    }
+
+    pub fn key(&self, seat: usize) -> PublicKey {
+        self.members[seat].node_key.public_key()
+    }
+
+    pub fn scheme(&self, seat: usize) -> Scheme {
+        consensus::signer(&self.chain, &self.key(seat), self.members[seat].bls_key.clone()).unwrap()
+    }
+
+    /// Links these seats with each other.
+    pub async fn connect(&self, seats: &[usize]) {
+        for from in seats {
+            for to in seats.iter().filter(|to| *to != from) {
+                let _ = self.oracle.add_link(self.key(*from), self.key(*to), LINK).await;
+            }
+        }
+    }
+
+    /// Cuts every link between the two groups.
+    pub async fn cut(&self, ones: &[usize], others: &[usize]) {
+        for one in ones {
+            for other in others {
+                let _ = self.oracle.remove_link(self.key(*one), self.key(*other)).await;
+                let _ = self.oracle.remove_link(self.key(*other), self.key(*one)).await;
+            }
+        }
+    }
+
+    /// Registers one of a seat's channels.
+    pub async fn channel(&self, seat: usize, channel: u64) -> (Sender, Receiver) {
+        self.oracle.control(self.key(seat)).register(channel, channels::quota(channel)).await.unwrap()
+    }
+
+    pub fn prefix(seat: usize) -> String {
+        format!("seat-{seat}-")
+    }
+
+    pub async fn start_all(&mut self) {
+        for seat in 0..SEATS {
+            self.start(seat).await;
+        }
+    }
+
+    pub async fn start(&mut self, seat: usize) {
+        self.try_start(seat).await.unwrap();
+    }
+
+    /// Starts a seat's node, on whatever it left behind the last time.
+    pub async fn try_start(&mut self, seat: usize) -> Result<(), EngineError> {
+        self.starts += 1;
+        let path = self.directory.path().join(format!("{seat}.redb"));
+        let index = Arc::new(Index::open(&path, self.chain.clone()).unwrap());
+        let mempool = Mempool::new(self.chain.clone(), MempoolConfig::default());
+        let now_ms = sinter_sequencer::clock::unix_ms(&self.context);
+        let status = Arc::new(Status::new(now_ms, stall_bound_ms(&self.chain.file.parameters, SEATS)));
+        let tip = index.tip();
+        let head = Head {
+            height: tip.header.height,
+            digest: tip.digest,
+            timestamp_ms: tip.header.timestamp_ms,
+            view: tip.header.view,
+        };
+        let (heads, heads_receiver) = watch::channel(head);
+        let shared = Shared {
+            chain: self.chain.clone(),
+            index: index.clone(),
+            mempool: mempool.clone(),
+            status: status.clone(),
+            heads,
+        };
+        let settings = Settings {
+            scheme: self.scheme(seat),
+            node_key: self.key(seat),
+            retention_blocks: 1 << 20,
+            partition_prefix: Self::prefix(seat),
+        };
+        let network = engine::Network {
+            votes: self.channel(seat, channels::VOTES).await,
+            certificates: self.channel(seat, channels::CERTIFICATES).await,
+            resolver: self.channel(seat, channels::RESOLVER).await,
+            blocks: self.channel(seat, channels::BLOCKS).await,
+            backfill: self.channel(seat, channels::BACKFILL).await,
+            blocker: self.oracle.control(self.key(seat)),
+            peers: self.oracle.manager(),
+        };
+        let (started, start) = oneshot::channel();
+        let context = self.context.child("node").with_attribute("seat", seat).with_attribute("start", self.starts);
+        let task = context.spawn(move |context| async move {
+            match engine::start(context, shared, settings, network, Sequential).await {
+                Ok(engine) => {
+                    let _ = started.send(engine.marshal.clone());
+                    engine.stopped().await
+                }
+                Err(error) => error,
+            }
+        });
+        let marshal = match start.await {
+            Ok(marshal) => marshal,
+            Err(_) => return Err(task.await.unwrap()),
+        };
+        self.nodes[seat] = Some(Node { mempool, index, status, heads: heads_receiver, marshal, task });
+        Ok(())
+    }
+
+    /// Kills a seat's node where it stands.
+    pub async fn kill(&mut self, seat: usize) {
+        let Node { task, .. } = self.nodes[seat].take().unwrap();
+        task.abort();
+        let _ = task.await;
+    }
+
+    pub fn node(&self, seat: usize) -> &Node {
+        self.nodes[seat].as_ref().unwrap()
+    }
+
+    pub fn height(&self, seat: usize) -> u64 {
+        self.node(seat).heads.borrow().height
+    }
+
+    /// Waits until every running node is at `height`; fails after `seconds`.
+    pub async fn reach(&self, height: u64, seconds: u64) {
+        let running: Vec<_> = (0..SEATS).filter(|seat| self.nodes[*seat].is_some()).collect();
+        self.reach_all(&running, height, seconds).await;
+    }
+
+    pub async fn reach_all(&self, seats: &[usize], height: u64, seconds: u64) {
+        let deadline = self.context.current() + Duration::from_secs(seconds);
+        loop {
+            let heights: Vec<_> = seats.iter().map(|seat| self.height(*seat)).collect();
+            if heights.iter().all(|reached| *reached >= height) {
+                return;
+            }
+            assert!(self.context.current() < deadline, "at {heights:?} of {height} after {seconds} s");
+            self.context.sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn sleep_ms(&self, milliseconds: u64) {
+        self.context.sleep(Duration::from_millis(milliseconds)).await;
+    }
+
+    /// A transaction that nobody sent before.
+    pub fn transaction(&mut self, namespace: Namespace, expiry_height: u64) -> Transaction {
+        self.sent += 1;
+        let mut payload = self.sent.to_be_bytes().to_vec();
+        payload.resize(200, 7);
+        Transaction { kind: TransactionKind::User, namespace, expiry_height, payload: Bytes::from(payload) }
+    }
+
+    /// Sends transactions to one seat, which orders them when it leads.
+    pub fn send(&mut self, seat: usize, count: usize) -> Vec<Digest> {
+        let expiry_height = self.height(seat) + self.chain.file.parameters.expiry_blocks - 1;
+        let transactions: Vec<_> = (0..count)
+            .map(|number| {
+                let namespace = if number % 2 == 0 { NAMESPACE } else { OTHER_NAMESPACE };
+                self.transaction(namespace, expiry_height)
+            })
+            .collect();
+        let source = Source::Client(Ipv4Addr::LOCALHOST.into());
+        transactions
+            .into_iter()
+            .map(|transaction| self.node(seat).mempool.insert(transaction, source, Visibility::Public).unwrap())
+            .collect()
+    }
+
+    /// Checks that all running nodes hold the same headers and ledger up to the lowest of their heights.
+    pub fn assert_agreement(&self) -> u64 {
+        let running: Vec<_> = self.nodes.iter().flatten().collect();
+        let height = running.iter().map(|node| node.index.tip().header.height).min().unwrap();
+        for at in 0..=height {
+            let headers: Vec<_> =
+                running.iter().map(|node| node.index.snapshot().unwrap().header(at).unwrap().unwrap()).collect();
+            // The header commits to the ledger after it.
+            assert!(headers.windows(2).all(|pair| pair[0] == pair[1]), "height {at}: {headers:?}");
+        }
+        for node in running {
+            assert_eq!(node.index.ledger().unwrap().root(), node.index.tip().header.ledger_root);
+        }
+        height
+    }
+}
+
+fn chain(members: &[Member], parameters: Parameters) -> Chain {
+    let seats = members
+        .iter()
+        .enumerate()
+        .map(|(seat, member)| keys::seat(&member.node_key, &member.bls_key, &format!("127.0.0.1:{}", 4000 + seat)))
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let namespace = |id: Namespace| NamespaceSpec {
+        id,
+        name: format!("namespace {id}"),
+        evm_chain_id: None,
+        ordering: Ordering::FirstCome,
+    };
+    let file = ChainFile {
+        chain_id: CHAIN_ID,
+        name: "faults".into(),
+        genesis_timestamp_ms: 0,
+        parameters,
+        l1: L1Spec {
+            chain_id: 1,
+            light_client: format!("0x{}", "ab".repeat(20)),
+            origin: L1Origin { number: 5, hash: Digest([5; 32]) },
+        },
+        seats,
+        namespaces: vec![namespace(NAMESPACE), namespace(OTHER_NAMESPACE)],
+    };
+    Chain::parse(toml::to_string(&file).unwrap().as_bytes()).unwrap()
+}
+
+/// The encoding of a value, for those who send what is no message.
+pub fn bytes(value: &impl Encode) -> Bytes {
+    value.encode()
+}
