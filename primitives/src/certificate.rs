@@ -222,22 +222,22 @@ impl Certificate {
         framed(&namespace, &proposal)
     }
 
-    /// The signature, uncompressed as EIP-2537 orders it but without its padding: `x ‖ y`.
-    ///
-    /// # Errors
-    /// [`CertificateError::Signature`] when the bytes are no point of the curve.
-    pub fn uncompressed_signature(&self) -> Result<[u8; 96], CertificateError> {
-        let point = Signature::uncompress(&self.signature)
-            .map_err(|error| CertificateError::Signature { reason: reason(error) })?;
-        Ok(point.serialize())
-    }
-
     fn write_proposal(&self, buf: &mut impl BufMut) {
         UInt(self.epoch).write(buf);
         UInt(self.view).write(buf);
         UInt(self.parent_view).write(buf);
         self.payload.write(buf);
     }
+}
+
+/// A compressed G1 point, uncompressed as EIP-2537 orders it but without its padding: `x ‖ y`.
+///
+/// # Errors
+/// [`CertificateError::Signature`] when the bytes are no point of the curve.
+pub fn uncompress_g1(compressed: &[u8; 48]) -> Result<[u8; 96], CertificateError> {
+    let point =
+        Signature::uncompress(compressed).map_err(|error| CertificateError::Signature { reason: reason(error) })?;
+    Ok(point.serialize())
 }
 
 impl Write for Certificate {

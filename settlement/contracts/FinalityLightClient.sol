@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Bls} from "./Bls.sol";
+import {Headers} from "./Headers.sol";
+
+/// @title What the committee finalized, as far as somebody cared to post it.
+/// @notice A header counts once a quorum of its epoch's committee signed it. Heights only grow. Two
+/// finalizations that exclude each other freeze the contract for good: some third of the committee broke
+/// the protocol, and nothing that it says may move money any more.
+///
+/// The committee is registered by opening its digest, page by page, with a proof of possession for every
+/// key, verified here: a key chosen to cancel the others' never gets in. A page becomes the code of a data
+/// contract, so that a certificate brings no keys in its calldata.
+///
+/// Storage is bounded: one word a post, in a ring of the last `RING` posts, which grows by no other way
+/// than a valid certificate of a higher block. Whoever wants to push a header out pays for `RING` posts.
+contract FinalityLightClient {
+    using Headers for bytes;
+
+    /// @notice Posts that stay readable.
+    uint64 public constant RING = 4096;
+    /// @notice Seats in a page of keys.
+    uint256 public constant PAGE_SEATS = 64;
+    /// @notice Most seats of a committee.
+    uint256 public constant SEATS_MAX = 128;
+
+    /// @notice A quorum's finalization of a header.
+    /// @param viewNumber the finalized view: the header's, or a later one in which it was proposed again
+    /// @param parentView the view that it builds on
+    /// @param signers bit i, from the least significant, is set if seat i signed
+    /// @param signature the sum of their signatures, a point of G1 as x ‖ y
+    struct Certificate {
+        uint64 viewNumber;
+        uint64 parentView;
+        uint256 signers;
+        bytes32[3] signature;
+    }
+
+    /// @notice What a committee's digest commits to.
+    /// @param seats how many
+    /// @param aggregate the sum of all keys, 192 bytes
+    /// @param pageHashes the Keccak-256 of every page's concatenated keys
+    struct Opening {
+        uint16 seats;
+        bytes aggregate;
+        bytes32[] pageHashes;
+    }
+
+    struct Committee {
+        // Data contracts: one zero byte (so that nobody can run them), the aggregate (page 0 only), keys.
+        address page0;
+        uint16 seats;
+        uint8 pagesRegistered;
+        address page1;
+    }
+
+    struct Head {
+        uint64 height;
+        uint64 viewNumber;
+        uint64 posts;
+        bool frozen;
+    }
+
+    error Frozen();
+    error StaleHeader(uint64 latest, uint64 got);
+    error ViewBeforeHeader(uint64 header, uint64 certificate);
+    error CommitteeUnknown(uint64 epoch);
+    error CommitteeIncomplete(uint64 epoch, uint256 pagesExpected, uint256 pagesGot);
+    error SignersOutOfRange(uint256 seats, uint256 signers);
+    error BelowQuorum(uint256 expected, uint256 got);
+    error InvalidSignature();
+    error NotPosted(uint64 index, uint64 posts);
+    error NotThePostedHeader(bytes32 expected, bytes32 got);
+    error NoConflict();
+    error BrokenPath(uint256 position);
+    error SeatCount(uint256 maximum, uint256 got);
+    error OpeningMismatch(bytes32 expected, bytes32 got);
+    error PageUnknown(uint256 pages, uint256 got);
+    error PageAlreadyRegistered(uint256 page);
+    error PageMismatch(bytes32 expected, bytes32 got);
+    error LengthMismatch(uint256 expected, uint256 got);
+    error InvalidProofOfPossession(uint256 seat);
+    error PageNotStored();
+
+    /// @notice A header was accepted; it is the post numbered `index`.
+    event HeaderPosted(uint64 indexed height, bytes32 digest, uint64 index);
+    /// @notice A page of a committee's keys was registered, with a proof of possession each.
+    event PageRegistered(uint64 indexed epoch, uint256 page, address data);
+    /// @notice Two finalizations exclude each other.
+    event FrozenByConflict(uint64 indexed height, bytes32 posted, bytes32 conflicting);
+
+    /// @notice The SHA-256 of `chain.toml`: the namespace that every vote is signed under.
+    bytes32 public immutable chainHash;
+    /// @notice The chain's id, as in every header.
+    uint64 public immutable chainId;
+
+    Head private _head;
+    /// @notice The digest of an epoch's committee.
+    mapping(uint64 epoch => bytes32) public committeeDigest;
+    mapping(uint64 epoch => Committee) private _committees;
+    bytes32[RING] private _ring;
+
+    /// @param chainHash_ the SHA-256 of `chain.toml`
+    /// @param chainId_ its chain id
+    /// @param genesisCommittee the digest of epoch 0's committee
+    constructor(bytes32 chainHash_, uint64 chainId_, bytes32 genesisCommittee) {
+        chainHash = chainHash_;
+        chainId = chainId_;
+        committeeDigest[0] = genesisCommittee;
+    }
+
+    // ---------------------------------------------------------------- reading
+
+    /// @notice The last header posted; all zero before the first. `posts - 1` is its index.
+    function head() external view returns (uint64 height, uint64 viewNumber, bytes32 digest, uint64 posts, bool frozen) {
+        Head memory h = _head;
+        if (h.posts != 0) digest = _ring[(h.posts - 1) % RING];
+        return (h.height, h.viewNumber, digest, h.posts, h.frozen);
+    }
+
+    /// @notice The digest of the header posted as number `index`. Reverts where the ring has none (any more).
+    function postedDigest(uint64 index) public view returns (bytes32) {
+        uint64 posts = _head.posts;
+        if (index >= posts || posts - index > RING) revert NotPosted(index, posts);
+        return _ring[index % RING];
+    }
+
+    /// @notice The height and namespaces root of a posted header: what settlement builds on.
+    /// Reverts unless exactly this header was posted as number `index`, and after a freeze.
+    function certified(bytes calldata header, uint64 index) external view returns (uint64 height, bytes32 namespacesRoot) {
+        if (_head.frozen) revert Frozen();
+        _requirePosted(header, index);
+        return (header.height(), header.namespacesRoot());
+    }
+
+    /// @notice How much of an epoch's committee is registered.
+    function committee(uint64 epoch) external view returns (uint16 seats, uint8 pagesRegistered, address page0, address page1) {
+        Committee storage c = _committees[epoch];
+        return (c.seats, c.pagesRegistered, c.page0, c.page1);
+    }
+
+    // ---------------------------------------------------------------- headers
+
+    /// @notice Accepts a header above the last one posted. A certified header that differs from the last one
+    /// at its height is accepted as proof of a conflict: it freezes the contract.
+    function post(bytes calldata header, Certificate calldata certificate) external {
+        Head memory h = _head;
+        if (h.frozen) revert Frozen();
+        header.check(chainId);
+        uint64 height = header.height();
+        bytes32 digest = sha256(header);
+
+        if (height <= h.height) {
+            // Nothing was posted before the first post, and height 0 is genesis, which nobody signs.
+            bytes32 latest = h.posts == 0 ? bytes32(0) : _ring[(h.posts - 1) % RING];
+            if (height != h.height || digest == latest || h.posts == 0) revert StaleHeader(h.height, height);
+            _verify(header, digest, certificate);
+            _freeze(height, latest, digest);
+            return;
+        }
+        _verify(header, digest, certificate);
+        _ring[h.posts % RING] = digest;
+        emit HeaderPosted(height, digest, h.posts);
+        h.height = height;
+        h.viewNumber = certificate.viewNumber;
+        h.posts += 1;
+        _head = h;
+    }
+
+    /// @notice Freezes the contract if the committee finalized a chain that excludes a posted header.
+    /// @param posted the header posted as number `index`
+    /// @param path headers of the other chain, from the one at `posted`'s height up to a certified one, each
+    /// the parent of the next
+    /// @param certificate of the last header in `path`
+    function proveConflict(bytes calldata posted, uint64 index, bytes[] calldata path, Certificate calldata certificate) external {
+        if (_head.frozen) revert Frozen();
+        bytes32 expected = _requirePosted(posted, index);
+        if (path.length == 0) revert BrokenPath(0);
+        bytes32 first;
+        bytes32 last;
+        for (uint256 i = 0; i < path.length; ++i) {
+            path[i].check(chainId);
+            if (i != 0 && path[i].parent() != last) revert BrokenPath(i);
+            last = sha256(path[i]);
+            if (i == 0) first = last;
+        }
+        uint64 height = posted.height();
+        if (path[0].height() != height || first == expected) revert NoConflict();
+        _verify(path[path.length - 1], last, certificate);
+        _freeze(height, expected, first);
+    }
+
+    function _freeze(uint64 height, bytes32 posted, bytes32 conflicting) private {
+        _head.frozen = true;
+        emit FrozenByConflict(height, posted, conflicting);
+    }
+
+    function _requirePosted(bytes calldata header, uint64 index) private view returns (bytes32 digest) {
+        header.check(chainId);
+        digest = postedDigest(index);
+        bytes32 got = sha256(header);
+        if (got != digest) revert NotThePostedHeader(digest, got);
+    }
+
+    /// @dev Reverts unless a quorum of the committee of the header's epoch signed.
+    function _verify(bytes calldata header, bytes32 digest, Certificate calldata certificate) private view {
+        uint64 epoch = header.epoch();
+        if (certificate.viewNumber < header.view_()) revert ViewBeforeHeader(header.view_(), certificate.viewNumber);
+        Committee storage c = _committees[epoch];
+        (address page0, uint256 seats, uint256 registered) = (c.page0, c.seats, c.pagesRegistered);
+        if (seats == 0) revert CommitteeUnknown(epoch);
+        uint256 pages = (seats + PAGE_SEATS - 1) / PAGE_SEATS;
+        if (_count(registered) != pages) revert CommitteeIncomplete(epoch, pages, _count(registered));
+
+        uint256 signers = certificate.signers;
+        if (signers >> seats != 0) revert SignersOutOfRange(seats, signers);
+        uint256 quorum = seats - (seats - 1) / 3;
+        if (_count(signers) < quorum) revert BelowQuorum(quorum, _count(signers));
+
+        // hash (128) ‖ key (256) ‖ signature (128) ‖ generator (256), the pairing's input
+        uint256 input;
+        assembly ("memory-safe") {
+            input := mload(0x40)
+            mstore(0x40, add(input, 768))
+        }
+        uint256 missing = ((uint256(1) << seats) - 1) ^ signers;
+        _aggregate(page0, missing >> PAGE_SEATS == 0 ? address(0) : c.page1, missing, input + 128);
+        Bls.loadG1(certificate.signature, input + 384);
+        Bls.hashToG1(_message(epoch, certificate.viewNumber, certificate.parentView, digest), Bls.MESSAGE_DST, input);
+        if (!Bls.verify(input)) revert InvalidSignature();
+    }
+
+    /// @dev Writes the sum of all keys less the missing seats' to `to`. A quorum misses fewer than half, so
+    /// subtracting is always the shorter way.
+    function _aggregate(address page0, address page1, uint256 missing, uint256 to) private view {
+        // sum (256) ‖ next summand (256) ‖ unpadded key (192)
+        uint256 sum;
+        assembly ("memory-safe") {
+            sum := mload(0x40)
+        }
+        uint256 key = sum + 512;
+        bool any;
+        while (missing != 0) {
+            uint256 seat;
+            assembly ("memory-safe") {
+                seat := sub(255, clz(missing))
+            }
+            missing ^= uint256(1) << seat;
+            // A page is: zero byte, the aggregate (page 0 only), keys.
+            if (seat < PAGE_SEATS) _copyKey(page0, 1 + Bls.G2_BYTES + seat * Bls.G2_BYTES, key);
+            else _copyKey(page1, 1 + (seat - PAGE_SEATS) * Bls.G2_BYTES, key);
+            Bls.padG2(key, any ? sum + 256 : sum);
+            if (any) Bls.addG2(sum);
+            any = true;
+        }
+        _copyKey(page0, 1, key);
+        if (!any) {
+            Bls.padG2(key, to);
+            return;
+        }
+        Bls.negateG2(sum);
+        Bls.padG2(key, sum + 256);
+        Bls.addG2(sum);
+        if (Bls.isIdentityG2(sum)) revert Bls.IdentityPoint();
+        assembly ("memory-safe") {
+            mcopy(to, sum, 256)
+        }
+    }
+
+    function _copyKey(address page, uint256 position, uint256 to) private view {
+        assembly ("memory-safe") {
+            extcodecopy(page, to, position, 192)
+        }
+    }
+
+    /// @dev What every signer signed: uvarint(41) ‖ chain hash ‖ "_FINALIZE" ‖ uvarints ‖ digest.
+    function _message(uint64 epoch, uint64 viewNumber, uint64 parentView, bytes32 digest) private view returns (bytes memory message) {
+        bytes32 namespace = chainHash;
+        assembly ("memory-safe") {
+            function uvarint(at, value) -> next {
+                next := at
+                for {} gt(value, 0x7f) { value := shr(7, value) } {
+                    mstore8(next, or(0x80, and(value, 0x7f)))
+                    next := add(next, 1)
+                }
+                mstore8(next, value)
+                next := add(next, 1)
+            }
+            message := mload(0x40)
+            let start := add(message, 32)
+            mstore8(start, 41)
+            mstore(add(start, 1), namespace)
+            mstore(add(start, 33), "_FINALIZE")
+            let end := uvarint(add(start, 42), epoch)
+            end := uvarint(end, viewNumber)
+            end := uvarint(end, parentView)
+            mstore(end, digest)
+            end := add(end, 32)
+            mstore(message, sub(end, start))
+            mstore(0x40, and(add(end, 31), not(31)))
+        }
+    }
+
+    /// @dev Bits set in the lower 128 (signers have been checked to fit, pages are two).
+    function _count(uint256 x) private pure returns (uint256) {
+        unchecked {
+            x -= (x >> 1) & 0x55555555555555555555555555555555;
+            x = (x & 0x33333333333333333333333333333333) + ((x >> 2) & 0x33333333333333333333333333333333);
+            x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f;
+            // The sum of 16 bytes, at most 128, gathers in the topmost of them.
+            return ((x * 0x01010101010101010101010101010101) >> 120) & 0xff;
+        }
+    }
+
+    // ---------------------------------------------------------------- committees
+
+    /// @notice Registers one page of a committee's keys.
+    /// @param epoch whose committee
+    /// @param opening what its digest commits to
+    /// @param page which page
+    /// @param keys its keys, 192 bytes each, in seat order
+    /// @param proofs a proof of possession for each, points of G1
+    function registerPage(uint64 epoch, Opening calldata opening, uint256 page, bytes calldata keys, bytes32[3][] calldata proofs) external {
+        uint256 seats = _requireOpening(epoch, opening);
+        uint256 pages = opening.pageHashes.length;
+        if (page >= pages) revert PageUnknown(pages, page);
+        Committee storage c = _committees[epoch];
+        if ((c.pagesRegistered >> page) & 1 != 0) revert PageAlreadyRegistered(page);
+        if (keccak256(keys) != opening.pageHashes[page]) revert PageMismatch(opening.pageHashes[page], keccak256(keys));
+        uint256 first = page * PAGE_SEATS;
+        uint256 count = seats - first < PAGE_SEATS ? seats - first : PAGE_SEATS;
+        if (keys.length != count * Bls.G2_BYTES) revert LengthMismatch(count * Bls.G2_BYTES, keys.length);
+        if (proofs.length != count) revert LengthMismatch(count, proofs.length);
+
+        for (uint256 i = 0; i < count; ++i) {
+            if (!_possesses(keys[i * Bls.G2_BYTES:(i + 1) * Bls.G2_BYTES], proofs[i])) revert InvalidProofOfPossession(first + i);
+        }
+
+        address data = _store(page == 0 ? abi.encodePacked(opening.aggregate, keys) : bytes(keys));
+        if (page == 0) c.page0 = data;
+        else c.page1 = data;
+        c.seats = uint16(seats);
+        c.pagesRegistered |= uint8(1 << page);
+        emit PageRegistered(epoch, page, data);
+    }
+
+    function _requireOpening(uint64 epoch, Opening calldata opening) private view returns (uint256 seats) {
+        bytes32 expected = committeeDigest[epoch];
+        if (expected == 0) revert CommitteeUnknown(epoch);
+        seats = opening.seats;
+        if (seats == 0 || seats > SEATS_MAX) revert SeatCount(SEATS_MAX, seats);
+        if (opening.aggregate.length != Bls.G2_BYTES) revert LengthMismatch(Bls.G2_BYTES, opening.aggregate.length);
+        uint256 pages = (seats + PAGE_SEATS - 1) / PAGE_SEATS;
+        if (opening.pageHashes.length != pages) revert LengthMismatch(pages, opening.pageHashes.length);
+        bytes32 got = keccak256(abi.encodePacked(opening.seats, opening.aggregate, opening.pageHashes));
+        if (got != expected) revert OpeningMismatch(expected, got);
+    }
+
+    /// @dev Whether `proof` is the key's signature over itself. Reverts on identities and on points
+    /// outside the curve or the subgroup.
+    function _possesses(bytes calldata key, bytes32[3] calldata proof) private view returns (bool) {
+        uint256 input;
+        uint256 unpadded;
+        assembly ("memory-safe") {
+            input := mload(0x40)
+            unpadded := add(input, 768)
+            mstore(0x40, add(unpadded, 192))
+            calldatacopy(unpadded, key.offset, 192)
+        }
+        Bls.padG2(unpadded, input + 128);
+        if (Bls.isIdentityG2(input + 128)) revert Bls.IdentityPoint();
+        Bls.loadG1(proof, input + 384);
+        bytes memory message = abi.encodePacked(uint8(26), "SINTER_PROOF_OF_POSSESSION", Bls.compressG2(unpadded));
+        Bls.hashToG1(message, Bls.POSSESSION_DST, input);
+        bool verified = Bls.verify(input);
+        // Everything above was scratch: the next seat uses the same memory.
+        assembly ("memory-safe") {
+            mstore(0x40, input)
+        }
+        return verified;
+    }
+
+    /// @dev Makes `data`, behind one zero byte, the code of a new contract.
+    function _store(bytes memory data) private returns (address page) {
+        // PUSH2 size, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN: return everything after these ten bytes.
+        bytes memory code = abi.encodePacked(hex"61", uint16(data.length + 1), hex"80600a5f395ff3", hex"00", data);
+        assembly ("memory-safe") {
+            page := create(0, add(code, 32), mload(code))
+        }
+        if (page == address(0)) revert PageNotStored();
+    }
+}

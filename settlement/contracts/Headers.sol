@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title The block header's layout: fixed-size big-endian fields (docs/protocol.md).
+library Headers {
+    error HeaderLength(uint256 expected, uint256 got);
+    error HeaderVersion(uint256 expected, uint256 got);
+    error HeaderChainId(uint256 expected, uint256 got);
+
+    uint256 internal constant BYTES = 294;
+    uint256 internal constant VERSION = 1;
+
+    /// @notice Reverts unless these are the bytes of a header of this version and chain.
+    function check(bytes calldata header, uint64 chainId) internal pure {
+        if (header.length != BYTES) revert HeaderLength(BYTES, header.length);
+        uint256 version = _word(header, 0) >> 240;
+        if (version != VERSION) revert HeaderVersion(VERSION, version);
+        if (_u64(header, 2) != chainId) revert HeaderChainId(chainId, _u64(header, 2));
+    }
+
+    function height(bytes calldata header) internal pure returns (uint64) {
+        return _u64(header, 10);
+    }
+
+    function epoch(bytes calldata header) internal pure returns (uint64) {
+        return _u64(header, 18);
+    }
+
+    function view_(bytes calldata header) internal pure returns (uint64) {
+        return _u64(header, 26);
+    }
+
+    function parent(bytes calldata header) internal pure returns (bytes32) {
+        return bytes32(_word(header, 42));
+    }
+
+    function namespacesRoot(bytes calldata header) internal pure returns (bytes32) {
+        return bytes32(_word(header, 166));
+    }
+
+    function _u64(bytes calldata header, uint256 position) private pure returns (uint64) {
+        return uint64(_word(header, position) >> 192);
+    }
+
+    // Callers have checked the length, and no field is read beyond it.
+    function _word(bytes calldata header, uint256 position) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(add(header.offset, position))
+        }
+    }
+}

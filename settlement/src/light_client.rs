@@ -1,0 +1,247 @@
+//! The `FinalityLightClient` contract from outside: deploy it, register its committee, encode posts, read
+//! its head.
+//!
+//! The chain file names the contract's address and the contract knows the chain file's hash, so the address
+//! has to be known first: a contract made by a plain transaction has an address that depends on the
+//! deployer and its nonce only ([`predicted_address`]).
+
+use alloy::{
+    primitives::{Address, B256, Bytes, FixedBytes, TxKind, U256},
+    providers::Provider,
+    rpc::types::{TransactionReceipt, TransactionRequest},
+    sol_types::{SolCall, SolConstructor, SolInterface},
+    transports::{RpcError, TransportErrorKind},
+};
+use commonware_codec::Encode;
+use sha3::{Digest as _, Keccak256};
+use sinter_primitives::{Certificate, Committee, Digest, Header, certificate::CertificateError, committee::PAGE_SEATS};
+use std::time::Duration;
+
+/// The bindings that the checked-in artifact describes.
+#[allow(missing_docs, clippy::pedantic)]
+pub mod contract {
+    alloy::sol!(
+        #[derive(Debug, PartialEq, Eq)]
+        FinalityLightClient,
+        "artifacts/FinalityLightClient.json"
+    );
+}
+
+use contract::FinalityLightClient as Contract;
+pub use contract::FinalityLightClient::FinalityLightClientErrors as Refusal;
+
+/// How long a deployment waits for each of its transactions.
+const RECEIPT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Why the contract could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LightClientError {
+    /// The certificate is not one.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The L1 did not answer, or refused.
+    #[error("L1: {0}")]
+    Rpc(#[from] RpcError<TransportErrorKind>),
+    /// A transaction was sent and no receipt came.
+    #[error("L1: {0}")]
+    Pending(#[from] alloy::providers::PendingTransactionError),
+    /// A transaction was mined and failed.
+    #[error("L1: transaction {hash} failed")]
+    Failed {
+        /// Its hash.
+        hash: B256,
+    },
+    /// The contract came to stand elsewhere.
+    #[error("L1: expected the contract at {expected}, got {got:?}")]
+    Address {
+        /// The predicted address.
+        expected: Address,
+        /// Where it is.
+        got: Option<Address>,
+    },
+    /// The contract's answer does not decode: something else stands at the address.
+    #[error("L1: expected a FinalityLightClient at {address}: {reason}")]
+    NotAContract {
+        /// The address.
+        address: Address,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// The last header that the contract accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its height; zero before the first post.
+    pub height: u64,
+    /// The view that was finalized.
+    pub view: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// Posts so far; the last one's index is one less.
+    pub posts: u64,
+    /// Whether conflicting finalizations froze the contract.
+    pub frozen: bool,
+}
+
+/// Where the contract will stand that `deployer` makes by its transaction of this nonce.
+#[must_use]
+pub fn predicted_address(deployer: Address, nonce: u64) -> Address {
+    deployer.create(nonce)
+}
+
+/// The code that creates the contract, with its arguments; `committee_digest` is
+/// [`Committee::digest`] of epoch 0's committee.
+#[must_use]
+pub fn creation_code(chain_hash: &Digest, chain_id: u64, committee_digest: &Digest) -> Bytes {
+    let arguments = Contract::constructorCall {
+        chainHash_: word(chain_hash),
+        chainId_: chain_id,
+        genesisCommittee: word(committee_digest),
+    };
+    [Contract::BYTECODE.as_ref(), &arguments.abi_encode()].concat().into()
+}
+
+/// The calls that register an epoch's committee, a page of keys each; any order will do.
+///
+/// # Errors
+/// [`CertificateError::Signature`] when a proof of possession is no point, which a [`Committee`] rules out.
+pub fn register_calls(epoch: u64, committee: &Committee) -> Result<Vec<Bytes>, CertificateError> {
+    let pages = committee.pages();
+    let opening = Contract::Opening {
+        // At most SEATS_MAX, so it fits.
+        seats: committee.seats().len() as u16,
+        aggregate: committee.uncompressed_aggregate().to_vec().into(),
+        pageHashes: pages.iter().map(|page| FixedBytes(Keccak256::digest(page).into())).collect(),
+    };
+    pages
+        .into_iter()
+        .zip(committee.seats().chunks(PAGE_SEATS))
+        .enumerate()
+        .map(|(page, (keys, seats))| {
+            let proofs = seats.iter().map(|seat| point(&seat.proof_of_possession)).collect::<Result<_, _>>()?;
+            let call = Contract::registerPageCall {
+                epoch,
+                opening: opening.clone(),
+                page: U256::from(page),
+                keys: keys.into(),
+                proofs,
+            };
+            Ok(call.abi_encode().into())
+        })
+        .collect()
+}
+
+/// The call that posts a certified header.
+///
+/// # Errors
+/// [`CertificateError::Signature`] when the certificate's signature is no point.
+pub fn post_call(header: &Header, certificate: &Certificate) -> Result<Bytes, CertificateError> {
+    let call = Contract::postCall { header: header.encode().to_vec().into(), certificate: encode(certificate)? };
+    Ok(call.abi_encode().into())
+}
+
+/// The call that proves that the committee finalized two chains: `posted` is the header that was posted as
+/// number `index`, `path` leads from another header of its height up to the one that `certificate` is for.
+///
+/// # Errors
+/// [`CertificateError::Signature`] when the certificate's signature is no point.
+pub fn conflict_call(
+    posted: &Header,
+    index: u64,
+    path: &[Header],
+    certificate: &Certificate,
+) -> Result<Bytes, CertificateError> {
+    let call = Contract::proveConflictCall {
+        posted: posted.encode().to_vec().into(),
+        index,
+        path: path.iter().map(|header| header.encode().to_vec().into()).collect(),
+        certificate: encode(certificate)?,
+    };
+    Ok(call.abi_encode().into())
+}
+
+/// A certificate as the contract takes it.
+fn encode(certificate: &Certificate) -> Result<Contract::Certificate, CertificateError> {
+    Ok(Contract::Certificate {
+        viewNumber: certificate.view,
+        parentView: certificate.parent_view,
+        signers: U256::from(certificate.signers.bits()),
+        signature: point(&certificate.signature)?,
+    })
+}
+
+/// The contract's refusal, from what a reverted call returned.
+#[must_use]
+pub fn refusal(data: &[u8]) -> Option<Refusal> {
+    Refusal::abi_decode(data).ok()
+}
+
+/// Deploys the contract and registers the genesis committee. The provider signs and pays; it must not be
+/// used by anybody else meanwhile.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 refuses or does not mine within two minutes a transaction.
+pub async fn deploy(
+    provider: &impl Provider,
+    deployer: Address,
+    chain_hash: &Digest,
+    chain_id: u64,
+    committee: &Committee,
+) -> Result<Address, LightClientError> {
+    let nonce = provider.get_transaction_count(deployer).await?;
+    let expected = predicted_address(deployer, nonce);
+    let receipt =
+        send(provider, deployer, TxKind::Create, creation_code(chain_hash, chain_id, &committee.digest())).await?;
+    if receipt.contract_address != Some(expected) {
+        return Err(LightClientError::Address { expected, got: receipt.contract_address });
+    }
+    for call in register_calls(0, committee)? {
+        send(provider, deployer, TxKind::Call(expected), call).await?;
+    }
+    Ok(expected)
+}
+
+async fn send(
+    provider: &impl Provider,
+    from: Address,
+    to: TxKind,
+    data: Bytes,
+) -> Result<TransactionReceipt, LightClientError> {
+    let request = TransactionRequest { from: Some(from), to: Some(to), input: data.into(), ..Default::default() };
+    let pending = provider.send_transaction(request).await?.with_timeout(Some(RECEIPT_TIMEOUT));
+    let receipt = pending.get_receipt().await?;
+    if receipt.status() { Ok(receipt) } else { Err(LightClientError::Failed { hash: receipt.transaction_hash }) }
+}
+
+/// Reads the contract's head.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn head(provider: &impl Provider, address: Address) -> Result<Head, LightClientError> {
+    let request = TransactionRequest {
+        to: Some(TxKind::Call(address)),
+        input: Bytes::from(Contract::headCall {}.abi_encode()).into(),
+        ..Default::default()
+    };
+    let answer = provider.call(request).await?;
+    let head = Contract::headCall::abi_decode_returns(&answer)
+        .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
+    Ok(Head {
+        height: head.height,
+        view: head.viewNumber,
+        digest: Digest(head.digest.0),
+        posts: head.posts,
+        frozen: head.frozen,
+    })
+}
+
+fn word(digest: &Digest) -> B256 {
+    B256::from_slice(digest.as_ref())
+}
+
+/// A compressed G1 point as the contract takes it: `x ‖ y` in three words.
+fn point(compressed: &[u8; 48]) -> Result<[B256; 3], CertificateError> {
+    let bytes = sinter_primitives::certificate::uncompress_g1(compressed)?;
+    Ok([0, 1, 2].map(|word| B256::from_slice(&bytes[word * 32..(word + 1) * 32])))
+}
