@@ -13,12 +13,22 @@ use serde::{Deserialize, Serialize};
 
 /// Most namespaces that a chain may open.
 pub const NAMESPACES_MAX: usize = 4096;
+/// Most bytes of a chain file.
+pub const CHAIN_FILE_BYTES_MAX: usize = 4 << 20;
+/// Most bytes of a name for people.
+pub const NAME_BYTES_MAX: usize = 64;
 /// Most seats in a committee: what one certificate's bitmap and the L1 contract are sized for.
 pub const SEATS_MAX: usize = 128;
 
 /// Why a `chain.toml` was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
+    /// Longer than any chain needs.
+    #[error("chain file: expected at most {CHAIN_FILE_BYTES_MAX} bytes, got {got}")]
+    TooLong {
+        /// Its length in bytes.
+        got: usize,
+    },
     /// Not UTF-8.
     #[error("chain file is not UTF-8 text: {0}")]
     Utf8(#[from] std::str::Utf8Error),
@@ -42,7 +52,7 @@ pub enum ChainError {
 
 /// How a namespace's transactions are ordered inside its lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "rule", rename_all = "kebab-case", from = "OrderingTable")]
 pub enum Ordering {
     /// In the order of arrival at the proposer. Arrival cannot be checked, so nothing is.
     FirstCome,
@@ -52,6 +62,26 @@ pub enum Ordering {
         #[serde(with = "crate::hexadecimal::digest")]
         auction_key: Digest,
     },
+}
+
+/// [`Ordering`] as read: serde refuses unknown keys beside a tag only in variants with braces.
+#[derive(Deserialize)]
+#[serde(tag = "rule", rename_all = "kebab-case", deny_unknown_fields)]
+enum OrderingTable {
+    FirstCome {},
+    Express {
+        #[serde(with = "crate::hexadecimal::digest")]
+        auction_key: Digest,
+    },
+}
+
+impl From<OrderingTable> for Ordering {
+    fn from(table: OrderingTable) -> Self {
+        match table {
+            OrderingTable::FirstCome {} => Self::FirstCome,
+            OrderingTable::Express { auction_key } => Self::Express { auction_key },
+        }
+    }
 }
 
 /// A namespace that the chain orders for.
@@ -174,6 +204,9 @@ impl Chain {
     /// # Errors
     /// [`ChainError`], naming the key, what was expected and what came.
     pub fn parse(bytes: &[u8]) -> Result<Self, ChainError> {
+        if bytes.len() > CHAIN_FILE_BYTES_MAX {
+            return Err(ChainError::TooLong { got: bytes.len() });
+        }
         let file: ChainFile = toml::from_str(std::str::from_utf8(bytes)?)?;
         file.check()?;
         let hash = Sha256::hash(&[bytes]);
@@ -214,6 +247,14 @@ impl Chain {
 }
 
 impl ChainFile {
+    /// The text of a `chain.toml`, which [`Chain::parse`] reads back.
+    ///
+    /// # Errors
+    /// When a number is above `i64::MAX`, which TOML cannot write.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
     fn check(&self) -> Result<(), ChainError> {
         let parameters = &self.parameters;
         in_range("parameters.block_bytes_max", parameters.block_bytes_max, 1 << 10, 16 << 20)?;
@@ -232,6 +273,10 @@ impl ChainFile {
         in_range("parameters.idle_interval_ms", parameters.idle_interval_ms, 1, parameters.leader_timeout_ms / 2)?;
         in_range("parameters.clock_drift_ms_max", parameters.clock_drift_ms_max, 1, 60_000)?;
         in_range("parameters.leader_term_views", parameters.leader_term_views, 1, 1_000)?;
+        in_range("name (bytes)", self.name.len(), 1, NAME_BYTES_MAX)?;
+        for spec in &self.namespaces {
+            in_range("namespaces.name (bytes)", spec.name.len(), 1, NAME_BYTES_MAX)?;
+        }
         in_range("namespaces", self.namespaces.len(), 1, NAMESPACES_MAX)?;
         in_range("seats", self.seats.len(), 1, SEATS_MAX)?;
         if !self.namespaces.is_sorted_by(|a, b| a.id < b.id) {

@@ -33,6 +33,8 @@ mod poseidon2;
 pub mod range;
 pub mod receipt;
 pub mod table;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod transaction;
 
 pub use accumulator::Accumulator;

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 const ID_TAG: &[u8] = b"SINTER_TRANSACTION";
+/// Most bytes in front of a payload.
+pub const ENCODED_HEAD_BYTES_MAX: usize = 1 + 8 + 8 + 5;
 
 /// One rollup's lane in the shared order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,14 +100,9 @@ impl Transaction {
     /// The id of this transaction on chain `chain_id`.
     #[must_use]
     pub fn id(&self, chain_id: u64) -> TransactionId {
-        let mut hasher = Sha256::default();
-        hasher.update(ID_TAG);
-        hasher.update(&chain_id.to_be_bytes());
-        let mut head = Vec::with_capacity(32);
+        let mut head = Vec::with_capacity(ENCODED_HEAD_BYTES_MAX);
         self.write_head(&mut head);
-        hasher.update(&head);
-        hasher.update(&self.payload);
-        hasher.finalize().1
+        Sha256::hash(&[ID_TAG, &chain_id.to_be_bytes(), &head, &self.payload])
     }
 
     fn write_head(&self, buf: &mut impl BufMut) {

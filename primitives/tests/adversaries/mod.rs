@@ -1,0 +1,6 @@
+//! Those who would have a verifier believe what is not so.
+
+mod forged_absence;
+mod forged_headers;
+mod forged_range;
+mod forged_receipt;

@@ -1,0 +1,12 @@
+//! What `primitives` promises: encodings that are canonical and pinned, and proofs that only the truth
+//! passes. Those who try otherwise are the files in `adversaries/`.
+
+mod accumulators;
+mod adversaries;
+mod chain_files;
+mod encodings;
+mod fixtures;
+mod ledgers;
+mod merkle_proofs;
+mod proofs;
+mod strategies;
