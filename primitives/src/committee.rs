@@ -111,13 +111,13 @@ pub enum CommitteeError {
 #[serde(deny_unknown_fields)]
 pub struct Seat {
     /// The ed25519 key of the member's node: its identity on the network.
-    #[serde(with = "hex_bytes")]
+    #[serde(with = "crate::hexadecimal::array")]
     pub node_key: [u8; 32],
     /// The compressed BLS key that it votes with.
-    #[serde(with = "hex_bytes")]
+    #[serde(with = "crate::hexadecimal::array")]
     pub bls_key: [u8; 96],
     /// The BLS key's compressed signature over itself.
-    #[serde(with = "hex_bytes")]
+    #[serde(with = "crate::hexadecimal::array")]
     pub proof_of_possession: [u8; 48],
     /// Where the node listens: `host:port`, QUIC.
     pub address: String,
@@ -350,32 +350,6 @@ fn digest(keys: &[PublicKey], aggregate: &PublicKey) -> Digest {
         hasher.update(Keccak256::digest(page));
     }
     Digest(hasher.finalize().into())
-}
-
-/// Byte arrays as `0x`-prefixed hex, for JSON and TOML.
-pub mod hex_bytes {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// Writes `0x` and two hex digits a byte.
-    ///
-    /// # Errors
-    /// Whatever the serializer returns.
-    pub fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("0x{}", hex::encode(bytes)))
-    }
-
-    /// Reads two hex digits a byte, with or without `0x`.
-    ///
-    /// # Errors
-    /// When the text is not exactly `N` bytes of hex.
-    pub fn deserialize<'de, D: Deserializer<'de>, const N: usize>(deserializer: D) -> Result<[u8; N], D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let mut bytes = [0; N];
-        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(&text), &mut bytes).map_err(|error| {
-            D::Error::custom(format!("expected {N} bytes of hex, got {} characters: {error}", text.len()))
-        })?;
-        Ok(bytes)
-    }
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ fn sponge(tag: u64, length: usize, elements: &[u64]) -> Digest {
     let mut state = vec![0; 16];
     (state[8], state[9]) = (tag, length as u64);
     for group in elements.chunks(8) {
-        for i in 0..8 {
-            state[i] = group.get(i).copied().unwrap_or(0);
+        for (i, element) in state.iter_mut().take(8).enumerate() {
+            *element = group.get(i).copied().unwrap_or(0);
         }
         state = permute(&state);
     }

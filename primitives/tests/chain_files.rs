@@ -51,7 +51,8 @@ fn parameters_may_be_left_out() {
 
 #[test]
 fn mistakes_are_named() {
-    let cases: [(&str, fn(&mut ChainFile)); 14] = [
+    type Mistake = fn(&mut ChainFile);
+    let cases: [(&str, Mistake); 14] = [
         ("`name (bytes)`", |file| file.name.clear()),
         ("`parameters.block_bytes_max`", |file| file.parameters.block_bytes_max = 10),
         ("`parameters.payload_bytes_max`", |file| file.parameters.payload_bytes_max = file.parameters.block_bytes_max),

@@ -78,8 +78,8 @@ fn every_range_passes() {
 
 /// What the tables say about a namespace before `height`.
 fn accumulator_before(blocks: &Blocks, namespace: Namespace, height: u64) -> Accumulator {
-    let leaves = blocks.tables[..height as usize].iter().filter_map(|table| table.leaf(namespace));
-    leaves.last().map_or(Accumulator::genesis(CHAIN_ID, namespace), |leaf| leaf.accumulator)
+    let mut leaves = blocks.tables[..height as usize].iter().filter_map(|table| table.leaf(namespace));
+    leaves.next_back().map_or(Accumulator::genesis(CHAIN_ID, namespace), |leaf| leaf.accumulator)
 }
 
 #[test]
