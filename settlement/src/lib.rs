@@ -10,3 +10,4 @@
 
 pub mod dev_l1;
 pub mod light_client;
+pub mod relayer;
