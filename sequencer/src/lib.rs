@@ -18,5 +18,6 @@ pub mod observer;
 pub mod ordering;
 pub mod peers;
 pub mod quic;
+pub mod rpc;
 pub mod status;
 pub mod validity;

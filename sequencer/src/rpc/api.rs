@@ -1,0 +1,67 @@
+//! The methods, for servers and for clients: the client is generated from the same lines.
+
+// The macro generates traits and methods whose docs are these.
+use super::types::{
+    Accepted, BlockId, BlockView, ChainInfo, HeadEvent, Id, NamespaceEvent, NodeStatus, RangePage, SendTransaction,
+    TransactionStatus,
+};
+use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc, types::ErrorObjectOwned};
+use sinter_primitives::{Header, Namespace, receipt::HeaderChain};
+
+/// A node's interface. Errors and their codes: [`super::error`].
+#[rpc(client, server, namespace = "sinter")]
+pub trait SinterApi {
+    /// Hands in a transaction. It counts against the sender's quota where the namespace speaks
+    /// Ethereum, and against the client's otherwise.
+    #[method(name = "sendTransaction", with_extensions)]
+    async fn send_transaction(&self, transaction: SendTransaction) -> Result<Accepted, ErrorObjectOwned>;
+
+    /// How far a transaction has come; with the proof once it is final.
+    #[method(name = "getReceipt")]
+    async fn receipt(&self, id: Id) -> Result<TransactionStatus, ErrorObjectOwned>;
+
+    /// A final block's header.
+    #[method(name = "getHeader")]
+    async fn header(&self, block: BlockId) -> Result<Header, ErrorObjectOwned>;
+
+    /// A final block.
+    #[method(name = "getBlock")]
+    async fn block(&self, block: BlockId) -> Result<BlockView, ErrorObjectOwned>;
+
+    /// The proof that a block is final: its header first, up to one with a certificate of its own.
+    #[method(name = "getCertificate")]
+    async fn certificate(&self, block: BlockId) -> Result<HeaderChain, ErrorObjectOwned>;
+
+    /// All that a namespace had ordered from one height to another, with the proof that nothing is
+    /// missing and nothing is foreign. Heights above the head, and what exceeds the node's bounds,
+    /// are left for another call: see [`RangePage::next_height`].
+    #[method(name = "getNamespaceRange")]
+    async fn namespace_range(
+        &self,
+        namespace: Namespace,
+        from_height: u64,
+        to_height: u64,
+    ) -> Result<RangePage, ErrorObjectOwned>;
+
+    /// The network.
+    #[method(name = "chain")]
+    async fn chain(&self) -> Result<ChainInfo, ErrorObjectOwned>;
+
+    /// The node.
+    #[method(name = "status")]
+    async fn status(&self) -> Result<NodeStatus, ErrorObjectOwned>;
+
+    /// Every final block from `from_height` on (the next one, without it), each once and in order.
+    #[subscription(name = "subscribeHeads" => "heads", unsubscribe = "unsubscribeHeads", item = HeadEvent)]
+    async fn subscribe_heads(&self, from_height: Option<u64>, with_certificates: Option<bool>) -> SubscriptionResult;
+
+    /// A namespace's transactions from `from_height` on (the next block, without it), each once and
+    /// in order. `with_payloads` (true, without it) says whether they come whole or by id.
+    #[subscription(name = "subscribeNamespace" => "namespace", unsubscribe = "unsubscribeNamespace", item = NamespaceEvent)]
+    async fn subscribe_namespace(
+        &self,
+        namespace: Namespace,
+        from_height: Option<u64>,
+        with_payloads: Option<bool>,
+    ) -> SubscriptionResult;
+}

@@ -1,0 +1,189 @@
+//! The node's own methods.
+
+use super::{
+    api::SinterApiServer,
+    config::RpcConfig,
+    error::{self, RpcFailure, invalid_params, refused},
+    ethereum, health,
+    policy::Caller,
+    proofs::Prover,
+    subscriptions::Subscriptions,
+    types::{
+        Accepted, BlockId, BlockView, ChainInfo, Id, LaneView, NodeStatus, RangePage, SendTransaction,
+        TransactionStatus,
+    },
+};
+use crate::{
+    handle::{Handle, Head},
+    mempool::{Source, Stage, Visibility},
+};
+use jsonrpsee::{
+    Extensions, PendingSubscriptionSink,
+    core::{SubscriptionResult, async_trait},
+    types::ErrorObjectOwned,
+};
+use sinter_primitives::{Header, Namespace, Transaction, TransactionKind, receipt::HeaderChain};
+use std::sync::Arc;
+
+/// The node's own methods.
+pub(super) struct SinterMethods {
+    pub handle: Handle,
+    pub prover: Arc<Prover>,
+    pub subscriptions: Subscriptions,
+    pub behind_blocks_max: u64,
+    pub pending: Arc<ethereum::Pending>,
+}
+
+impl SinterMethods {
+    pub fn new(handle: Handle, prover: Arc<Prover>, pending: Arc<ethereum::Pending>, config: &RpcConfig) -> Self {
+        let subscriptions = Subscriptions::new(handle.clone(), prover.clone(), config);
+        Self { handle, prover, subscriptions, behind_blocks_max: config.behind_blocks_max, pending }
+    }
+
+    fn send(&self, request: SendTransaction, caller: Option<&Caller>) -> Result<Accepted, RpcFailure> {
+        let visibility = if request.private { Visibility::Private } else { Visibility::Public };
+        let spec = self
+            .handle
+            .chain
+            .namespace(request.namespace)
+            .ok_or_else(|| invalid_params("namespace", "one that the chain opens", request.namespace))?;
+        if let (Some(chain_id), TransactionKind::User) = (spec.evm_chain_id, request.kind) {
+            let sent = ethereum::Submission {
+                namespace: request.namespace,
+                chain_id,
+                payload: request.payload,
+                expiry_height: request.expiry_height,
+                visibility,
+            };
+            return Ok(self.pending.submit(&self.handle, sent)?.accepted);
+        }
+        let expiry_height = request.expiry_height.unwrap_or_else(|| default_expiry(&self.handle));
+        let transaction =
+            Transaction { kind: request.kind, namespace: request.namespace, expiry_height, payload: request.payload };
+        // Calls that come without an address were made in this process.
+        let address = caller.map_or(std::net::IpAddr::from([127, 0, 0, 1]), |caller| caller.0);
+        let transaction_id = self
+            .handle
+            .mempool
+            .insert(transaction, Source::Client(address), visibility)
+            .map_err(|refusal| refused(&refusal))?;
+        Ok(Accepted { transaction_id, expiry_height })
+    }
+}
+
+/// Half of the time that the chain admits: a later try still fits into the rest.
+pub(super) fn default_expiry(handle: &Handle) -> u64 {
+    handle.index.tip().header.height.saturating_add(handle.chain.file.parameters.expiry_blocks / 2)
+}
+
+#[async_trait]
+impl SinterApiServer for SinterMethods {
+    async fn send_transaction(
+        &self,
+        extensions: &Extensions,
+        transaction: SendTransaction,
+    ) -> Result<Accepted, ErrorObjectOwned> {
+        Ok(self.send(transaction, extensions.get::<Caller>())?)
+    }
+
+    async fn receipt(&self, Id(id): Id) -> Result<TransactionStatus, ErrorObjectOwned> {
+        // The index first: what leaves the mempool is in the index by then.
+        for _ in 0..2 {
+            if let Some(location) = self.handle.index.locate(&id).map_err(RpcFailure::from)? {
+                return Ok(match self.prover.receipt(id, location).await? {
+                    Some(receipt) => TransactionStatus::Finalized { receipt: Box::new(receipt) },
+                    None => TransactionStatus::Notarized { height: location.height },
+                });
+            }
+            match self.handle.mempool.stage(&id) {
+                Some(Stage::Pending) => return Ok(TransactionStatus::Pending),
+                Some(Stage::Notarized { height }) => return Ok(TransactionStatus::Notarized { height }),
+                // It may have become final between the two looks: look once more.
+                None => {}
+            }
+        }
+        Ok(TransactionStatus::Unknown)
+    }
+
+    async fn header(&self, block: BlockId) -> Result<Header, ErrorObjectOwned> {
+        Ok(self.prover.header(block)?)
+    }
+
+    async fn block(&self, block: BlockId) -> Result<BlockView, ErrorObjectOwned> {
+        let (block, digest) = self.prover.block(block).await?;
+        let lanes = block
+            .body
+            .lanes
+            .iter()
+            .map(|lane| LaneView { namespace: lane.namespace, transactions: lane.transactions.clone() });
+        Ok(BlockView { header: block.header, digest, lanes: lanes.collect() })
+    }
+
+    async fn certificate(&self, block: BlockId) -> Result<HeaderChain, ErrorObjectOwned> {
+        Ok(self.prover.certificate(block).await?)
+    }
+
+    async fn namespace_range(
+        &self,
+        namespace: Namespace,
+        from_height: u64,
+        to_height: u64,
+    ) -> Result<RangePage, ErrorObjectOwned> {
+        Ok(self.prover.range(namespace, from_height, to_height).await?)
+    }
+
+    async fn chain(&self) -> Result<ChainInfo, ErrorObjectOwned> {
+        let chain = &self.handle.chain;
+        Ok(ChainInfo {
+            hash: chain.hash,
+            file: chain.file.clone(),
+            quorum: chain.committee.quorum(),
+            genesis: chain.genesis(),
+        })
+    }
+
+    async fn status(&self) -> Result<NodeStatus, ErrorObjectOwned> {
+        let handle = &self.handle;
+        let status = &handle.status;
+        let earliest = handle.index.snapshot().and_then(|snapshot| snapshot.earliest());
+        Ok(NodeStatus {
+            version: env!("CARGO_PKG_VERSION").into(),
+            chain_hash: handle.chain.hash,
+            chain_id: handle.chain.file.chain_id,
+            health: health::examine(handle, self.behind_blocks_max),
+            head: head(handle),
+            finalized_height: status.finalized_height(),
+            earliest_height: earliest.map_err(|error| error::internal(&error))?,
+            view: status.view(),
+            peers: status.peers(),
+            faults: status.faults(),
+            started_ms: status.started_ms(),
+            mempool: handle.mempool.stats(),
+        })
+    }
+
+    async fn subscribe_heads(
+        &self,
+        pending: PendingSubscriptionSink,
+        from_height: Option<u64>,
+        with_certificates: Option<bool>,
+    ) -> SubscriptionResult {
+        self.subscriptions.heads(pending, from_height, with_certificates.unwrap_or(false)).await
+    }
+
+    async fn subscribe_namespace(
+        &self,
+        pending: PendingSubscriptionSink,
+        namespace: Namespace,
+        from_height: Option<u64>,
+        with_payloads: Option<bool>,
+    ) -> SubscriptionResult {
+        self.subscriptions.namespace(pending, namespace, from_height, with_payloads.unwrap_or(true)).await
+    }
+}
+
+/// The last block that the index holds.
+pub(super) fn head(handle: &Handle) -> Head {
+    let tip = handle.index.tip();
+    Head { height: tip.header.height, digest: tip.digest, timestamp_ms: tip.header.timestamp_ms, view: tip.header.view }
+}
