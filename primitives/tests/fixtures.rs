@@ -57,8 +57,11 @@ fn current() -> BTreeMap<String, String> {
 }
 
 fn check(name: &str, current: &impl serde::Serialize) {
+    check_text(name, serde_json::to_string_pretty(current).expect("serializes") + "\n");
+}
+
+fn check_text(name: &str, text: String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    let text = serde_json::to_string_pretty(current).expect("serializes") + "\n";
     if std::env::var_os("SINTER_WRITE_FIXTURES").is_some() {
         std::fs::write(&path, &text).expect("the fixtures are writable");
     }
@@ -72,6 +75,7 @@ fn check(name: &str, current: &impl serde::Serialize) {
 #[test]
 fn encodings_are_pinned() {
     check("encodings.json", &current());
+    check_text("chain-toml.txt", blocks().network.chain_toml);
 }
 
 #[test]
