@@ -8,7 +8,8 @@ use crate::{
     header::{Header, L1Origin, VERSION},
     ledger::Ledger,
 };
-use commonware_cryptography::{Hasher, Sha256};
+use commonware_codec::{Copying, DecodeExt};
+use commonware_cryptography::{Hasher, Sha256, ed25519::PublicKey};
 use serde::{Deserialize, Serialize};
 
 /// Most namespaces that a chain may open.
@@ -285,6 +286,18 @@ impl ChainFile {
                 expected: "strictly ascending ids".into(),
                 got: format!("{:?}", self.namespaces.iter().map(|spec| spec.id.0).collect::<Vec<_>>()),
             });
+        }
+        for spec in &self.namespaces {
+            // Nothing could ever be signed by a key that is no curve point.
+            if let Ordering::Express { auction_key } = spec.ordering
+                && PublicKey::decode(Copying(&auction_key[..])).is_err()
+            {
+                return Err(ChainError::OutOfRange {
+                    key: "namespaces.ordering.auction_key",
+                    expected: "an ed25519 public key".into(),
+                    got: format!("0x{auction_key}"),
+                });
+            }
         }
         let address = self.l1.light_client.strip_prefix("0x").unwrap_or_default();
         if address.len() != 40 || hex::decode(address).is_err() {
