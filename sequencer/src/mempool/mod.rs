@@ -35,6 +35,8 @@ mod quota;
 mod refusal;
 mod select;
 mod state;
+#[cfg(test)]
+pub(crate) mod tests;
 mod window;
 
 pub use config::{MempoolConfig, MempoolConfigError};
@@ -97,8 +99,6 @@ pub struct Outgoing {
     pub sequence: u64,
     /// The transaction.
     pub transaction: Transaction,
-    /// Who may learn of it.
-    pub visibility: Visibility,
 }
 
 struct Shared {
@@ -324,15 +324,15 @@ impl Mempool {
         self.shared.activity.subscribe()
     }
 
-    /// Up to `max` of the transactions that this node took in from clients after the one numbered
-    /// `after` (0 for all), in order of arrival.
+    /// Numbers of up to `max` of the transactions that this node took in from clients after the one
+    /// numbered `after` (0 for all), in order of arrival.
     #[must_use]
-    pub fn local_after(&self, after: u64, max: usize) -> Vec<Outgoing> {
-        self.state().local_after(after).take(max).map(outgoing).collect()
+    pub fn local_after(&self, after: u64, max: usize) -> Vec<(u64, Visibility)> {
+        self.state().local_after(after).take(max).map(|entry| (entry.sequence, entry.visibility)).collect()
     }
 
     /// Of the transactions that this node took in from clients under these numbers, those that still
-    /// wait for a block.
+    /// wait for a block, in the order of the numbers.
     #[must_use]
     pub fn local_pending(&self, sequences: &[u64]) -> Vec<Outgoing> {
         let state = self.state();
@@ -347,5 +347,5 @@ impl Mempool {
 }
 
 fn outgoing(entry: &state::Entry) -> Outgoing {
-    Outgoing { sequence: entry.sequence, transaction: entry.transaction.clone(), visibility: entry.visibility }
+    Outgoing { sequence: entry.sequence, transaction: entry.transaction.clone() }
 }

@@ -22,7 +22,7 @@ use std::{
 const PEER_LEAD_BLOCKS_MAX: u64 = 64;
 
 /// Who may learn of a pending transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Visibility {
     /// Everybody.
     Public,

@@ -20,6 +20,8 @@
 
 mod express;
 mod first_come;
+#[cfg(test)]
+mod tests;
 
 pub use express::{BUNDLE_ENVELOPE_BYTES, BUNDLE_SIGNATURE_NAMESPACE, Express, seal_bundle};
 pub use first_come::FirstCome;

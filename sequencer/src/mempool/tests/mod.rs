@@ -1,0 +1,267 @@
+//! The mempool's promises, one file an adversary.
+
+#![allow(clippy::unwrap_used)]
+
+pub(crate) mod fixtures;
+mod flooding_namespace;
+mod flooding_peer;
+mod model;
+
+use super::*;
+use crate::ordering::seal_bundle;
+use bytes::Bytes;
+use commonware_codec::EncodeSize;
+use commonware_cryptography::{Signer, ed25519};
+use fixtures::{CHAIN_ID, account, chain, namespace, peer, pool, transaction};
+use sinter_primitives::{Digest, TransactionKind, chain::Ordering};
+
+fn insert(pool: &Mempool, transaction: Transaction) -> Result<TransactionId, Refusal> {
+    pool.insert(transaction, account(1), Visibility::Public)
+}
+
+fn nothing() -> HashSet<TransactionId> {
+    HashSet::new()
+}
+
+fn ids(body: &Body) -> Vec<TransactionId> {
+    body.transactions().map(|transaction| transaction.id(CHAIN_ID)).collect()
+}
+
+#[test]
+fn orders_in_order_of_arrival() {
+    let pool = pool();
+    let sent: Vec<_> = (0..20).map(|number| insert(&pool, transaction(1, number, 50, 10)).unwrap()).collect();
+    assert_eq!(ids(&pool.build(1, &nothing())), sent);
+    // Building takes nothing out: the view may be nullified.
+    assert_eq!(ids(&pool.build(1, &nothing())), sent);
+    let ancestors: HashSet<_> = sent[..5].iter().copied().collect();
+    assert_eq!(ids(&pool.build(2, &ancestors)), sent[5..]);
+}
+
+#[test]
+fn a_transaction_goes_from_pending_to_notarized_to_ordered() {
+    let pool = pool();
+    let id = insert(&pool, transaction(1, 0, 50, 10)).unwrap();
+    assert_eq!(pool.stage(&id), Some(Stage::Pending));
+    pool.notarized(1, &[id]);
+    assert_eq!(pool.stage(&id), Some(Stage::Notarized { height: 1 }));
+    assert_eq!(pool.stats().notarized, 1);
+    pool.finalized(1, &[id]);
+    assert_eq!(pool.stage(&id), None);
+    assert_eq!(insert(&pool, transaction(1, 0, 50, 10)), Err(Refusal::AlreadyOrdered { id }));
+    pool.assert_consistent();
+}
+
+#[test]
+fn what_another_block_displaced_is_pending_again() {
+    let pool = pool();
+    let displaced = insert(&pool, transaction(1, 0, 50, 10)).unwrap();
+    let ordered = insert(&pool, transaction(1, 1, 50, 10)).unwrap();
+    pool.notarized(1, &[displaced]);
+    pool.finalized(1, &[ordered]);
+    assert_eq!(pool.stage(&displaced), Some(Stage::Pending));
+    assert_eq!(ids(&pool.build(2, &nothing())), [displaced]);
+    pool.assert_consistent();
+}
+
+#[test]
+fn ordered_ids_are_duplicates_until_they_have_expired() {
+    let window = Parameters::default().expiry_blocks;
+    let pool = pool();
+    let again = transaction(1, 0, 50, window);
+    let id = insert(&pool, again.clone()).unwrap();
+    pool.finalized(1, &[id]);
+    for height in 2..window {
+        pool.finalized(height, &[]);
+        assert_eq!(insert(&pool, again.clone()), Err(Refusal::AlreadyOrdered { id }), "at {height}");
+    }
+    // Its window closes at the height at which it expires.
+    pool.finalized(window, &[]);
+    pool.finalized(window + 1, &[]);
+    assert_eq!(insert(&pool, again), Err(Refusal::Expired { height: window + 2, expiry: window }));
+}
+
+#[test]
+fn a_restarted_node_knows_what_was_ordered() {
+    let pool = pool();
+    let ordered = transaction(1, 0, 50, 40);
+    let id = ordered.id(CHAIN_ID);
+    pool.restore_window(vec![(29, vec![]), (30, vec![id]), (31, vec![])]);
+    assert_eq!(pool.tip(), 31);
+    assert_eq!(insert(&pool, ordered), Err(Refusal::AlreadyOrdered { id }));
+    // Blocks that are delivered again after a crash change nothing.
+    pool.finalized(30, &[id]);
+    assert_eq!(pool.tip(), 31);
+    pool.assert_consistent();
+}
+
+#[test]
+fn expiry_is_a_window_above_the_tip() {
+    let window = Parameters::default().expiry_blocks;
+    let pool = pool();
+    pool.finalized(100, &[]);
+    let expiring = |number, expiry| insert(&pool, transaction(1, number, 50, expiry));
+    assert_eq!(expiring(0, 100), Err(Refusal::Expired { height: 101, expiry: 100 }));
+    assert_eq!(expiring(1, 101 + window), Err(Refusal::ExpiryTooFar { max: 100 + window, got: 101 + window }));
+    let soon = expiring(2, 101).unwrap();
+    let late = expiring(3, 100 + window).unwrap();
+    assert_eq!(ids(&pool.build(101, &nothing())), [soon, late]);
+    assert_eq!(ids(&pool.build(102, &nothing())), [late]);
+    pool.finalized(101, &[]);
+    assert_eq!((pool.stage(&soon), pool.stats().transactions), (None, 1));
+    pool.assert_consistent();
+}
+
+#[test]
+fn a_node_that_lags_keeps_what_its_peers_are_ready_for() {
+    let window = Parameters::default().expiry_blocks;
+    let pool = pool();
+    let ahead = transaction(1, 0, 50, window + 10);
+    let id = pool.insert(ahead, peer(2), Visibility::Public).unwrap();
+    assert!(pool.build(1, &nothing()).lanes.is_empty(), "no block of height 1 may hold it");
+    assert_eq!(ids(&pool.build(11, &nothing())), [id]);
+    let far = transaction(1, 1, 50, window + 65);
+    let refusal = pool.insert(far, peer(2), Visibility::Public).unwrap_err();
+    assert_eq!(refusal, Refusal::ExpiryTooFar { max: window + 64, got: window + 65 });
+    assert!(refusal.is_temporary() && !refusal.is_fault());
+}
+
+#[test]
+fn refuses_what_no_block_could_hold() {
+    let pool = pool();
+    let refusal = |transaction| insert(&pool, transaction).unwrap_err();
+    assert_eq!(refusal(transaction(2, 0, 50, 10)), Refusal::UnknownNamespace { got: Namespace(2) });
+    let max = Parameters::default().payload_bytes_max;
+    assert_eq!(refusal(transaction(1, 0, max + 1, 10)), Refusal::PayloadTooLarge { max, got: max + 1 });
+    let empty = Transaction { payload: Bytes::new(), ..transaction(1, 0, 50, 10) };
+    assert_eq!(refusal(empty), Refusal::Empty);
+    for kind in [TransactionKind::Inbox, TransactionKind::Express] {
+        let refusal = refusal(Transaction { kind, ..transaction(1, 0, 90, 10) });
+        assert_eq!(refusal.code(), "ordering-rule");
+        assert!(refusal.is_fault());
+    }
+    assert_eq!(pool.stats().transactions, 0);
+}
+
+#[test]
+fn one_sender_is_bounded() {
+    let config = MempoolConfig { sender_transactions_max: 3, sender_bytes_max: 1000, ..MempoolConfig::default() };
+    let pool = Mempool::for_file(&chain(&[1], 4, Parameters::default()), &config);
+    let first = insert(&pool, transaction(1, 0, 50, 10)).unwrap();
+    insert(&pool, transaction(1, 1, 50, 10)).unwrap();
+    insert(&pool, transaction(1, 2, 50, 10)).unwrap();
+    let full = insert(&pool, transaction(1, 3, 50, 10)).unwrap_err();
+    assert_eq!(full, Refusal::SenderFull { unit: Unit::Transactions, max: 3, got: 4 });
+    // Another one is not, and room comes back.
+    pool.insert(transaction(1, 4, 50, 10), account(2), Visibility::Public).unwrap();
+    pool.finalized(1, &[first]);
+    insert(&pool, transaction(1, 3, 50, 10)).unwrap();
+    let large = pool.insert(transaction(1, 5, 990, 10), account(2), Visibility::Public).unwrap_err();
+    assert!(matches!(large, Refusal::SenderFull { unit: Unit::Bytes, max: 1000, .. }), "{large}");
+    pool.assert_consistent();
+}
+
+#[test]
+fn bodies_keep_the_chain_bounds() {
+    let parameters = Parameters { block_bytes_max: 4096, block_transactions_max: 40, ..Parameters::default() };
+    let pool = Mempool::for_file(&chain(&[1, 2, 3], 4, parameters), &MempoolConfig::default());
+    for number in 0..200 {
+        insert(&pool, transaction(1 + number % 3, number, 60 + (number as usize * 7) % 90, 10)).unwrap();
+    }
+    let by_bytes = pool.build(1, &nothing());
+    assert!(by_bytes.encode_size() <= 4096);
+    assert!(by_bytes.encode_size() > 4096 - 200, "leaves no room for another");
+    let small = Mempool::for_file(&chain(&[1], 4, parameters), &MempoolConfig::default());
+    for number in 0..200 {
+        insert(&small, transaction(1, number, 8, 10)).unwrap();
+    }
+    assert_eq!(small.build(1, &nothing()).transactions().count(), 40);
+}
+
+#[test]
+fn the_largest_payload_that_a_chain_admits_fits_a_block() {
+    // `payload_bytes_max` may be as much as `block_bytes_max - 64`.
+    let parameters =
+        Parameters { block_bytes_max: 1 << 16, payload_bytes_max: (1 << 16) - 64, ..Parameters::default() };
+    let pool = Mempool::for_file(&chain(&[1, 2], 4, parameters), &MempoolConfig::default());
+    insert(&pool, transaction(1, 0, parameters.payload_bytes_max, 10)).unwrap();
+    let body = pool.build(1, &nothing());
+    assert_eq!(body.transactions().count(), 1);
+    assert!(body.encode_size() <= parameters.block_bytes_max);
+}
+
+#[test]
+fn refusals_are_json_objects_with_their_code() {
+    let refusal = insert(&pool(), transaction(9, 0, 50, 10)).unwrap_err();
+    let json = serde_json::to_value(&refusal).unwrap();
+    assert_eq!(json, serde_json::json!({ "code": "unknown-namespace", "got": 9 }));
+    let forbidden = Transaction { kind: TransactionKind::Inbox, ..transaction(1, 0, 50, 10) };
+    let refusal = insert(&pool(), forbidden).unwrap_err();
+    let json = serde_json::to_value(&refusal).unwrap();
+    assert_eq!(json["code"], refusal.code());
+    assert_eq!(json["reason"]["code"], "kind-forbidden");
+    assert_eq!(serde_json::from_value::<Refusal>(json).unwrap(), refusal);
+}
+
+fn auction() -> (ed25519::PrivateKey, Mempool) {
+    let key = ed25519::PrivateKey::from_seed(1);
+    let auction_key = Digest(key.public_key().as_ref().try_into().unwrap());
+    let mut file = chain(&[], 4, Parameters::default());
+    file.namespaces = vec![namespace(1, Ordering::Express { auction_key })];
+    (key, Mempool::for_file(&file, &MempoolConfig::default()))
+}
+
+fn bundle(key: &ed25519::PrivateKey, height: u64, content: &[u8]) -> Transaction {
+    let payload = seal_bundle(key, CHAIN_ID, Namespace(1), height, content);
+    Transaction { kind: TransactionKind::Express, payload, ..transaction(1, 0, 8, height) }
+}
+
+#[test]
+fn a_bundle_opens_the_lane_of_its_height_only() {
+    let (key, pool) = auction();
+    let user = insert(&pool, transaction(1, 0, 50, 10)).unwrap();
+    let bundle_id = insert(&pool, bundle(&key, 3, b"first")).unwrap();
+    assert_eq!(ids(&pool.build(2, &nothing())), [user]);
+    assert_eq!(ids(&pool.build(3, &nothing())), [bundle_id, user]);
+    assert_eq!(ids(&pool.build(4, &nothing())), [user]);
+    let second = insert(&pool, bundle(&key, 3, b"second")).unwrap_err();
+    assert_eq!(second, Refusal::BundleTaken { namespace: Namespace(1), height: 3, pending: bundle_id });
+    for height in 1..=3 {
+        pool.finalized(height, &[]);
+    }
+    assert_eq!(pool.stage(&bundle_id), None, "no block can hold it any more");
+    let late = insert(&pool, bundle(&key, 3, b"late")).unwrap_err();
+    assert_eq!(late, Refusal::Expired { height: 4, expiry: 3 });
+    pool.assert_consistent();
+}
+
+#[test]
+fn tells_who_waits_for_something_to_order() {
+    let pool = pool();
+    let mut activity = pool.subscribe();
+    assert!(!activity.has_changed().unwrap());
+    let id = insert(&pool, transaction(1, 0, 50, 10)).unwrap();
+    assert_eq!(*activity.borrow_and_update(), Activity { admitted: 1, pending: 1 });
+    insert(&pool, transaction(1, 0, 50, 10)).unwrap_err();
+    assert!(!activity.has_changed().unwrap(), "a refusal is nothing to order");
+    pool.finalized(1, &[id]);
+    assert_eq!(*activity.borrow_and_update(), Activity { admitted: 1, pending: 0 });
+}
+
+#[test]
+fn hands_out_what_this_node_took_in_and_nothing_else() {
+    let pool = pool();
+    let first = transaction(1, 0, 50, 10);
+    let second = transaction(1, 1, 50, 10);
+    pool.insert(first.clone(), account(1), Visibility::Public).unwrap();
+    pool.insert(transaction(1, 2, 50, 10), peer(3), Visibility::Public).unwrap();
+    let second_id = pool.insert(second.clone(), account(1), Visibility::Private).unwrap();
+    let (sequences, visibilities): (Vec<_>, Vec<_>) = pool.local_after(0, 10).into_iter().unzip();
+    assert_eq!(visibilities, [Visibility::Public, Visibility::Private]);
+    let waiting: Vec<_> = pool.local_pending(&sequences).into_iter().map(|out| out.transaction).collect();
+    assert_eq!(waiting, [first, second]);
+    assert_eq!(pool.local_after(sequences[0], 10).len(), 1);
+    pool.notarized(1, &[second_id]);
+    assert_eq!(pool.local_pending(&sequences).len(), 1, "what a notarized block holds needs no passing on");
+    assert!(pool.local_after(u64::MAX, 10).is_empty());
+}
