@@ -7,6 +7,7 @@ pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod consensus;
+pub mod dissemination;
 pub mod engine;
 pub mod finalizer;
 pub mod handle;
