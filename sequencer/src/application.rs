@@ -50,6 +50,12 @@ impl<T: Strategy> Sequencer<T> {
         Self { chain, participants, ledgers, mempool, strategy }
     }
 
+    /// The states that proposals build on.
+    #[must_use]
+    pub const fn ledgers(&self) -> &Arc<Ledgers> {
+        &self.ledgers
+    }
+
     /// Where consensus says that a block belongs. `None` when it names a leader who has no seat.
     fn slot(&self, context: &Context) -> Option<Slot> {
         let (parent_view, parent) = context.parent;

@@ -4,6 +4,7 @@
 //! belongs to one node. Environment variables are the keys in capitals behind `SINTER_`, with `__`
 //! between levels: `SINTER_MEMPOOL__BYTES_MAX=1048576`.
 
+use crate::{dissemination::DisseminationConfig, mempool::MempoolConfig, rpc::RpcConfig};
 use figment::{
     Figment,
     providers::{Env, Serialized},
@@ -95,6 +96,15 @@ pub struct NodeConfig {
     /// Addresses that replace those of `chain.toml`: node key (hex) to `host:port`.
     #[serde(default)]
     pub peers: BTreeMap<String, String>,
+    /// Bounds of the mempool.
+    #[serde(default)]
+    pub mempool: MempoolConfig,
+    /// How eagerly transactions are passed on to other members.
+    #[serde(default)]
+    pub dissemination: DisseminationConfig,
+    /// Bounds of the interface.
+    #[serde(default)]
+    pub rpc: RpcConfig,
     /// Namespaces that this node serves in a particular way, by id.
     #[serde(default)]
     pub namespaces: BTreeMap<NamespaceId, NamespaceConfig>,
@@ -143,6 +153,18 @@ impl NodeConfig {
             .map_err(Box::new)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// The interface's configuration, with what it takes from the node's own keys.
+    #[must_use]
+    pub fn rpc_config(&self) -> RpcConfig {
+        let upstreams = self.namespaces.iter().filter_map(|(id, namespace)| Some((id.0, namespace.rpc_url.clone()?)));
+        RpcConfig {
+            listen: self.rpc_listen,
+            metrics_listen: self.metrics_listen,
+            upstreams: upstreams.collect(),
+            ..self.rpc.clone()
+        }
     }
 
     fn check(&self) -> Result<(), ConfigError> {

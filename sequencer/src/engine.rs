@@ -6,12 +6,14 @@
 //!                                                 │  propose, verify         ▲               │ final blocks
 //!   peers ── blocks ──► buffered broadcast ───────┼──────────────────────────┘               ▼
 //!   peers ── backfill ──► marshal's resolver      └──► Sequencer ◄── ledgers ◄── finalizer ── index, mempool
+//!   peers ── transactions ──► dissemination ──► mempool
 //! ```
 
 use crate::{
     application::Sequencer,
     block::SequencedBlock,
-    consensus::{Marshal, Scheme},
+    consensus::{Context, Marshal, Scheme},
+    dissemination::{self, DisseminationConfig},
     finalizer::{self, FinalizerError},
     handle::Head,
     index::{FinalizedBlock, Index, IndexError},
@@ -23,7 +25,7 @@ use crate::{
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
-    Block as _,
+    Application, Block as _,
     marshal::{
         self, Start,
         core::Actor,
@@ -34,9 +36,9 @@ use commonware_consensus::{
     simplex::{
         self, ForwardPolicy,
         config::{SkipBudget, SkipPolicy},
-        elector::RoundRobin,
+        elector::{Config as _, Elector as _, RoundRobin, RoundRobinElector},
     },
-    types::{Epoch, FixedEpocher, TermLength, ViewDelta},
+    types::{Epoch, FixedEpocher, Round, TermLength, View, ViewDelta},
 };
 use commonware_cryptography::{
     Digested, Digestible,
@@ -54,7 +56,10 @@ use commonware_storage::{
     archive::{Identifier, prunable},
     translator::EightCap,
 };
-use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
+use commonware_utils::{
+    NZU64, NZUsize, NonZeroDuration,
+    ordered::{Quorum as _, Set},
+};
 use rand_core::CryptoRng;
 use sinter_primitives::{Block, Body, Chain, Digest, NamespaceTable, Parameters};
 use std::{
@@ -104,6 +109,8 @@ pub struct Settings {
     pub node_key: PublicKey,
     /// Blocks that stay on disk behind the last final one.
     pub retention_blocks: u64,
+    /// How eagerly it passes transactions on.
+    pub dissemination: DisseminationConfig,
     /// Opens the names of this node's partitions; empty where it has the storage for itself.
     pub partition_prefix: String,
 }
@@ -135,6 +142,8 @@ pub struct Network<S, R, B, P> {
     pub blocks: (S, R),
     /// Final blocks that were missed.
     pub backfill: (S, R),
+    /// Transactions on their way to the next leaders.
+    pub transactions: (S, R),
     /// Cuts off a peer that breaks the protocol.
     pub blocker: B,
     /// The committee, as the network knows it.
@@ -174,6 +183,7 @@ pub struct Engine {
     consensus: Handle<()>,
     delivery: Handle<()>,
     broadcast: Handle<()>,
+    dissemination: Handle<()>,
 }
 
 impl Engine {
@@ -187,22 +197,26 @@ impl Engine {
             _ = &mut self.consensus => EngineError::Stopped("consensus"),
             _ = &mut self.delivery => EngineError::Stopped("marshal"),
             _ = &mut self.broadcast => EngineError::Stopped("block broadcast"),
+            _ = &mut self.dissemination => EngineError::Stopped("dissemination"),
         }
     }
 }
 
-/// Starts consensus for the seat that `scheme` signs for.
+/// Starts consensus for the seat that `settings.scheme` signs for. `application` may wrap the [`Sequencer`]:
+/// nodes run it as it is.
 ///
 /// # Errors
 /// [`EngineError`] when what is on disk cannot be read or does not fit together.
-pub async fn start<E, S, R, B, P, T>(
+pub async fn start<E, S, R, B, P, T, A>(
     context: E,
     shared: Shared,
     settings: Settings,
     network: Network<S, R, B, P>,
     strategy: T,
+    application: impl FnOnce(Sequencer<T>) -> A,
 ) -> Result<Engine, EngineError>
 where
+    A: Application<E, Block = SequencedBlock, SigningScheme = Scheme, Context = Context, Input = ()>,
     E: CryptoRng + Spawner + Metrics + Clock + Storage,
     S: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
@@ -211,7 +225,7 @@ where
     T: Strategy,
 {
     let Shared { chain, index, mempool, status, heads } = shared;
-    let Settings { scheme, node_key, retention_blocks, partition_prefix } = settings;
+    let Settings { scheme, node_key, retention_blocks, dissemination, partition_prefix } = settings;
     let votes_partition = format!("{partition_prefix}{VOTES_PARTITION}");
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
     let parameters = chain.file.parameters;
@@ -270,7 +284,7 @@ where
     let resolver = backfill::init(
         context.child("backfill"),
         backfill::Config {
-            public_key: node_key,
+            public_key: node_key.clone(),
             peer_provider: network.peers,
             blocker: network.blocker.clone(),
             mailbox_size: MAILBOX_MESSAGES,
@@ -302,8 +316,19 @@ where
         use commonware_cryptography::certificate::Scheme as _;
         scheme.participants().clone()
     };
-    let sequencer = Sequencer::new(chain.clone(), participants, ledgers.clone(), mempool.clone(), strategy.clone());
-    let adapter = Inline::new(context.child("application"), sequencer, mailbox.clone(), epocher);
+    let sequencer =
+        Sequencer::new(chain.clone(), participants.clone(), ledgers.clone(), mempool.clone(), strategy.clone());
+    let dissemination = dissemination::Actor::new(
+        context.child("dissemination"),
+        dissemination,
+        parameters,
+        (&node_key, participants.iter().cloned().collect()),
+        mempool.clone(),
+        next_leaders(&parameters, participants.clone(), status.clone()),
+        network.blocker.clone(),
+    )
+    .start(network.transactions);
+    let adapter = Inline::new(context.child("application"), application(sequencer), mailbox.clone(), epocher);
     let observer = Observer::new(
         adapter.clone(),
         scheme.clone(),
@@ -342,7 +367,7 @@ where
         },
     );
     let consensus = engine.start(network.votes, network.certificates, network.resolver);
-    Ok(Engine { marshal: mailbox, finalizer, consensus, delivery, broadcast })
+    Ok(Engine { marshal: mailbox, finalizer, consensus, delivery, broadcast, dissemination })
 }
 
 /// Refuses to vote when the record of earlier votes is gone while other history is there.
@@ -440,6 +465,24 @@ fn elector(parameters: &Parameters) -> RoundRobin {
             RoundRobin::default().with_term(TermLength::new(views), stall, OPTIMISTIC_VIEWS)
         }
         _ => RoundRobin::default(),
+    }
+}
+
+/// The leaders from the current view on, without repeats: where a transaction should be soonest.
+fn next_leaders(
+    parameters: &Parameters,
+    participants: Set<PublicKey>,
+    status: Arc<Status>,
+) -> impl Fn(usize) -> Vec<PublicKey> + Send + 'static {
+    let elector: RoundRobinElector<Scheme> = elector(parameters).build(&participants);
+    let term_views = parameters.leader_term_views;
+    move |count| {
+        let current = status.view().saturating_add(1);
+        let views = (0..participants.len() as u64).map(|term| current.saturating_add(term * term_views));
+        views
+            .filter_map(|view| participants.key(elector.elect(Round::new(EPOCH, View::new(view)), ())).cloned())
+            .take(count)
+            .collect()
     }
 }
 

@@ -3,5 +3,6 @@
 
 mod faults;
 mod index;
+mod node;
 mod quic;
 mod support;

@@ -81,6 +81,11 @@ impl Transport {
         QuicUpgrader::new(self.clone())
     }
 
+    /// Peers that are connected now.
+    pub fn peers(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Moves the dialing endpoints to fresh sockets, after this host's addresses changed. Their connections live
     /// on: the peers see them come from another address, and check it.
     pub fn rebind(&self) -> io::Result<()> {

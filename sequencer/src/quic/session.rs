@@ -90,6 +90,11 @@ fn label(peer: &PublicKey) -> String {
 pub(super) struct Sessions(Arc<Mutex<HashMap<PublicKey, Weak<Session>>>>);
 
 impl Sessions {
+    /// How many peers have an open connection.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     pub(super) fn get(&self, peer: &PublicKey) -> Option<Arc<Session>> {
         self.lock().get(peer).and_then(Weak::upgrade)
     }

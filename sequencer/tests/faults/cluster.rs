@@ -1,7 +1,7 @@
 //! Four seats on a simulated network.
 
+use super::liar::{Liar, Lie};
 use bytes::Bytes;
-use commonware_codec::Encode;
 use commonware_cryptography::{
     Signer,
     bls12381::primitives::group::Private,
@@ -19,7 +19,8 @@ use sinter_primitives::{
 };
 use sinter_sequencer::{
     channels,
-    consensus::{self, Marshal, Scheme},
+    consensus::{self, Scheme},
+    dissemination::DisseminationConfig,
     engine::{self, EngineError, Settings, Shared},
     handle::Head,
     index::Index,
@@ -67,7 +68,6 @@ pub struct Node {
     pub index: Arc<Index>,
     pub status: Arc<Status>,
     pub heads: watch::Receiver<Head>,
-    pub marshal: Marshal,
     task: Handle<EngineError>,
 }
 
@@ -104,11 +104,8 @@ impl Cluster {
     }
 
     pub async fn with(context: Context, parameters: Parameters) -> Self {
-        let mut members: Vec<Member> = (0..SEATS as u64)
-            .map(|seed| Member { node_key: PrivateKey::from_seed(seed), bls_key: Private::random(TestRng::new(seed)) })
-            .collect();
-        members.sort_by_key(|member| member.node_key.public_key());
-        let chain = Arc::new(chain(&members, parameters));
+        let members = members();
+        let chain = Arc::new(test_chain(&members, parameters));
         let peers: Vec<_> = members.iter().map(|member| member.node_key.public_key()).collect();
         let (network, oracle) = simulated::Network::new_with_peers(
             context.child("network"),
@@ -180,12 +177,14 @@ impl Cluster {
     }
 
     pub async fn start(&mut self, seat: usize) {
-        self.try_start(seat).await.unwrap();
+        self.try_start(seat, None).await.unwrap();
     }
 
-    /// Starts a seat's node, on whatever it left behind the last time.
-    pub async fn try_start(&mut self, seat: usize) -> Result<(), EngineError> {
+    /// Starts a seat's node, on whatever it left behind the last time. A node with a lie tells it in every
+    /// block that it proposes.
+    pub async fn try_start(&mut self, seat: usize, lie: Option<Lie>) -> Result<(), EngineError> {
         self.starts += 1;
+        let chain = self.chain.clone();
         let path = self.directory.path().join(format!("{seat}.redb"));
         let index = Arc::new(Index::open(&path, self.chain.clone()).unwrap());
         let mempool = Mempool::new(self.chain.clone(), MempoolConfig::default());
@@ -210,6 +209,7 @@ impl Cluster {
             scheme: self.scheme(seat),
             node_key: self.key(seat),
             retention_blocks: 1 << 20,
+            dissemination: DisseminationConfig::default(),
             partition_prefix: Self::prefix(seat),
         };
         let network = engine::Network {
@@ -218,25 +218,26 @@ impl Cluster {
             resolver: self.channel(seat, channels::RESOLVER).await,
             blocks: self.channel(seat, channels::BLOCKS).await,
             backfill: self.channel(seat, channels::BACKFILL).await,
+            transactions: self.channel(seat, channels::TRANSACTIONS).await,
             blocker: self.oracle.control(self.key(seat)),
             peers: self.oracle.manager(),
         };
         let (started, start) = oneshot::channel();
         let context = self.context.child("node").with_attribute("seat", seat).with_attribute("start", self.starts);
         let task = context.spawn(move |context| async move {
-            match engine::start(context, shared, settings, network, Sequential).await {
+            let honest_or_not = |sequencer| Liar::new(sequencer, chain, lie);
+            match engine::start(context, shared, settings, network, Sequential, honest_or_not).await {
                 Ok(engine) => {
-                    let _ = started.send(engine.marshal.clone());
+                    let _ = started.send(());
                     engine.stopped().await
                 }
                 Err(error) => error,
             }
         });
-        let marshal = match start.await {
-            Ok(marshal) => marshal,
-            Err(_) => return Err(task.await.unwrap()),
-        };
-        self.nodes[seat] = Some(Node { mempool, index, status, heads: heads_receiver, marshal, task });
+        if start.await.is_err() {
+            return Err(task.await.unwrap());
+        }
+        self.nodes[seat] = Some(Node { mempool, index, status, heads: heads_receiver, task });
         Ok(())
     }
 
@@ -301,6 +302,17 @@ impl Cluster {
             .collect()
     }
 
+    /// Checks that nothing that `seat` proposed became final anywhere.
+    pub fn assert_no_block_of(&self, seat: usize) {
+        for node in self.nodes.iter().flatten() {
+            let snapshot = node.index.snapshot().unwrap();
+            for height in 1..=node.index.tip().header.height {
+                let header = snapshot.header(height).unwrap().unwrap();
+                assert_ne!(header.proposer_seat as usize, seat, "{header:?}");
+            }
+        }
+    }
+
     /// Checks that all running nodes hold the same headers and ledger up to the lowest of their heights.
     pub fn assert_agreement(&self) -> u64 {
         let running: Vec<_> = self.nodes.iter().flatten().collect();
@@ -318,7 +330,16 @@ impl Cluster {
     }
 }
 
-fn chain(members: &[Member], parameters: Parameters) -> Chain {
+/// The members of every test's committee, by seat.
+pub fn members() -> Vec<Member> {
+    let mut members: Vec<_> = (0..SEATS as u64)
+        .map(|seed| Member { node_key: PrivateKey::from_seed(seed), bls_key: Private::random(TestRng::new(seed)) })
+        .collect();
+    members.sort_by_key(|member| member.node_key.public_key());
+    members
+}
+
+pub fn test_chain(members: &[Member], parameters: Parameters) -> Chain {
     let seats = members
         .iter()
         .enumerate()
@@ -345,9 +366,4 @@ fn chain(members: &[Member], parameters: Parameters) -> Chain {
         namespaces: vec![namespace(NAMESPACE), namespace(OTHER_NAMESPACE)],
     };
     Chain::parse(toml::to_string(&file).unwrap().as_bytes()).unwrap()
-}
-
-/// The encoding of a value, for those who send what is no message.
-pub fn bytes(value: &impl Encode) -> Bytes {
-    value.encode()
 }

@@ -3,5 +3,16 @@
 //! replays it.
 
 mod cluster;
+mod journal;
+mod liar;
 
 mod agreement;
+mod byzantine;
+mod catch_up;
+mod garbage;
+mod halt;
+mod lying_proposer;
+mod partition;
+mod restart;
+mod torn_journal;
+mod validity;

@@ -1,0 +1,371 @@
+//! A node: configuration, storage, transport, consensus and interface, started in that order and stopped in
+//! the other.
+
+use crate::{
+    archive::Archive,
+    block::SequencedBlock,
+    channels,
+    clock::unix_ms,
+    config::{ConfigError, NodeConfig},
+    consensus::{self, Scheme, SeatError},
+    disk::{self, DiskError},
+    dissemination,
+    engine::{self, Engine, EngineError, Settings, Shared},
+    handle::{Handle, Head},
+    history::History,
+    index::{Index, IndexError},
+    keys::{self, KeyError},
+    mempool::{Mempool, MempoolConfigError},
+    peers::{self, AddressError},
+    quic::{QuicConfig, QuicContext, QuicError, Transport},
+    rpc::{self, RpcConfigError, RpcError},
+    status::{Status, stall_bound_ms},
+};
+use ::tokio::sync::watch;
+use commonware_consensus::{marshal, simplex};
+use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
+use commonware_macros::select;
+use commonware_p2p::{AddressableManager, authenticated::lookup};
+use commonware_runtime::{Metrics as _, Quota, Runner as _, Spawner, Strategizer, Supervisor, tokio};
+use commonware_utils::{NZU32, NZUsize};
+use sinter_primitives::{Chain, Digest, Namespace, chain::ChainError};
+use std::{
+    any::Any,
+    future::Future,
+    io,
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+use tracing::{info, warn};
+
+/// Domain of the p2p layer; the chain's hash, in the handshake, tells networks apart.
+const P2P_NAMESPACE: &[u8] = b"SINTER_P2P";
+const P2P_MAILBOX_MESSAGES: NonZeroUsize = NZUsize!(256);
+/// A committee member that restarts is back before its next turn to lead.
+const RECONNECT_COOLDOWN: Duration = Duration::from_secs(1);
+const DIAL_INTERVAL: Duration = Duration::from_millis(500);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Threads for blocking calls: storage mostly, which one node never needs more of at a time.
+const BLOCKING_THREADS_MAX: usize = 64;
+/// Time that tasks have to finish what they are writing.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why a node did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Its configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A bound of the mempool makes no sense for this chain.
+    #[error(transparent)]
+    Mempool(#[from] MempoolConfigError),
+    /// A bound of the interface makes no sense for this chain.
+    #[error(transparent)]
+    RpcConfig(#[from] RpcConfigError),
+    /// A namespace has an entry, but the chain does not order for it.
+    #[error("`namespaces.{id}`: expected a namespace of the chain, got one that it does not order for")]
+    UnknownNamespace {
+        /// The entry.
+        id: Namespace,
+    },
+    /// A file or directory that it names cannot be used.
+    #[error("`{key}`: {path}: {source}")]
+    Path {
+        /// The configuration's key.
+        key: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The chain file is wrong.
+    #[error("`chain`: {0}")]
+    Chain(#[from] ChainError),
+    /// A key file is wrong.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The keys are not those of a seat.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    /// A seat's address is none.
+    #[error("address of a seat: {0}")]
+    Address(#[from] AddressError),
+    /// The transport could not be made.
+    #[error("transport: {0}")]
+    Quic(#[from] QuicError),
+    /// The index could not be opened.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The interface could not be started.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// Consensus stopped.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The disk is full.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The transport stopped.
+    #[error("the peer-to-peer network stopped")]
+    Network,
+    /// A task of the node panicked: commonware's answer to a disk that fails, or a bug.
+    #[error("the node failed: {0}")]
+    Panicked(String),
+}
+
+impl NodeError {
+    /// Whether nothing was started because of what the operator wrote.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Mempool(_)
+                | Self::RpcConfig(_)
+                | Self::UnknownNamespace { .. }
+                | Self::Path { .. }
+                | Self::Chain(_)
+                | Self::Key(_)
+                | Self::Seat(_)
+                | Self::Address(_)
+                | Self::Quic(_)
+        )
+    }
+}
+
+/// Runs a node until `shutdown` resolves, or something ends it. Blocks the calling thread, which must not be
+/// a thread of a tokio runtime.
+///
+/// # Errors
+/// [`NodeError`].
+pub fn run(config: NodeConfig, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
+    // Everything below is compiled once, here, and not again for every caller's future.
+    run_until(config, Box::pin(shutdown))
+}
+
+type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn run_until(config: NodeConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+    let prepared = Prepared::new(config)?;
+    let (data_dir, min_bytes) = (prepared.config.data_dir.clone(), prepared.config.disk_free_bytes_min);
+    let runner = tokio::Runner::new(
+        tokio::Config::new()
+            .with_worker_threads(prepared.config.worker_threads)
+            .with_max_blocking_threads(BLOCKING_THREADS_MAX)
+            .with_storage_directory(data_dir.join("consensus")),
+    );
+    // commonware ends a task whose journal fails with a panic, and the runtime ends with the task.
+    let outcome = catch_unwind(AssertUnwindSafe(|| runner.start(|context| serve(context, prepared, shutdown))));
+    outcome.unwrap_or_else(|panic| {
+        disk::check(&data_dir, min_bytes)?;
+        Err(NodeError::Panicked(panic_message(panic.as_ref())))
+    })
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").into()
+}
+
+/// All that can be wrong with a configuration has been found out, and nothing has been started.
+struct Prepared {
+    config: NodeConfig,
+    chain: Arc<Chain>,
+    node_key: PrivateKey,
+    scheme: Scheme,
+    transport: Arc<Transport>,
+    addresses: commonware_utils::ordered::Map<PublicKey, commonware_p2p::Address>,
+    index: Arc<Index>,
+}
+
+impl Prepared {
+    fn new(config: NodeConfig) -> Result<Self, NodeError> {
+        // Before anything takes a handle to a metric.
+        rpc::metrics::install().map_err(RpcError::from)?;
+        let chain = Arc::new(read_chain(&config.chain)?);
+        check_bounds(&config, &chain)?;
+        let node_key = keys::read_node_key(&config.node_key_file)?;
+        let bls_key = keys::read_bls_key(&config.bls_key_file)?;
+        let scheme = consensus::signer(&chain, &keys::node_public(&node_key), bls_key)?;
+        let addresses = peers::addresses(&chain.committee, &config.peers)?;
+        let transport = Transport::new(QuicConfig::new(node_key.clone(), chain.hash))?;
+        std::fs::create_dir_all(&config.data_dir).map_err(|source| NodeError::Path {
+            key: "data_dir",
+            path: config.data_dir.clone(),
+            source,
+        })?;
+        disk::check(&config.data_dir, config.disk_free_bytes_min)?;
+        // The index refuses a directory that another node holds, before consensus touches it.
+        let index = Arc::new(Index::open(&config.data_dir.join("index.redb"), chain.clone())?);
+        Ok(Self { config, chain, node_key, scheme, transport, addresses, index })
+    }
+}
+
+/// Checks what only the chain can tell about a configuration.
+fn check_bounds(config: &NodeConfig, chain: &Chain) -> Result<(), NodeError> {
+    let parameters = &chain.file.parameters;
+    // A transaction's kind, expiry height and length stand before its payload.
+    config.mempool.check(parameters.payload_bytes_max + 1 + 8 + 5)?;
+    config.rpc_config().check(parameters)?;
+    match config.namespaces.keys().find(|id| chain.namespace(id.0).is_none()) {
+        Some(id) => Err(NodeError::UnknownNamespace { id: id.0 }),
+        None => Ok(()),
+    }
+}
+
+fn read_chain(path: &Path) -> Result<Chain, NodeError> {
+    let bytes = std::fs::read(path).map_err(|source| NodeError::Path { key: "chain", path: path.into(), source })?;
+    Ok(Chain::parse(&bytes)?)
+}
+
+async fn serve(context: tokio::Context, prepared: Prepared, shutdown: Shutdown) -> Result<(), NodeError> {
+    let outcome = start_and_wait(&context, &prepared, shutdown).await;
+    // Whatever ended it: let tasks finish what they write, then say goodbye to the peers.
+    if context.stop(0, Some(STOP_TIMEOUT)).await.is_err() {
+        warn!(?STOP_TIMEOUT, "some tasks did not stop in time");
+    }
+    prepared.transport.shutdown(CLOSE_TIMEOUT).await;
+    outcome
+}
+
+async fn start_and_wait(context: &tokio::Context, prepared: &Prepared, shutdown: Shutdown) -> Result<(), NodeError> {
+    let Prepared { config, chain, scheme, index, .. } = prepared;
+    let public_key = keys::node_public(&prepared.node_key);
+    let mempool = Mempool::new(chain.clone(), config.mempool);
+    let seats = chain.committee.seats().len();
+    let status = Arc::new(Status::new(unix_ms(context), stall_bound_ms(&chain.file.parameters, seats)));
+    let tip = index.tip();
+    let (heads, heads_receiver) = watch::channel(Head {
+        height: tip.header.height,
+        digest: tip.digest,
+        timestamp_ms: tip.header.timestamp_ms,
+        view: tip.header.view,
+    });
+
+    let (network, network_task) = join_network(context, prepared);
+    let engine = engine::start(
+        context.child("engine"),
+        Shared { chain: chain.clone(), index: index.clone(), mempool: mempool.clone(), status: status.clone(), heads },
+        Settings {
+            scheme: scheme.clone(),
+            node_key: public_key.clone(),
+            retention_blocks: config.retention_blocks,
+            dissemination: config.dissemination,
+            partition_prefix: String::new(),
+        },
+        network,
+        context.strategy(NonZeroUsize::new(config.worker_threads).unwrap_or(NonZeroUsize::MIN)),
+        |sequencer| sequencer,
+    )
+    .await?;
+    let handle = Handle {
+        chain: chain.clone(),
+        index: index.clone(),
+        mempool,
+        archive: Arc::new(History::new(engine.marshal.clone())) as Arc<dyn Archive>,
+        heads: heads_receiver,
+        status: status.clone(),
+    };
+    let metrics_context = context.child("metrics");
+    let registry_text = Arc::new(move || metrics_context.encode());
+    let rpc = rpc::serve(handle, config.rpc_config(), registry_text).await?;
+    info!(
+        chain = %chain.hash,
+        node = %public_key,
+        listen = %config.listen,
+        rpc = %rpc.address(),
+        height = tip.header.height,
+        "node started"
+    );
+    let outcome = wait(context, prepared, engine, network_task, &status, shutdown).await;
+    rpc.stop().await;
+    outcome
+}
+
+async fn wait(
+    context: &tokio::Context,
+    prepared: &Prepared,
+    engine: Engine,
+    mut network: commonware_runtime::Handle<()>,
+    status: &Status,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
+    let Prepared { config, transport, .. } = prepared;
+    let disk = disk::watch(context, &config.data_dir, config.disk_free_bytes_min, status, || transport.peers());
+    select! {
+        () = shutdown => {
+            info!("stopping");
+            Ok(())
+        },
+        error = disk => Err(error.into()),
+        error = engine.stopped() => {
+            // A journal that fails for want of space stops its engine: say so.
+            disk::check(&config.data_dir, config.disk_free_bytes_min)?;
+            Err(error.into())
+        },
+        _ = &mut network => Err(NodeError::Network),
+    }
+}
+
+type Sender = lookup::Sender<PublicKey, QuicContext<tokio::Context>>;
+type Receiver = lookup::Receiver<PublicKey>;
+type Oracle = lookup::Oracle<PublicKey>;
+
+/// Starts the peer-to-peer network over QUIC and opens consensus's channels on it.
+fn join_network(
+    context: &tokio::Context,
+    prepared: &Prepared,
+) -> (engine::Network<Sender, Receiver, Oracle, Oracle>, commonware_runtime::Handle<()>) {
+    let Prepared { config, chain, transport, addresses, .. } = prepared;
+    let seats = chain.committee.seats().len();
+    let mut lookup_config = lookup::Config::recommended(
+        transport.upgrader(),
+        P2P_NAMESPACE,
+        config.listen,
+        NonZeroUsize::new(seats).unwrap_or(NonZeroUsize::MIN),
+        message_bytes_max(chain),
+        P2P_MAILBOX_MESSAGES,
+    );
+    // Peers are known by key. Their addresses may be private, translated, or change while they are connected.
+    lookup_config.allow_private_ips = true;
+    lookup_config.bypass_ip_check = true;
+    // One committee, forever: mailboxes are allocated for every tracked set.
+    lookup_config.tracked_peer_sets = NZUsize!(1);
+    lookup_config.peer_connection_cooldown = RECONNECT_COOLDOWN;
+    lookup_config.dial_frequency = DIAL_INTERVAL;
+    lookup_config.ping_frequency = PING_INTERVAL;
+    // A whole committee may live behind one address.
+    lookup_config.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(32));
+    lookup_config.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(128));
+    let quic = QuicContext::new(context.child("p2p"), transport.clone());
+    let (mut network, mut oracle) = lookup::Network::new(quic, lookup_config);
+    oracle.track(0, addresses.clone());
+    let mut register = |channel| network.register(channel, channels::quota(channel));
+    let channels = engine::Network {
+        votes: register(channels::VOTES),
+        certificates: register(channels::CERTIFICATES),
+        resolver: register(channels::RESOLVER),
+        blocks: register(channels::BLOCKS),
+        backfill: register(channels::BACKFILL),
+        transactions: register(channels::TRANSACTIONS),
+        blocker: oracle.clone(),
+        peers: oracle,
+    };
+    (channels, network.start())
+}
+
+/// The largest message that any part of a node sends: a peer that sends more is cut off.
+fn message_bytes_max(chain: &Chain) -> u32 {
+    let seats = u32::try_from(chain.committee.seats().len()).unwrap_or(u32::MAX);
+    let bounds = chain.file.parameters.body_bounds();
+    commonware_p2p::max_message_size(&[
+        simplex::max_payload_size::<Scheme, Digest>(seats),
+        marshal::max_payload_size::<marshal::standard::Standard<SequencedBlock>, Scheme>(seats, &bounds),
+        dissemination::message_bytes_max(&chain.file.parameters),
+    ])
+}

@@ -1,0 +1,80 @@
+//! One of four lies with its votes: the mocks that consensus is tested with, against the real application.
+
+use super::cluster::{Cluster, run};
+use commonware_consensus::{
+    simplex::{elector::RoundRobin, mocks},
+    types::Epoch,
+};
+use commonware_cryptography::Sha256;
+use commonware_runtime::Supervisor;
+use sinter_sequencer::channels;
+use std::sync::Arc;
+
+const LIAR: usize = 3;
+const HONEST: [usize; 3] = [0, 1, 2];
+
+async fn honest(context: super::cluster::Context) -> Cluster {
+    let mut cluster = Cluster::new(context).await;
+    for seat in HONEST {
+        cluster.start(seat).await;
+    }
+    cluster
+}
+
+async fn assert_progress(mut cluster: Cluster) -> Cluster {
+    let ids = cluster.send(0, 50);
+    cluster.reach(40, 120).await;
+    cluster.assert_agreement();
+    assert!(ids.iter().all(|id| cluster.node(1).index.locate(id).unwrap().is_some()));
+    cluster
+}
+
+#[test]
+fn a_silent_member_costs_time_only() {
+    run(0..2, |context| async move {
+        assert_progress(honest(context).await).await;
+    });
+}
+
+#[test]
+fn a_member_that_votes_for_two_blocks_is_caught() {
+    run(0..2, |context| async move {
+        let cluster = honest(context).await;
+        let config = mocks::conflicter::Config { scheme: cluster.scheme(LIAR) };
+        let context = cluster.context.child("conflicter");
+        mocks::conflicter::Conflicter::<_, _, Sha256>::new(context, config)
+            .start(cluster.channel(LIAR, channels::VOTES).await);
+        let cluster = assert_progress(cluster).await;
+        assert!(HONEST.iter().any(|seat| cluster.node(*seat).status.faults() > 0), "nobody saw the conflict");
+    });
+}
+
+#[test]
+fn a_member_that_nullifies_and_finalizes_is_caught() {
+    run(0..2, |context| async move {
+        let cluster = honest(context).await;
+        let config = mocks::nuller::Config { scheme: cluster.scheme(LIAR) };
+        let context = cluster.context.child("nuller");
+        mocks::nuller::Nuller::<_, _, Sha256>::new(context, config).start(cluster.channel(LIAR, channels::VOTES).await);
+        let cluster = assert_progress(cluster).await;
+        assert!(HONEST.iter().any(|seat| cluster.node(*seat).status.faults() > 0), "nobody saw the conflict");
+    });
+}
+
+#[test]
+fn a_leader_that_proposes_two_blocks_finalizes_neither() {
+    run(0..2, |context| async move {
+        let cluster = honest(context).await;
+        let config = mocks::equivocator::Config {
+            scheme: cluster.scheme(LIAR),
+            elector: RoundRobin::<Sha256>::default(),
+            epoch: Epoch::zero(),
+            relay: Arc::new(mocks::relay::Relay::new()),
+        };
+        let context = cluster.context.child("equivocator");
+        mocks::equivocator::Equivocator::<_, _, _, Sha256>::new(context, config)
+            .start(cluster.channel(LIAR, channels::VOTES).await, cluster.channel(LIAR, channels::CERTIFICATES).await);
+        let cluster = assert_progress(cluster).await;
+        cluster.assert_no_block_of(LIAR);
+    });
+}

@@ -1,0 +1,5 @@
+//! Whole nodes, over QUIC on loopback, each with a runtime, a directory and a port of its own.
+
+mod committee;
+
+mod lifecycle;
