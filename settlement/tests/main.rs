@@ -1,5 +1,10 @@
 //! The L1 side, tried on the embedded chain and on anvil.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod artifacts;
+mod commonware;
 mod contract;
+mod dev_l1;
+mod relayer;
+mod ring;
 mod support;

@@ -133,18 +133,21 @@ pub struct Outcome {
 /// An L1 behind its RPC, and an account on it that nobody else uses.
 pub struct L1 {
     pub provider: RootProvider,
+    pub url: String,
     signer: PrivateKeySigner,
+    #[expect(dead_code, reason = "dropping it stops the chain")]
     backend: Backend,
 }
 
 enum Backend {
     Embedded(#[expect(dead_code, reason = "dropping it stops the chain")] DevL1),
     Anvil(Child),
+    Elsewhere,
 }
 
-impl Drop for L1 {
+impl Drop for Backend {
     fn drop(&mut self) {
-        if let Backend::Anvil(child) = &mut self.backend {
+        if let Self::Anvil(child) = self {
             child.kill().expect("anvil is ours");
             child.wait().expect("it was just killed");
         }
@@ -158,6 +161,11 @@ impl L1 {
         let chain = dev_l1::spawn(config).await.expect("loopback");
         let url = chain.url();
         Self::at(url, Backend::Embedded(chain))
+    }
+
+    /// A chain that the caller runs; the account is the development account of this number.
+    pub fn beside(chain: &DevL1, account: usize) -> Self {
+        Self { signer: dev_l1::dev_signer(account), ..Self::at(chain.url(), Backend::Elsewhere) }
     }
 
     /// anvil, where it is installed. It must be in CI.
@@ -194,7 +202,7 @@ impl L1 {
 
     fn at(url: String, backend: Backend) -> Self {
         let provider = ProviderBuilder::default().connect_http(url.parse().expect("a URL"));
-        Self { provider, signer: dev_l1::dev_signer(0), backend }
+        Self { provider, url, signer: dev_l1::dev_signer(0), backend }
     }
 
     pub fn account(&self) -> Address {
@@ -203,6 +211,11 @@ impl L1 {
 
     /// Calls a contract for what it would refuse, and then sends the transaction.
     pub async fn execute(&self, to: TxKind, data: Bytes) -> Outcome {
+        self.execute_mining(to, data, || ()).await
+    }
+
+    /// The same on a chain that mines when `mine` is called.
+    pub async fn execute_mining(&self, to: TxKind, data: Bytes, mine: impl FnOnce()) -> Outcome {
         let request = TransactionRequest {
             from: Some(self.account()),
             to: Some(to),
@@ -217,11 +230,13 @@ impl L1 {
                 Some(data.and_then(|data| light_client::refusal(&data)).unwrap_or_else(|| panic!("untyped: {error}")))
             }
         };
-        let receipt = self.send(to, data).await;
+        let hash = self.send(to, data).await;
+        mine();
+        let receipt = self.receipt(hash).await;
         Outcome { gas: receipt.gas_used, refusal, status: receipt.status(), contract: receipt.contract_address }
     }
 
-    async fn send(&self, to: TxKind, input: Bytes) -> TransactionReceipt {
+    async fn send(&self, to: TxKind, input: Bytes) -> B256 {
         let mut transaction = TxEip1559 {
             chain_id: L1_CHAIN_ID,
             nonce: self.provider.get_transaction_count(self.account()).await.expect("an L1 that answers"),
@@ -235,8 +250,7 @@ impl L1 {
         };
         let signature = self.signer.sign_transaction_sync(&mut transaction).expect("a local key");
         let raw = transaction.into_signed(signature).encoded_2718();
-        let hash = *self.provider.send_raw_transaction(&raw).await.expect("a valid transaction").tx_hash();
-        self.receipt(hash).await
+        *self.provider.send_raw_transaction(&raw).await.expect("a valid transaction").tx_hash()
     }
 
     async fn receipt(&self, hash: B256) -> TransactionReceipt {

@@ -1,0 +1,73 @@
+//! The checked-in artifacts are what the checked-in sources compile to.
+
+use serde_json::Value;
+use sha3::{Digest as _, Keccak256};
+use std::{fs, path::PathBuf, process::Command};
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn artifacts() -> Vec<(String, Value)> {
+    let mut artifacts: Vec<(String, Value)> = fs::read_dir(folder("artifacts"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
+        })
+        .collect();
+    artifacts.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(!artifacts.is_empty());
+    artifacts
+}
+
+#[test]
+fn artifacts_name_the_hashes_of_their_sources() {
+    for (name, artifact) in artifacts() {
+        let sources = artifact["sources"].as_object().unwrap();
+        assert!(!sources.is_empty(), "{name}");
+        for (source, hash) in sources {
+            let got = hex::encode(Keccak256::digest(fs::read(folder("contracts").join(source)).unwrap()));
+            assert_eq!(
+                hash,
+                &format!("0x{got}"),
+                "{name}: {source} has changed: npm run compile in settlement/contracts"
+            );
+        }
+        assert!(artifact["compiler"].as_str().unwrap().starts_with("0.8.37+"), "{name}");
+        assert_eq!(artifact["settings"]["evmVersion"], "osaka", "{name}");
+        let code = artifact["deployedBytecode"].as_str().unwrap();
+        assert!((code.len() - 2) / 2 <= 24_576, "{name}: too long for EIP-170");
+    }
+}
+
+#[test]
+fn every_source_is_in_an_artifact() {
+    let artifacts = artifacts();
+    for entry in fs::read_dir(folder("contracts")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".sol") {
+            assert!(artifacts.iter().any(|(_, artifact)| artifact["sources"].get(&name).is_some()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn compiling_again_gives_the_same_artifacts() {
+    let ready = folder("contracts/node_modules/solc").exists()
+        && Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !ready {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI installs solc: npm ci in settlement/contracts");
+        eprintln!("skipped: the compiler is not installed (node, and npm ci in settlement/contracts)");
+        return;
+    }
+    let fresh = tempfile::tempdir().unwrap();
+    let output =
+        Command::new("node").arg("compile.mjs").arg(fresh.path()).current_dir(folder("contracts")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (name, artifact) in artifacts() {
+        let again: Value = serde_json::from_slice(&fs::read(fresh.path().join(&name)).unwrap()).unwrap();
+        assert_eq!(again, artifact, "{name}: npm run compile in settlement/contracts");
+    }
+}
