@@ -321,7 +321,13 @@ contract FinalityLightClient {
     /// @param page which page
     /// @param keys its keys, 192 bytes each, in seat order
     /// @param proofs a proof of possession for each, points of G1
-    function registerPage(uint64 epoch, Opening calldata opening, uint256 page, bytes calldata keys, bytes32[3][] calldata proofs) external {
+    function registerPage(
+        uint64 epoch,
+        Opening calldata opening,
+        uint256 page,
+        bytes calldata keys,
+        bytes32[3][] calldata proofs
+    ) external {
         uint256 seats = _requireOpening(epoch, opening);
         uint256 pages = opening.pageHashes.length;
         if (page >= pages) revert PageUnknown(pages, page);

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod artifacts;
-mod commonware;
 mod contract;
 mod dev_l1;
 mod relayer;
