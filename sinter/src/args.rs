@@ -26,6 +26,9 @@ pub enum Command {
     /// Fetch receipts, and verify them offline
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Measure how fast the parts are
+    #[command(subcommand)]
+    Bench(crate::bench::BenchCommand),
 }
 
 /// `sinter sequencer …`.

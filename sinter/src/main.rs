@@ -1,6 +1,7 @@
 //! The one binary: arguments, configuration and wiring. What it wires lives in the other crates.
 
 mod args;
+mod bench;
 mod chain;
 mod exit;
 mod receipt;
@@ -26,5 +27,6 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Sequencer(command) => sequencer::run(command),
         Command::Chain(command) => chain::run(&command),
         Command::Receipt(command) => receipt::run(command),
+        Command::Bench(command) => bench::run(&command),
     }
 }

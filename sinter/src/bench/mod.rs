@@ -1,0 +1,90 @@
+//! `sinter bench`: how fast the parts are, each against its reference in the same run.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `network.rs` | a round: bare validators in one process, over real sockets, for some seconds |
+//! | `engine.rs`, `block.rs` | a bare validator: the sequencer's consensus around an application that does nothing |
+//! | `transports.rs` | QUIC against TCP, in pairs of rounds |
+//! | `measure.rs` | numbers from what the validators saw |
+
+pub mod block;
+pub mod engine;
+pub mod measure;
+pub mod network;
+pub mod transports;
+
+use crate::exit::{Exit, Failure};
+use clap::{Args, Subcommand};
+use network::{Carrier, Round, RoundError};
+use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism, time::Duration};
+use transports::Case;
+
+/// `sinter bench …`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchCommand {
+    /// QUIC against commonware's TCP transport, in turns, under the bare consensus engine
+    Transport(TransportArguments),
+}
+
+/// Runs a benchmark and prints its numbers as one JSON object, cases as they come on standard error.
+pub fn run(command: &BenchCommand) -> Result<(), Failure> {
+    let BenchCommand::Transport(arguments) = command;
+    let cases = transports(arguments, |case| {
+        eprintln!(
+            "n={} block_bytes={}: views {:.2}, p99 {:.2} (above 1: QUIC is ahead)",
+            case.n, case.block_bytes, case.views_ratio, case.p99_ratio
+        );
+    });
+    let cases = cases.map_err(|error| Failure::because(Exit::Failed, "bench", &error))?;
+    println!("{}", serde_json::json!({ "quic_vs_tcp": cases }));
+    Ok(())
+}
+
+/// `sinter bench transport`: QUIC against commonware's TCP.
+#[derive(Clone, Debug, Args)]
+pub struct TransportArguments {
+    /// Numbers of validators
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "4,10")]
+    pub validators: Vec<u32>,
+    /// Bytes of payload in a block
+    #[arg(long, value_name = "BYTES,…", value_delimiter = ',', default_value = "1000,1000000,5000000")]
+    pub block_bytes: Vec<usize>,
+    /// Pairs of rounds for each case
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub pairs: NonZeroUsize,
+    /// Seconds that a round measures
+    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    pub seconds: u64,
+    /// Where journals go: a directory in memory keeps the disk out of the comparison
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    pub storage: PathBuf,
+}
+
+impl TransportArguments {
+    fn round(&self, validators: u32, block_bytes: usize) -> Round {
+        Round {
+            validators,
+            carrier: Carrier::Quic,
+            block_bytes,
+            duration: Duration::from_secs(self.seconds),
+            storage: self.storage.clone(),
+            worker_threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
+
+/// Compares the transports case by case, handing each to `done` as it is known.
+///
+/// # Errors
+/// [`RoundError`] of the first round that fails.
+pub fn transports(arguments: &TransportArguments, mut done: impl FnMut(&Case)) -> Result<Vec<Case>, RoundError> {
+    let mut cases = Vec::new();
+    for &validators in &arguments.validators {
+        for &block_bytes in &arguments.block_bytes {
+            let case = transports::compare(&arguments.round(validators, block_bytes), arguments.pairs.get())?;
+            done(&case);
+            cases.push(case);
+        }
+    }
+    Ok(cases)
+}
