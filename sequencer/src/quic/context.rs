@@ -11,7 +11,7 @@ use commonware_runtime::{
 use quinn::{Endpoint, Incoming};
 use rand_core::{TryCryptoRng, TryRng};
 use std::{
-    future::Future,
+    future::{Future, pending},
     io,
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
@@ -80,7 +80,6 @@ impl Sink for QuicSink {
 /// peer delays nobody.
 pub struct QuicListener {
     endpoint: Endpoint,
-    // `Endpoint::accept` borrows; commonware wants the listener `Sync`, which the endpoint is.
 }
 
 impl commonware_runtime::Listener for QuicListener {
@@ -89,7 +88,10 @@ impl commonware_runtime::Listener for QuicListener {
 
     async fn accept(&mut self) -> Result<(SocketAddr, QuicSink, QuicStream), Error> {
         loop {
-            let incoming = self.endpoint.accept().await.ok_or(Error::Closed)?;
+            let Some(incoming) = self.endpoint.accept().await else {
+                // The endpoint was shut down. `lookup` asks again at once after an error, for ever.
+                return pending().await;
+            };
             if incoming.remote_address_validated() {
                 let remote = incoming.remote_address();
                 let address = SocketAddr::new(remote.ip().to_canonical(), remote.port());

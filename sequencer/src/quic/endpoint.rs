@@ -13,7 +13,7 @@ use super::{
 use commonware_codec::Encode as _;
 use commonware_cryptography::ed25519::PublicKey;
 use quinn::{
-    ConnectError, Connecting, Endpoint, EndpointConfig, Incoming, MtuDiscoveryConfig, ServerConfig, TokioRuntime,
+    ConnectError, Connecting, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, Incoming, MtuDiscoveryConfig, ServerConfig, TokioRuntime,
     TransportConfig, VarInt,
     congestion::CubicConfig,
     crypto::{CryptoError, HmacKey},
@@ -164,6 +164,7 @@ impl Transport {
     fn endpoint(&self, server: Option<ServerConfig>, address: SocketAddr) -> io::Result<Endpoint> {
         let socket = Socket::bind(address, self.config.socket_buffer_bytes)?;
         let mut config = EndpointConfig::new(Arc::new(ResetKey::new(&self.config)));
+        config.cid_generator(|| Box::new(RandomIds));
         // The one error is a size below 1200.
         config.max_udp_payload_size(DATAGRAM_BYTES_MAX).map_err(io::Error::other)?;
         Endpoint::new_with_abstract_socket(config, server, socket, Arc::new(TokioRuntime))
@@ -227,13 +228,34 @@ fn transport(config: &QuicConfig, mtu_max: u16) -> Result<TransportConfig, QuicE
         .stream_receive_window(window)
         .receive_window(VarInt::from_u64(windows).unwrap_or(VarInt::MAX))
         .send_window(windows)
-        .send_fairness(false) // one stream per channel: classes decide, then whoever wrote first
+        // Without fairness quinn finishes the stream it has begun, whatever its priority.
+        .send_fairness(true)
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(Some(config.keep_alive))
         .mtu_discovery_config(Some(mtu))
         .congestion_controller_factory(Arc::new(cubic));
     Ok(transport)
+}
+
+/// Connection ids without a mark of who issued them. quinn's own carry one, by which a restarted node would take its
+/// earlier life's packets for garbage and leave them without the reset that [`ResetKey`] is for.
+struct RandomIds;
+
+const ID_BYTES: usize = 8;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&rand::random::<[u8; ID_BYTES]>())
+    }
+
+    fn cid_len(&self) -> usize {
+        ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// HMAC-SHA256 (RFC 2104) under a key that follows from the node key: a restarted node can tell its peers that it

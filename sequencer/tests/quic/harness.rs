@@ -1,5 +1,6 @@
 //! Nodes, messages and what they record.
 
+use ::tokio::sync::oneshot;
 use commonware_cryptography::{
     Signer as _,
     ed25519::{PrivateKey, PublicKey},
@@ -14,7 +15,7 @@ use sinter_sequencer::quic::{
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, mpsc},
     time::{Duration, Instant},
 };
 
@@ -161,4 +162,24 @@ pub async fn pair_with<F: Future<Output = SocketAddr>>(
     let (peer, far) = far.unwrap();
     assert_eq!(peer, key(1));
     Pair { dialer, listener, near: near.unwrap(), far, address, accepting }
+}
+
+/// A node in a runtime of its own: sends its address, accepts one peer, and dies without a word when told to stop
+/// (the channel then closes).
+pub fn elsewhere(config: QuicConfig) -> (mpsc::Receiver<SocketAddr>, oneshot::Sender<()>) {
+    let (address, addresses) = mpsc::channel();
+    let (stop, stopped) = oneshot::channel();
+    std::thread::spawn(move || {
+        let remains = run(|context| async move {
+            let node = Node::new(&context, config);
+            let (bound, mut listener) = node.bind().await;
+            address.send(bound).unwrap();
+            let connected = node.accept(&mut listener).await.unwrap();
+            let _ = stopped.await;
+            // Dropped after the runtime, when nothing is left that could send a goodbye.
+            (connected, node, listener, address)
+        });
+        drop(remains);
+    });
+    (addresses, stop)
 }

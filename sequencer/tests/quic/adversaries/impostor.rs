@@ -23,7 +23,10 @@ use rustls::{
     sign::CertifiedKey,
 };
 use sha2::{Digest as _, Sha256};
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 const PKCS8: [u8; 16] =
@@ -39,11 +42,28 @@ pub struct Impostor {
 pub struct Attempt {
     pub connection: Connection,
     /// The control stream, once the hello is sent.
-    pub control: Option<(SendStream, RecvStream)>,
-    _endpoint: Endpoint,
+    control: Mutex<Option<(SendStream, RecvStream)>>,
+    kept: Mutex<Vec<SendStream>>,
+    endpoint: Endpoint,
 }
 
 impl Attempt {
+    /// Holds a stream open for as long as the connection.
+    pub fn keep(&self, stream: SendStream) {
+        self.kept.lock().unwrap().push(stream);
+    }
+
+    /// The sending side of the control stream.
+    pub fn take_control(&self) -> SendStream {
+        self.control.lock().unwrap().take().unwrap().0
+    }
+
+    /// Goes away without a word: no packet leaves any more.
+    pub fn vanish(&self) {
+        // Neither sent from nor received on: the peer is reached over IPv4 only.
+        self.endpoint.rebind(std::net::UdpSocket::bind("[::1]:0").unwrap()).unwrap();
+    }
+
     /// Waits for the other side to close; its code and text.
     pub async fn closed_by_peer(&self) -> (u64, String) {
         match self.connection.closed().await {
@@ -91,15 +111,15 @@ impl Impostor {
         client.transport_config(Arc::new(self.transport));
         let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let connection = endpoint.connect_with(client, address, "sinter").unwrap().await?;
-        Ok(Attempt { connection, control: None, _endpoint: endpoint })
+        Ok(Attempt { connection, control: Mutex::default(), kept: Mutex::default(), endpoint })
     }
 
     /// TLS, and a hello of the caller's choice.
     pub async fn connect_with_hello(self, address: SocketAddr, hello: [u8; 32]) -> Attempt {
-        let mut attempt = self.try_connect(address).await.unwrap();
+        let attempt = self.try_connect(address).await.unwrap();
         let (mut send, receive) = attempt.connection.open_bi().await.unwrap();
         send.write_all(&hello).await.unwrap();
-        attempt.control = Some((send, receive));
+        *attempt.control.lock().unwrap() = Some((send, receive));
         attempt
     }
 
@@ -107,7 +127,7 @@ impl Impostor {
     pub async fn connect(self, address: SocketAddr, listener: &PublicKey) -> Attempt {
         let dialer = self.key.as_ref().unwrap().public_key();
         let chain_hash = self.chain_hash;
-        let mut attempt = self.try_connect(address).await.unwrap();
+        let attempt = self.try_connect(address).await.unwrap();
         let hello = |role: &str| {
             let mut terms = Sha256::new();
             terms.update((NAMESPACE.len() as u64).to_be_bytes());
@@ -127,7 +147,7 @@ impl Impostor {
         let mut answer = [0; 32];
         receive.read_exact(&mut answer).await.unwrap();
         assert_eq!(answer, theirs);
-        attempt.control = Some((send, receive));
+        *attempt.control.lock().unwrap() = Some((send, receive));
         attempt
     }
 }
