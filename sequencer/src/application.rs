@@ -10,11 +10,12 @@ use crate::{
     consensus::{Context, Scheme},
     ledgers::{AHEAD_MAX, Gap, Ledgers, Lineage, State},
     mempool::Mempool,
+    telemetry,
     validity::{self, InvalidBlock, Slot},
 };
 use commonware_codec::EncodeSize;
 use commonware_consensus::{Application, Epochable, Handoff, marshal::ancestry::Ancestry};
-use commonware_cryptography::{Digested, ed25519::PublicKey};
+use commonware_cryptography::{Digested, Digestible, ed25519::PublicKey};
 use commonware_macros::select;
 use commonware_parallel::Strategy;
 use commonware_runtime::Clock;
@@ -78,7 +79,7 @@ impl<T: Strategy> Sequencer<T> {
         // A node that is far behind follows finalized blocks first.
         self.ledgers.reach(parent.inner().header.height.saturating_sub(AHEAD_MAX)).await;
         for _ in 0..LINEAGE_ROUNDS_MAX {
-            match self.ledgers.lineage(&parent_digest(&parent)) {
+            match self.ledgers.lineage(&parent.digest()) {
                 Ok(lineage) => return Some(lineage),
                 Err(Gap::Stale) => return None,
                 Err(Gap::Missing(_)) => self.fill(parent.clone(), ancestry.clone()).await?,
@@ -93,7 +94,7 @@ impl<T: Strategy> Sequencer<T> {
         let mut missing = Vec::new();
         let mut cursor = block;
         let mut state = loop {
-            if let Some(state) = self.ledgers.get(&parent_digest(&cursor)) {
+            if let Some(state) = self.ledgers.get(&cursor.digest()) {
                 break state;
             }
             // At most `AHEAD_MAX` blocks: `lineage` waited for the tip to be that near.
@@ -198,7 +199,7 @@ impl<T: Strategy> Sequencer<T> {
                 true
             }
             Err(error) => {
-                metrics::counter!("sinter_blocks_invalid_total", "rule" => error.rule()).increment(1);
+                metrics::counter!(telemetry::BLOCKS_INVALID, "rule" => error.rule()).increment(1);
                 warn!(view = slot.view, seat = slot.leader_seat, %error, "invalid block");
                 false
             }
@@ -214,7 +215,7 @@ impl<T: Strategy> Sequencer<T> {
                 return;
             }
             debug!(ahead_ms, "block is ahead of this clock: the vote waits");
-            metrics::counter!("sinter_votes_delayed_by_clock_total").increment(1);
+            metrics::counter!(telemetry::VOTES_DELAYED).increment(1);
             // The clock may be set meanwhile: look again within a second.
             runtime.sleep(Duration::from_millis(ahead_ms.min(1_000))).await;
         }
@@ -256,11 +257,6 @@ pub fn assemble(
     let ids = validity::ids(chain, &body).into();
     let state = State { header, digest: header.digest(), table: Arc::new(table), ledger: Arc::new(ledger), ids };
     Ok((state, SequencedBlock::new(Block { header, body })))
-}
-
-fn parent_digest(block: &Digested<SequencedBlock>) -> Digest {
-    use commonware_cryptography::Digestible;
-    block.digest()
 }
 
 impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {

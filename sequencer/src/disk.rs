@@ -3,7 +3,7 @@
 //! Journals cannot go on after a failed write: commonware panics. So the node looks before it falls, and stops
 //! while what it is writing can still be finished. Nothing is lost, and it starts again when there is space.
 
-use crate::status::Status;
+use crate::{status::Status, telemetry};
 use commonware_runtime::Clock;
 use std::{
     io,
@@ -48,7 +48,7 @@ pub fn check(path: &Path, min_bytes: u64) -> Result<(), DiskError> {
     let stat =
         rustix::fs::statvfs(path).map_err(|error| DiskError::Unknown { path: path.into(), source: error.into() })?;
     let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
-    metrics::gauge!("sinter_disk_free_bytes").set(free_bytes as f64);
+    metrics::gauge!(telemetry::DISK_FREE_BYTES).set(free_bytes as f64);
     if free_bytes < min_bytes {
         return Err(DiskError::Full { path: path.into(), min_bytes, free_bytes });
     }

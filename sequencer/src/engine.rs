@@ -16,6 +16,7 @@ use crate::{
     dissemination::{self, DisseminationConfig},
     finalizer::{self, FinalizerError},
     handle::Head,
+    history::RecentBlocks,
     index::{FinalizedBlock, Index, IndexError},
     ledgers::{Ledgers, State},
     mempool::Mempool,
@@ -179,7 +180,9 @@ pub enum EngineError {
 pub struct Engine {
     /// Asks marshal for blocks and certificates.
     pub marshal: Marshal,
-    finalizer: Handle<Result<(), FinalizerError>>,
+    /// The last final blocks.
+    pub recent: Arc<RecentBlocks>,
+    finalizer: Handle<Result<(), finalizer::Failed>>,
     consensus: Handle<()>,
     delivery: Handle<()>,
     broadcast: Handle<()>,
@@ -191,7 +194,7 @@ impl Engine {
     pub async fn stopped(mut self) -> EngineError {
         select! {
             outcome = &mut self.finalizer => match outcome {
-                Ok(Err(error)) => error.into(),
+                Ok(Err(failed)) => failed.error.into(),
                 _ => EngineError::Stopped("finalizer"),
             },
             _ = &mut self.consensus => EngineError::Stopped("consensus"),
@@ -237,7 +240,10 @@ where
             .await?;
     let blocks = open_archive(&context, &marshal_partition, "blocks", &page_cache, parameters.body_bounds()).await?;
     let ledgers = Arc::new(recover(&chain, &index, &blocks).await?);
-    mempool.restore_window(index.recent_ids(parameters.expiry_blocks)?);
+    let mut window = index.recent_ids(parameters.expiry_blocks)?;
+    // Idle heights hold no ids, but the mempool must know how far the chain is.
+    window.push((index.tip().header.height, Vec::new()));
+    mempool.restore_window(window);
 
     let genesis = SequencedBlock::new(Block { header: chain.genesis(), body: Body::default() });
     let genesis_digest = genesis.digest();
@@ -296,6 +302,7 @@ where
         network.backfill,
     );
 
+    let recent = Arc::new(RecentBlocks::default());
     let (deliveries, finalizer) = finalizer::start(
         context.child("finalizer"),
         finalizer::Parts {
@@ -305,6 +312,7 @@ where
             index,
             status: status.clone(),
             heads,
+            recent: recent.clone(),
             marshal: mailbox.clone(),
             retention_blocks,
         },
@@ -367,7 +375,7 @@ where
         },
     );
     let consensus = engine.start(network.votes, network.certificates, network.resolver);
-    Ok(Engine { marshal: mailbox, finalizer, consensus, delivery, broadcast, dissemination })
+    Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, broadcast, dissemination })
 }
 
 /// Refuses to vote when the record of earlier votes is gone while other history is there.

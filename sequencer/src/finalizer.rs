@@ -9,10 +9,12 @@ use crate::{
     clock::unix_ms,
     consensus::Marshal,
     handle::Head,
+    history::RecentBlocks,
     index::{FinalizedBlock, Index, IndexError},
     ledgers::{Ledgers, State},
     mempool::Mempool,
     status::Status,
+    telemetry,
     validity::{self, InvalidBlock},
 };
 use commonware_actor::Feedback;
@@ -56,6 +58,14 @@ pub enum FinalizerError {
     },
 }
 
+/// How the finalizer ended, with what it did not acknowledge: dropping that stops marshal, which would
+/// otherwise seem to have stopped first.
+pub struct Failed {
+    /// Why.
+    pub error: FinalizerError,
+    _unacknowledged: Vec<Exact>,
+}
+
 /// What the finalizer works on.
 pub struct Parts {
     /// The network.
@@ -70,6 +80,8 @@ pub struct Parts {
     pub status: Arc<Status>,
     /// Told of every new head.
     pub heads: watch::Sender<Head>,
+    /// The last final blocks, for those who follow.
+    pub recent: Arc<RecentBlocks>,
     /// Prunes its archive with the index.
     pub marshal: Marshal,
     /// Blocks that stay on disk behind the tip.
@@ -120,14 +132,14 @@ pub fn start<E: Clock + Spawner>(
     context: E,
     parts: Parts,
     pending_max: usize,
-) -> (Deliveries<E>, Handle<Result<(), FinalizerError>>) {
+) -> (Deliveries<E>, Handle<Result<(), Failed>>) {
     let (sender, receiver) = mpsc::channel(pending_max);
     let deliveries = Deliveries { clock: Arc::new(context.child("clock")), status: parts.status.clone(), sender };
     let handle = context.shared(true).spawn(move |context| run(context, parts, receiver));
     (deliveries, handle)
 }
 
-async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<Delivery>) -> Result<(), FinalizerError> {
+async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<Delivery>) -> Result<(), Failed> {
     let mut pruned_at = parts.ledgers.tip().header.height;
     while let Some(first) = receiver.recv().await {
         let mut batch = vec![first];
@@ -136,43 +148,49 @@ async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<De
         {
             batch.push(next);
         }
-        let tip = finalize(&context, &parts, batch)?;
+        let (blocks, unacknowledged): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        if let Err(error) = finalize(&context, &parts, &blocks) {
+            return Err(Failed { error, _unacknowledged: unacknowledged });
+        }
+        for acknowledgement in unacknowledged {
+            acknowledgement.acknowledge();
+        }
+        let tip = parts.ledgers.tip().header.height;
         if tip >= pruned_at + PRUNE_EVERY_BLOCKS {
-            prune(&parts, tip)?;
+            prune(&parts, tip).map_err(|error| Failed { error, _unacknowledged: Vec::new() })?;
             pruned_at = tip;
         }
     }
     Ok(())
 }
 
-/// Makes a batch of deliveries history, and acknowledges them. Gives the height of the tip.
-fn finalize<E: Clock>(context: &E, parts: &Parts, batch: Vec<Delivery>) -> Result<u64, FinalizerError> {
-    let (blocks, acknowledgements): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+/// Makes blocks history.
+fn finalize<E: Clock>(context: &E, parts: &Parts, blocks: &[Digested<SequencedBlock>]) -> Result<(), FinalizerError> {
     let now_ms = unix_ms(context);
-    let states = index_blocks(parts, &blocks)?;
-    for state in states {
+    let new = index_blocks(parts, blocks)?;
+    for (block, state) in new {
         let header = state.header;
+        // Before the head: who sees it may ask for the block at once.
+        parts.recent.push(block.inner());
         parts.mempool.finalized(header.height, &state.ids);
         let lag_ms = now_ms.saturating_sub(header.timestamp_ms);
-        metrics::histogram!("sinter_finality_seconds").record(lag_ms as f64 / 1e3);
-        metrics::counter!("sinter_transactions_finalized_total").increment(state.ids.len() as u64);
-        metrics::gauge!("sinter_finalized_height").set(header.height as f64);
+        metrics::histogram!(telemetry::FINALITY_SECONDS).record(lag_ms as f64 / 1e3);
+        metrics::counter!(telemetry::TRANSACTIONS_FINALIZED).increment(state.ids.len() as u64);
         let head =
             Head { height: header.height, digest: state.digest, timestamp_ms: header.timestamp_ms, view: header.view };
         parts.ledgers.finalize(state);
         parts.heads.send_replace(head);
     }
-    for acknowledgement in acknowledgements {
-        acknowledgement.acknowledge();
-    }
-    Ok(parts.ledgers.tip().header.height)
+    Ok(())
 }
 
-/// Writes blocks to the index, and gives the states after those that were new.
-fn index_blocks(parts: &Parts, blocks: &[Digested<SequencedBlock>]) -> Result<Vec<State>, FinalizerError> {
+/// Writes blocks to the index, and gives those that were new with the states after them.
+fn index_blocks<'a>(
+    parts: &Parts,
+    blocks: &'a [Digested<SequencedBlock>],
+) -> Result<Vec<(&'a Digested<SequencedBlock>, State)>, FinalizerError> {
     let mut tip = parts.ledgers.tip();
-    let mut new_blocks = Vec::new();
-    let mut states = Vec::new();
+    let mut new = Vec::new();
     for block in blocks {
         let height = block.inner().header.height;
         if height <= tip.header.height {
@@ -182,18 +200,16 @@ fn index_blocks(parts: &Parts, blocks: &[Digested<SequencedBlock>]) -> Result<Ve
             return Err(FinalizerError::Gap { tip: tip.header.height, got: height });
         }
         tip = state_after(parts, &tip, block)?;
-        new_blocks.push(block);
-        states.push(tip.clone());
+        new.push((block, tip.clone()));
     }
-    let finalized: Vec<_> = new_blocks
+    let finalized: Vec<_> = new
         .iter()
-        .zip(&states)
         .map(|(block, state)| FinalizedBlock { block: block.inner(), ids: &state.ids, table: &state.table })
         .collect();
     if !finalized.is_empty() {
         parts.index.apply(&finalized, &tip.ledger)?;
     }
-    Ok(states)
+    Ok(new)
 }
 
 fn state_after(parts: &Parts, parent: &State, block: &Digested<SequencedBlock>) -> Result<State, FinalizerError> {

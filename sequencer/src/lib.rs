@@ -24,4 +24,5 @@ pub mod peers;
 pub mod quic;
 pub mod rpc;
 pub mod status;
+pub mod telemetry;
 pub mod validity;

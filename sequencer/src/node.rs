@@ -20,6 +20,7 @@ use crate::{
     quic::{QuicConfig, QuicContext, QuicError, Transport},
     rpc::{self, RpcConfigError, RpcError},
     status::{Status, stall_bound_ms},
+    telemetry,
 };
 use ::tokio::sync::watch;
 use commonware_consensus::{marshal, simplex};
@@ -187,6 +188,7 @@ impl Prepared {
     fn new(config: NodeConfig) -> Result<Self, NodeError> {
         // Before anything takes a handle to a metric.
         rpc::metrics::install().map_err(RpcError::from)?;
+        telemetry::describe();
         let chain = Arc::new(read_chain(&config.chain)?);
         check_bounds(&config, &chain)?;
         let node_key = keys::read_node_key(&config.node_key_file)?;
@@ -267,7 +269,7 @@ async fn start_and_wait(context: &tokio::Context, prepared: &Prepared, shutdown:
         chain: chain.clone(),
         index: index.clone(),
         mempool,
-        archive: Arc::new(History::new(engine.marshal.clone())) as Arc<dyn Archive>,
+        archive: Arc::new(History::new(engine.recent.clone(), engine.marshal.clone())) as Arc<dyn Archive>,
         heads: heads_receiver,
         status: status.clone(),
     };

@@ -5,6 +5,7 @@ use crate::{
     ledgers::Ledgers,
     mempool::Mempool,
     status::Status,
+    telemetry,
 };
 use commonware_actor::Feedback;
 use commonware_consensus::{Epochable, Reporter, Viewable};
@@ -67,7 +68,7 @@ impl<R, G: CryptoRng, T: Strategy> Observer<R, G, T> {
         if !activity.verify(&mut *self.rng.lock(), &self.scheme, &self.strategy) {
             return;
         }
-        metrics::counter!("sinter_faults_total", "kind" => kind).increment(1);
+        metrics::counter!(telemetry::FAULTS, "kind" => kind).increment(1);
         self.status.observe_fault();
         let (epoch, view) = (activity.epoch().get(), activity.view().get());
         error!(seat = signer, epoch, view, kind, "a seat signed two votes that exclude each other");
@@ -91,7 +92,7 @@ where
             }
             Activity::Nullification(nullification) => {
                 self.status.observe_view(nullification.view().get());
-                metrics::counter!("sinter_views_nullified_total").increment(1);
+                metrics::counter!(telemetry::VIEWS_NULLIFIED).increment(1);
             }
             Activity::Finalization(finalization) => self.status.observe_view(finalization.view().get()),
             Activity::ConflictingNotarize(evidence) => {

@@ -1,4 +1,5 @@
 //! Certificates and proofs of possession are commonware's, byte for byte and verdict for verdict.
+#![allow(clippy::unwrap_used)]
 
 use blst::min_sig::{AggregateSignature, SecretKey};
 use commonware_codec::{DecodeExt, Encode, Read as _};

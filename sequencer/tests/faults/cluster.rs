@@ -246,6 +246,8 @@ impl Cluster {
         let Node { task, .. } = self.nodes[seat].take().unwrap();
         task.abort();
         let _ = task.await;
+        // Its subtasks let go of their files when the runtime next turns to them.
+        self.sleep_ms(10).await;
     }
 
     pub fn node(&self, seat: usize) -> &Node {

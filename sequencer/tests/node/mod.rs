@@ -2,4 +2,5 @@
 
 mod committee;
 
+mod disk;
 mod lifecycle;

@@ -1,0 +1,29 @@
+//! The names and meanings of what the node core counts.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Blocks that this node refused to vote for, by the `rule` that they break.
+pub const BLOCKS_INVALID: &str = "sinter_blocks_invalid_total";
+/// Looks at the clock that found a valid block too far ahead of it.
+pub const VOTES_DELAYED: &str = "sinter_votes_delayed_by_clock_total";
+/// Seconds from a block's timestamp until this node has it indexed as final.
+pub const FINALITY_SECONDS: &str = "sinter_finality_seconds";
+/// Transactions that became final.
+pub const TRANSACTIONS_FINALIZED: &str = "sinter_transactions_finalized_total";
+/// Views that the committee gave up.
+pub const VIEWS_NULLIFIED: &str = "sinter_views_nullified_total";
+/// Proven faults of members, by `kind`.
+pub const FAULTS: &str = "sinter_faults_total";
+/// Bytes that are free under the data directory.
+pub const DISK_FREE_BYTES: &str = "sinter_disk_free_bytes";
+
+/// Names every metric to the recorder.
+pub fn describe() {
+    describe_counter!(BLOCKS_INVALID, Unit::Count, "Proposed blocks refused, by the rule that they break");
+    describe_counter!(VOTES_DELAYED, Unit::Count, "Waits for this node's clock before a vote");
+    describe_histogram!(FINALITY_SECONDS, Unit::Seconds, "Time from a block's timestamp until it is indexed as final");
+    describe_counter!(TRANSACTIONS_FINALIZED, Unit::Count, "Transactions that became final");
+    describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block");
+    describe_counter!(FAULTS, Unit::Count, "Proven faults of committee members: two votes that exclude each other");
+    describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "Free space under the data directory");
+}
