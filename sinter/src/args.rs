@@ -1,7 +1,8 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Sinter: a committee that orders transactions for many rollups, under certificates that Ethereum can check.
 #[derive(Debug, Parser)]
@@ -17,6 +18,8 @@ pub struct Arguments {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start a whole network on this machine, under load, and watch it
+    Devnet(DevnetArguments),
     /// Be a member of the committee
     #[command(subcommand)]
     Sequencer(SequencerCommand),
@@ -29,15 +32,114 @@ pub enum Command {
     /// Measure how fast the parts are
     #[command(subcommand)]
     Bench(crate::bench::BenchCommand),
+    /// Post certified headers to L1
+    #[command(subcommand)]
+    Relayer(RelayerCommand),
+    /// A development L1
+    #[command(subcommand)]
+    L1(L1Command),
+}
+
+/// `sinter devnet`.
+#[derive(Clone, Debug, Args)]
+pub struct DevnetArguments {
+    /// End by itself after this many seconds of load
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub seconds: Option<u64>,
+    /// Print one summary object as the last line of standard output; everything else goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Keep the network in this directory; a second run goes on with the same chain
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Settle on the L1 behind this RPC URL instead of the embedded one
+    #[arg(long, value_name = "URL", requires = "l1_key_file")]
+    pub l1: Option<String>,
+    /// File with the hex private key of the funded L1 account that deploys and posts (with --l1)
+    #[arg(long, value_name = "FILE", requires = "l1")]
+    pub l1_key_file: Option<PathBuf>,
+    /// Transactions a second; 0 sends none
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub rate: u32,
+    /// Bytes of data that each transaction carries
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub payload_bytes: u32,
+    /// How to show what happens
+    #[arg(long, value_enum, default_value_t = ViewMode::Auto)]
+    pub view: ViewMode,
+}
+
+/// How `sinter devnet` shows what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ViewMode {
+    /// Live when standard output is a terminal, lines otherwise
+    Auto,
+    /// One line a second
+    Lines,
+    /// The live terminal view
+    Live,
 }
 
 /// `sinter sequencer …`.
 #[derive(Debug, Subcommand)]
 pub enum SequencerCommand {
+    /// Run a member until SIGINT or SIGTERM
+    Run(RunArguments),
     /// Make a member's two keys and print its seat for chain.toml
     Init(InitArguments),
     /// Print the seat of existing keys for chain.toml
     Seat(InitArguments),
+}
+
+/// `sinter sequencer run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The node's configuration file
+    #[arg(long, value_name = "FILE", env = "SINTER_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Keys of that file, given here.
+    #[command(flatten)]
+    pub overrides: RunOverrides,
+    /// How log lines are written to standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Stop when standard input ends: for a parent that wants no orphans
+    #[arg(long, hide = true)]
+    pub stop_with_input: bool,
+}
+
+/// Configuration keys that have flags of their own; they win over file and environment.
+#[derive(Debug, Args, Serialize)]
+pub struct RunOverrides {
+    /// The network's chain.toml
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<PathBuf>,
+    /// Where everything durable lives
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// The UDP address for peers
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// The TCP address of the JSON-RPC
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpc_listen: Option<SocketAddr>,
+    /// What is logged, such as `info,sinter_sequencer=debug`
+    #[arg(long, value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 /// `sinter sequencer init` and `seat`.
@@ -74,6 +176,15 @@ pub enum ChainCommand {
 /// `sinter receipt …`.
 #[derive(Debug, Subcommand)]
 pub enum ReceiptCommand {
+    /// Fetch the receipt of a final transaction
+    Get {
+        /// The transaction's id: 0x and 64 hex digits
+        #[arg(value_name = "TRANSACTION_ID")]
+        id: String,
+        /// A member's RPC
+        #[arg(long, value_name = "URL")]
+        rpc: String,
+    },
     /// Verify a receipt or a namespace range offline, trusting only a committee
     Verify {
         /// A receipt or a namespace range, in JSON; `-` for standard input
@@ -91,6 +202,44 @@ pub enum ReceiptCommand {
     },
 }
 
+/// `sinter relayer …`.
+#[derive(Debug, Subcommand)]
+pub enum RelayerCommand {
+    /// Follow a network's certified headers and post them until SIGINT or SIGTERM
+    Run(RelayerArguments),
+}
+
+/// `sinter relayer run`.
+#[derive(Debug, Args)]
+pub struct RelayerArguments {
+    /// Members' RPCs; the next one is used when one fails
+    #[arg(long, value_name = "URL", required = true, num_args = 1..)]
+    pub rpc: Vec<String>,
+    /// The network's chain.toml
+    #[arg(long, value_name = "FILE")]
+    pub chain: PathBuf,
+    /// The L1's RPC
+    #[arg(long, value_name = "URL")]
+    pub l1: String,
+    /// File with the hex private key of the account that posts, mode 0600
+    #[arg(long, value_name = "FILE")]
+    pub key_file: PathBuf,
+    /// Where what was posted is remembered
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+}
+
+/// `sinter l1 …`.
+#[derive(Debug, Subcommand)]
+pub enum L1Command {
+    /// Run the embedded development L1 until SIGINT or SIGTERM
+    Dev {
+        /// The TCP address of its JSON-RPC
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8545")]
+        listen: SocketAddr,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +248,13 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn devnet_bounds_what_it_takes() {
+        let parse = |words: &[&str]| Arguments::try_parse_from([&["sinter", "devnet"], words].concat());
+        assert!(parse(&["--for", "20", "--json"]).is_ok());
+        assert!(parse(&["--for", "0"]).is_err());
+        assert!(parse(&["--payload-bytes", "100001"]).is_err());
     }
 }

@@ -3,9 +3,16 @@
 mod args;
 mod bench;
 mod chain;
+mod client;
+mod devnet;
 mod exit;
+mod l1;
+mod load;
 mod receipt;
+mod relayer;
 mod sequencer;
+mod signals;
+mod view;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -28,5 +35,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Chain(command) => chain::run(&command),
         Command::Receipt(command) => receipt::run(command),
         Command::Bench(command) => bench::run(&command),
+        Command::Devnet(arguments) => devnet::run(&arguments),
+        Command::Relayer(command) => relayer::run(&command),
+        Command::L1(command) => l1::run(&command),
     }
 }

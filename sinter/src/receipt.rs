@@ -3,12 +3,17 @@
 
 use crate::{
     args::ReceiptCommand,
+    client,
     exit::{Exit, Failure, OrFail, print_result},
 };
 use serde_json::{Value, json};
 use sinter_primitives::{
     Accumulator,
     receipt::{NamespaceRange, Receipt, TrustedNetwork, Verified, VerifiedRange},
+};
+use sinter_sequencer::rpc::{
+    SinterApiClient,
+    types::{Id, TransactionStatus},
 };
 use std::{
     fs::File,
@@ -25,11 +30,31 @@ const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
 /// With [`Exit::Refused`] when a proof does not hold.
 pub fn run(command: ReceiptCommand) -> Result<(), Failure> {
     match command {
+        ReceiptCommand::Get { id, rpc } => get(&id, &rpc),
         ReceiptCommand::Verify { file, committee, start_accumulator, json } => {
             let trail = verify(&file, &committee, start_accumulator.as_deref())?;
             print_result(if json { trail.as_json() } else { trail.as_text() })
         }
     }
+}
+
+/// Prints the receipt of a final transaction. What it says is not checked: `verify` is for that.
+fn get(id: &str, rpc: &str) -> Result<(), Failure> {
+    let parsed: Id =
+        serde_json::from_value(Value::from(id)).or_fail(Exit::Usage, format_args!("transaction id {id:?}"))?;
+    let node = client::http(rpc)?;
+    let runtime = tokio::runtime::Runtime::new().or_fail(Exit::Failed, "starting the runtime")?;
+    let status = runtime.block_on(node.receipt(parsed)).or_fail(Exit::Failed, format_args!("asking {rpc}"))?;
+    let stage = match status {
+        TransactionStatus::Finalized { receipt } => {
+            let text = serde_json::to_string_pretty(&receipt).or_fail(Exit::Failed, "writing the receipt")?;
+            return print_result(text);
+        }
+        TransactionStatus::Notarized { height } => format!("it is notarized at height {height}, and not final yet"),
+        TransactionStatus::Pending => "it waits for a block".to_owned(),
+        TransactionStatus::Unknown => "this node does not know it".to_owned(),
+    };
+    Err(Failure::new(Exit::Failed, format!("no receipt of {id}: {stage}")))
 }
 
 /// What was verified, with what the document itself adds to it.

@@ -1,20 +1,23 @@
 //! `sinter sequencer`: be a member of the committee.
 
 use crate::{
-    args::{InitArguments, SequencerCommand},
+    args::{InitArguments, LogFormat, RunArguments, SequencerCommand},
     exit::{Exit, Failure, OrFail, print_result},
+    signals,
 };
 use serde::Serialize;
 use sinter_primitives::committee::Seat;
-use sinter_sequencer::keys;
+use sinter_sequencer::{config::NodeConfig, keys, node};
 use std::path::Path;
+use tracing_subscriber::EnvFilter;
 
 /// Carries the command out.
 ///
 /// # Errors
-/// When a configuration or key is wrong.
+/// When a configuration or key is wrong, or the node stops for another reason than being told to.
 pub fn run(command: SequencerCommand) -> Result<(), Failure> {
     match command {
+        SequencerCommand::Run(arguments) => run_node(&arguments),
         SequencerCommand::Init(arguments) => {
             make_keys(&arguments.keys)?;
             print_seat(&arguments)
@@ -53,4 +56,40 @@ fn print_seat(arguments: &InitArguments) -> Result<(), Failure> {
     let seats = Seats { seats: [seat(&arguments.keys, &arguments.address)?] };
     let text = toml::to_string(&seats).or_fail(Exit::Failed, "writing the seat as TOML")?;
     print_result(text.trim_end())
+}
+
+fn run_node(arguments: &RunArguments) -> Result<(), Failure> {
+    let config = NodeConfig::load(arguments.config.as_deref(), &arguments.overrides).or_fail(Exit::Usage, "")?;
+    start_log(&config.log, arguments.log_format)?;
+    let stop_with_input = arguments.stop_with_input;
+    let shutdown = async move {
+        let input = async {
+            if stop_with_input {
+                signals::input_ended().await;
+                "its parent ended"
+            } else {
+                std::future::pending().await
+            }
+        };
+        let reason = tokio::select! {
+            signal = signals::interrupted() => signal.unwrap_or("no signal handler"),
+            reason = input => reason,
+        };
+        tracing::info!(reason, "stopping");
+    };
+    node::run(config, shutdown).map_err(|error| {
+        let exit = if error.is_configuration() { Exit::Usage } else { Exit::Failed };
+        Failure::because(exit, "", &error)
+    })
+}
+
+/// Writes log lines to standard error.
+fn start_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter).or_fail(Exit::Usage, format_args!("configuration: `log`: {filter:?}"))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+    Ok(())
 }

@@ -1,0 +1,72 @@
+//! Nodes from outside: their generated clients, and subscriptions that outlive a node.
+
+use crate::exit::{Exit, Failure, OrFail};
+use jsonrpsee::{
+    core::client::{Error as ClientError, Subscription},
+    http_client::{HttpClient, HttpClientBuilder},
+    ws_client::{WsClient, WsClientBuilder},
+};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Wait before the next node is tried, when one went away.
+const RECONNECT_WAIT: Duration = Duration::from_millis(200);
+/// Longest message: a full block's worth of transactions as hex.
+const MESSAGE_BYTES_MAX: u32 = 64 << 20;
+
+/// A client of the node at `url`, over HTTP.
+///
+/// # Errors
+/// When the URL is none.
+pub fn http(url: &str) -> Result<HttpClient, Failure> {
+    let builder = HttpClientBuilder::default().request_timeout(REQUEST_TIMEOUT).max_response_size(MESSAGE_BYTES_MAX);
+    builder.build(url).or_fail(Exit::Usage, format_args!("{url:?} is no RPC URL"))
+}
+
+/// A client of the node at the HTTP URL `url`, over WebSocket.
+///
+/// # Errors
+/// When the node does not answer.
+async fn websocket(url: &str) -> Result<WsClient, ClientError> {
+    let url = url.replacen("http", "ws", 1);
+    let builder = WsClientBuilder::default().request_timeout(REQUEST_TIMEOUT).max_response_size(MESSAGE_BYTES_MAX);
+    builder.build(url).await
+}
+
+/// Somebody who follows a chain by one kind of its events.
+pub trait Follower: Send {
+    /// Each covers heights up to one.
+    type Event: DeserializeOwned + Send + 'static;
+
+    /// Asks a node for every event from height `next` on.
+    fn subscribe(
+        &self,
+        node: &WsClient,
+        next: u64,
+    ) -> impl Future<Output = Result<Subscription<Self::Event>, ClientError>> + Send;
+
+    /// Takes an event, and says up to which height it covers the chain.
+    fn take(&mut self, event: Self::Event) -> u64;
+}
+
+/// Takes every event from height `next` on, each once and in order, from whichever of `urls` answers. Ends
+/// only when it is dropped.
+pub async fn follow(urls: Vec<String>, mut next: u64, mut follower: impl Follower) {
+    for url in urls.iter().cycle() {
+        if let Err(error) = follow_one(url, &mut next, &mut follower).await {
+            tracing::warn!(%url, %error, "a subscription failed");
+        }
+        tokio::time::sleep(RECONNECT_WAIT).await;
+    }
+}
+
+/// Takes events from one node for as long as it sends them.
+async fn follow_one(url: &str, next: &mut u64, follower: &mut impl Follower) -> Result<(), ClientError> {
+    let node = websocket(url).await?;
+    let mut events = follower.subscribe(&node, *next).await?;
+    while let Some(event) = events.next().await {
+        *next = follower.take(event?) + 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `sinter relayer`: certified headers from a network's nodes to its light client on L1.
+
+use crate::{
+    args::{RelayerArguments, RelayerCommand},
+    chain,
+    client::{self, Follower},
+    exit::{Exit, Failure, OrFail},
+    signals,
+};
+use alloy::signers::local::PrivateKeySigner;
+use jsonrpsee::{
+    core::client::{Error as ClientError, Subscription},
+    ws_client::WsClient,
+};
+use sinter_primitives::receipt::{CertifiedHeader, TrustedNetwork};
+use sinter_sequencer::rpc::{SinterApiClient, types::HeadEvent};
+use sinter_settlement::{
+    light_client,
+    relayer::{Relayer, RelayerConfig},
+};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use tokio::sync::watch;
+
+/// Carries the command out.
+///
+/// # Errors
+/// When the input is wrong, or waiting cannot help: another L1, a journal that cannot be written.
+pub fn run(command: &RelayerCommand) -> Result<(), Failure> {
+    let RelayerCommand::Run(arguments) = command;
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Runtime::new().or_fail(Exit::Failed, "starting the runtime")?;
+    runtime.block_on(relay(arguments))
+}
+
+async fn relay(arguments: &RelayerArguments) -> Result<(), Failure> {
+    let chain = chain::load(&arguments.chain)?;
+    let contract = chain.file.l1.light_client.parse().or_fail(Exit::Usage, "chain.toml: `l1.light_client`")?;
+    fs::create_dir_all(&arguments.data_dir).or_fail(Exit::Usage, arguments.data_dir.display())?;
+    let journal = arguments.data_dir.join("relayer.journal");
+    let signer = read_key(&arguments.key_file)?;
+    let config = RelayerConfig::new(arguments.l1.clone(), chain.file.l1.chain_id, contract, signer, journal);
+    let provider = alloy::providers::ProviderBuilder::new()
+        .connect_http(arguments.l1.parse().or_fail(Exit::Usage, format_args!("--l1: {:?}", arguments.l1))?);
+    let posted = light_client::head(&provider, contract).await.or_fail(Exit::Failed, "reading the light client")?;
+    let relayer = Relayer::open(config).or_fail(Exit::Usage, "")?;
+    let (headers, newest) = watch::channel(None);
+    let stop = async {
+        if let Err(error) = signals::interrupted().await {
+            tracing::error!(%error, "no signal handlers");
+        }
+    };
+    let feed = Feed { trusted: TrustedNetwork::from(&chain), headers };
+    tokio::select! {
+        outcome = relayer.run(newest, stop) => outcome.or_fail(Exit::Failed, ""),
+        () = client::follow(arguments.rpc.clone(), posted.height + 1, feed) => Ok(()),
+    }
+}
+
+/// Keeps the newest certified header. The nodes are not trusted: what the committee did not sign is
+/// passed over.
+pub struct Feed {
+    /// Who has to have signed.
+    pub trusted: TrustedNetwork,
+    /// Where the newest one goes.
+    pub headers: watch::Sender<Option<CertifiedHeader>>,
+}
+
+impl Follower for Feed {
+    type Event = HeadEvent;
+
+    async fn subscribe(&self, node: &WsClient, next: u64) -> Result<Subscription<HeadEvent>, ClientError> {
+        node.subscribe_heads(Some(next), Some(true)).await
+    }
+
+    fn take(&mut self, event: HeadEvent) -> u64 {
+        let height = event.header.height;
+        if let Some(certificate) = event.certificate {
+            let certified = CertifiedHeader { header: event.header, certificate };
+            match certified.verify(&self.trusted) {
+                Ok(()) => {
+                    self.headers.send_replace(Some(certified));
+                }
+                Err(error) => tracing::warn!(%error, height, "a node sent a bad certificate"),
+            }
+        }
+        height
+    }
+}
+
+/// Reads the private key of an L1 account: hex, readable by its owner alone.
+///
+/// # Errors
+/// When the file cannot be read, others may read it, or it holds no key.
+pub fn read_key(file: &Path) -> Result<PrivateKeySigner, Failure> {
+    let what = format!("key file {}", file.display());
+    let mode = fs::metadata(file).or_fail(Exit::Usage, &what)?.permissions().mode() & 0o777;
+    if mode != 0o600 {
+        return Err(Failure::new(Exit::Usage, format!("{what}: expected mode 0600, got {mode:04o}")));
+    }
+    let text = fs::read_to_string(file).or_fail(Exit::Usage, &what)?;
+    // The error never shows the text.
+    let key = text.trim().parse();
+    key.map_err(|_| Failure::new(Exit::Usage, format!("{what}: expected a secp256k1 key of 64 hex digits")))
+}

@@ -1,0 +1,156 @@
+//! Commands that start nothing: what they print, and what they say when the input is wrong.
+
+use crate::process::{errors, output, sinter};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+fn seat(directory: &Path, number: u16) -> String {
+    let (keys, address) = (directory.join(format!("keys-{number}")), format!("127.0.0.1:{}", 7000 + number));
+    let mut command = sinter(&["sequencer", "init", "--address", &address, "--keys"]);
+    let run = output(command.arg(keys));
+    assert!(run.status.success(), "{}", errors(&run));
+    String::from_utf8(run.stdout).unwrap()
+}
+
+/// A chain.toml of one seat.
+fn chain_file(directory: &Path) -> std::path::PathBuf {
+    let file = directory.join("chain.toml");
+    let text = format!(
+        "chain_id = 5\nname = \"test\"\ngenesis_timestamp_ms = 1\n\
+         [l1]\nchain_id = 1\nlight_client = \"0x{}\"\norigin = {{ number = 0, hash = \"0x{}\" }}\n{}\n\
+         [[namespaces]]\nid = 1\nname = \"alpha\"\nordering = {{ rule = \"first-come\" }}\n",
+        "ab".repeat(20),
+        "cd".repeat(32),
+        seat(directory, 1),
+    );
+    fs::write(&file, text).unwrap();
+    file
+}
+
+fn node_file(directory: &Path) -> std::path::PathBuf {
+    let file = directory.join("node.toml");
+    let text = "chain = \"chain.toml\"\ndata_dir = \"data\"\nnode_key_file = \"keys-1/node.key\"\n\
+                bls_key_file = \"keys-1/bls.key\"\nlisten = \"127.0.0.1:0\"\nrpc_listen = \"127.0.0.1:0\"\n";
+    fs::write(&file, text).unwrap();
+    file
+}
+
+/// The exit code and standard error.
+fn refused(command: &mut Command) -> (Option<i32>, String) {
+    let run = output(command);
+    (run.status.code(), errors(&run).trim_end().to_owned())
+}
+
+#[test]
+fn a_chains_hash_is_its_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = chain_file(directory.path());
+    let run = output(sinter(&["chain", "hash"]).arg(&file));
+    let expected = output(Command::new("sha256sum").arg(&file));
+    let hex = String::from_utf8(expected.stdout).unwrap();
+    assert_eq!(String::from_utf8(run.stdout).unwrap().trim(), format!("0x{}", &hex[..64]));
+}
+
+#[test]
+fn a_chain_that_is_unsound_is_named_with_what_was_expected() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = chain_file(directory.path());
+    let good = fs::read_to_string(&file).unwrap();
+    let check = |text: String| {
+        fs::write(&file, text).unwrap();
+        refused(sinter(&["chain", "check"]).arg(&file))
+    };
+    let shown = file.display();
+    assert_eq!(
+        check(good.replace("id = 1\nname = \"alpha\"", "id = 1\nname = \"alpha\"\ncolour = 3")).0,
+        Some(2),
+        "an unknown key"
+    );
+    assert_eq!(
+        check(good.replace("0xabab", "abab")),
+        (
+            Some(2),
+            format!(
+                "error: {shown}: chain file: `l1.light_client`: expected 0x and 40 hex digits, got {}",
+                "ab".repeat(20)
+            )
+        )
+    );
+    let (start, _) = good.split_once("proof_of_possession = \"0x").unwrap();
+    let other = "a".repeat(96);
+    let (code, message) = check(format!("{start}proof_of_possession = \"0x{other}{}", &good[start.len() + 122..]));
+    assert_eq!(code, Some(2));
+    assert!(
+        message.contains("seat 0: `proof_of_possession`: expected a signature by `bls_key` over itself"),
+        "{message}"
+    );
+}
+
+#[test]
+fn keys_that_exist_are_not_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    seat(directory.path(), 1);
+    let keys = directory.path().join("keys-1");
+    let (code, message) = refused(sinter(&["sequencer", "init", "--address", "a:1", "--keys"]).arg(&keys));
+    assert_eq!(
+        (code, message),
+        (Some(2), format!("error: key file {}/node.key: File exists (os error 17)", keys.display()))
+    );
+}
+
+#[test]
+fn a_wrong_configuration_names_the_key() {
+    let directory = tempfile::tempdir().unwrap();
+    chain_file(directory.path());
+    let file = node_file(directory.path());
+    let good = fs::read_to_string(&file).unwrap();
+    let run = |text: String, flags: &[&str]| {
+        fs::write(&file, text).unwrap();
+        refused(sinter(&["sequencer", "run", "--config"]).arg(&file).args(flags))
+    };
+    let (code, message) = run(good.replace("rpc_listen = \"127.0.0.1:0\"", ""), &[]);
+    assert_eq!((code, message.as_str()), (Some(2), "error: configuration: missing field `rpc_listen`"));
+    let (code, message) = run(format!("retention_blocks = 3\n{good}"), &[]);
+    let expected = "error: configuration: `retention_blocks`: expected 1024 to 18446744073709551615, got 3";
+    assert_eq!((code, message.as_str()), (Some(2), expected));
+    let (code, message) = run(good.clone(), &["--log", "sinter=loudly"]);
+    assert_eq!(code, Some(2));
+    assert!(message.starts_with("error: configuration: `log`: \"sinter=loudly\": "), "{message}");
+
+    let key = directory.path().join("keys-1/bls.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, message) = run(good, &[]);
+    assert_ne!(code, Some(0));
+    assert!(message.contains("bls.key: expected mode 0600, got 0644"), "{message}");
+}
+
+#[test]
+fn a_document_that_proves_nothing_is_refused_as_input() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = chain_file(directory.path());
+    let document = directory.path().join("document.json");
+    let verify = |text: &str| {
+        fs::write(&document, text).unwrap();
+        refused(sinter(&["receipt", "verify"]).arg(&document).arg("--committee").arg(&chain))
+    };
+    let shown = document.display();
+    let expected = "expected a receipt (`transaction_id`) or a namespace range (`from_height`), got neither";
+    assert_eq!(verify("{}"), (Some(2), format!("error: {shown}: {expected}")));
+    let (code, message) = verify("{ \"transaction_id\": 1 ");
+    assert_eq!(code, Some(2), "{message}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = chain_file(directory.path());
+    let mut command = sinter(&["chain", "check"]);
+    let mut process = command.arg(chain).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(process.stdout.take());
+    let run = process.wait_with_output().unwrap();
+    assert_eq!((run.status.code(), errors(&run).as_str()), (Some(0), ""));
+}

@@ -1,0 +1,6 @@
+//! The program as people run it: real processes, real sockets, real signals.
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod devnet;
+mod process;
