@@ -13,8 +13,8 @@ use super::{
 use commonware_codec::Encode as _;
 use commonware_cryptography::ed25519::PublicKey;
 use quinn::{
-    ConnectError, Connecting, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, Incoming, MtuDiscoveryConfig, ServerConfig, TokioRuntime,
-    TransportConfig, VarInt,
+    ConnectError, Connecting, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, Incoming,
+    MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt,
     congestion::CubicConfig,
     crypto::{CryptoError, HmacKey},
 };
