@@ -29,6 +29,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// The relayer, and what feeds it. Both end when this is dropped.
 pub struct Relay {
     feed: JoinSet<()>,
+    // Aborted when dropped.
+    _report: JoinSet<()>,
     relayer: JoinHandle<Result<(), RelayerError>>,
     newest: watch::Receiver<Option<CertifiedHeader>>,
     status: watch::Receiver<RelayerStatus>,
@@ -71,15 +73,15 @@ impl Relay {
         let mut feed = JoinSet::new();
         let follower = Feed { trusted: TrustedNetwork::from(&network.chain), headers };
         feed.spawn(client::follow(network.rpc_urls(), height + 1, follower));
-        let mut changes = status.clone();
-        feed.spawn(async move {
+        let (mut report, mut changes) = (JoinSet::new(), status.clone());
+        report.spawn(async move {
             while changes.changed().await.is_ok() {
                 let posted_height = changes.borrow_and_update().posted_height;
                 snapshot.send_modify(|snapshot| snapshot.l1.posted_height = posted_height);
             }
         });
         let relayer = tokio::spawn(relayer.run(newest.clone(), std::future::pending()));
-        Ok(Self { feed, relayer, newest, status })
+        Ok(Self { feed, _report: report, relayer, newest, status })
     }
 
     /// Waits for a certified header at `height` or above, makes it the last one, and waits until the L1 has
