@@ -71,7 +71,7 @@ fn doctests(workspace: &Workspace) -> Outcome {
 /// Tests that need root are marked `ignore`; they run where this process is root or `sudo` is free.
 fn tests(workspace: &Workspace) -> Outcome {
     let rights = Rights::here(workspace);
-    let mut command = workspace.cargo(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]);
+    let mut command = workspace.cargo_with_many_files(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]);
     match rights {
         Rights::Root => command.args(["--run-ignored", "all"]),
         Rights::Sudo | Rights::User => &mut command,
@@ -82,7 +82,8 @@ fn tests(workspace: &Workspace) -> Outcome {
     match rights {
         Rights::Root => Outcome::Passed,
         Rights::Sudo => {
-            let mut command = workspace.cargo(&["nextest", "run", "--locked", "--workspace", "--run-ignored", "only"]);
+            let arguments = ["nextest", "run", "--locked", "--workspace", "--run-ignored", "only"];
+            let mut command = workspace.cargo_with_many_files(&arguments);
             let runner = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUNNER", std::env::consts::ARCH.to_uppercase());
             run(command.env(runner, "sudo -n -E")).into()
         }

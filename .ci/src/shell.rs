@@ -55,6 +55,15 @@ impl Workspace {
         command
     }
 
+    /// As [`Workspace::cargo`], with as many open files as the system lets this process have: some tests
+    /// make thousands of connections.
+    pub fn cargo_with_many_files(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command("sh");
+        command.args(["-c", "ulimit -n \"$(ulimit -H -n)\" || ulimit -n 20000; exec \"$@\"", "sh"]);
+        command.arg(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments);
+        command
+    }
+
     /// Where the fetched Python packages put their programs.
     pub fn python_bin(&self) -> PathBuf {
         self.tools.join("python/bin")
