@@ -214,6 +214,14 @@ fn check_bounds(config: &NodeConfig, chain: &Chain) -> Result<(), NodeError> {
     // A transaction's kind, expiry height and length stand before its payload.
     config.mempool.check(parameters.payload_bytes_max + 1 + 8 + 5)?;
     config.rpc_config().check(parameters)?;
+    if config.retention_blocks < parameters.expiry_blocks {
+        // After a restart the index alone knows what was ordered, and so what would repeat.
+        return Err(NodeError::Config(ConfigError::OutOfRange {
+            key: "retention_blocks".into(),
+            expected: format!("at least the chain's `expiry_blocks`, {}", parameters.expiry_blocks),
+            got: config.retention_blocks.to_string(),
+        }));
+    }
     match config.namespaces.keys().find(|id| chain.namespace(id.0).is_none()) {
         Some(id) => Err(NodeError::UnknownNamespace { id: id.0 }),
         None => Ok(()),

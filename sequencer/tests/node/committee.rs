@@ -56,6 +56,10 @@ impl Running {
 
 impl Committee {
     pub fn new(seats: usize) -> Self {
+        Self::with(seats, Parameters { idle_interval_ms: 100, ..Parameters::default() })
+    }
+
+    pub fn with(seats: usize, parameters: Parameters) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut members: Vec<(PathBuf, SocketAddr, sinter_primitives::committee::Seat)> = (0..seats)
             .map(|member| {
@@ -73,7 +77,7 @@ impl Committee {
             chain_id: 9,
             name: "loopback".into(),
             genesis_timestamp_ms: 0,
-            parameters: Parameters { idle_interval_ms: 100, ..Parameters::default() },
+            parameters,
             l1: L1Spec {
                 chain_id: 1,
                 light_client: format!("0x{}", "ab".repeat(20)),

@@ -2,5 +2,6 @@
 
 mod committee;
 
+mod configuration;
 mod disk;
 mod lifecycle;
