@@ -12,7 +12,7 @@ use super::{
     site::{Scope, Site},
     stream::GuardedStream,
 };
-use crate::handle::Handle;
+use crate::{archive::Bounded, handle::Handle};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jsonrpsee::{
@@ -89,6 +89,7 @@ impl RpcServer {
 pub async fn serve(handle: Handle, config: RpcConfig, registry_text: RegistryText) -> Result<RpcServer, RpcError> {
     let recorder = metrics::install()?;
     config.check(&handle.chain.file.parameters)?;
+    let handle = Handle { archive: Arc::new(Bounded::new(handle.archive)), ..handle };
     let (listener, address) = bind(config.listen).await?;
     let scrapers = match config.metrics_listen {
         Some(address) => Some(bind(address).await?),
