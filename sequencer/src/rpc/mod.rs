@@ -24,6 +24,7 @@
 //! A client that reads nothing is read nothing from, and soon cut off.
 
 pub mod api;
+mod blocking;
 mod clients;
 pub mod config;
 pub mod error;

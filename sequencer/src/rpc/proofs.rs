@@ -1,6 +1,7 @@
 //! Puts together what a verifier can check offline, from the index and the archive.
 
 use super::{
+    blocking::blocking,
     config::RpcConfig,
     error::{self, RpcFailure, invalid_params, not_found, not_provable_yet, pruned},
     types::{BlockId, RangePage},
@@ -16,12 +17,39 @@ use sinter_primitives::{
     table::NamespaceProof,
 };
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Turns at proving: some at a time, and as many that wait as leave half of the node's calls to others. Who sends
+/// a transaction is served however many ask for proofs.
+struct Turns {
+    places: Semaphore,
+    permits: Semaphore,
+}
+
+/// A turn, while it lasts.
+pub(super) struct Turn<'a> {
+    _place: SemaphorePermit<'a>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Turns {
+    fn new(calls_max: usize, proofs_max: usize) -> Self {
+        Self { places: Semaphore::new((calls_max / 2).max(proofs_max)), permits: Semaphore::new(proofs_max) }
+    }
+
+    /// Waits for a turn, where there is a place to wait. Calls that wait too long run into their time limit.
+    async fn take(&self) -> Result<Turn<'_>, RpcFailure> {
+        let place = self.places.try_acquire().map_err(|_| RpcFailure(error::busy()))?;
+        // The semaphore is never closed.
+        let permit = self.permits.acquire().await.map_err(|_| RpcFailure(error::busy()))?;
+        Ok(Turn { _place: place, _permit: permit })
+    }
+}
 
 /// Builds proofs, a bounded number at a time.
 pub(super) struct Prover {
     handle: Handle,
-    permits: Semaphore,
+    turns: Turns,
     header_chain_max: u64,
     range_heights_max: u64,
     range_bytes_max: u64,
@@ -31,17 +59,16 @@ impl Prover {
     pub fn new(handle: Handle, config: &RpcConfig) -> Self {
         Self {
             handle,
-            permits: Semaphore::new(config.proofs_max),
+            turns: Turns::new(config.calls_max, config.proofs_max),
             header_chain_max: config.header_chain_max,
             range_heights_max: config.range_heights_max,
             range_bytes_max: config.range_bytes_max,
         }
     }
 
-    /// Waits for a turn. Calls that wait too long run into their time limit.
-    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, RpcFailure> {
-        // The semaphore is never closed.
-        self.permits.acquire().await.map_err(|_| RpcFailure(error::busy()))
+    /// A turn at what reads the archive, for as long as it is held.
+    pub async fn turn(&self) -> Result<Turn<'_>, RpcFailure> {
+        self.turns.take().await
     }
 
     /// The header of a final block.
@@ -104,6 +131,7 @@ impl Prover {
         if header.height == 0 {
             return Err(invalid_params("block", "a height above 0: nobody signs genesis", "0").into());
         }
+        let _turn = self.turn().await?;
         self.header_chain(header.height, header.height).await
     }
 
@@ -265,12 +293,20 @@ pub(super) struct Inconsistent {
     pub height: u64,
 }
 
-/// Runs what reads the disk or hashes much where it holds nobody up.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, RpcFailure> + Send + 'static,
-) -> Result<T, RpcFailure> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(failed) => Err(RpcFailure(error::internal(&failed))),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn who_waits_for_a_proof_takes_at_most_half_of_the_calls() {
+        let turns = Turns::new(4, 1);
+        let first = turns.take().await.map_err(|RpcFailure(error)| error).expect("a turn");
+        let mut second = Box::pin(turns.take());
+        assert!(second.as_mut().now_or_never().is_none(), "it waits");
+        let third = turns.take().now_or_never().expect("an answer at once");
+        assert_eq!(third.err().map(|RpcFailure(error)| error.code()), Some(error::code::BUSY));
+        drop(first);
+        assert!(second.await.is_ok());
     }
 }

@@ -10,6 +10,7 @@
 use super::{
     RpcError,
     api::SinterApiServer,
+    blocking::on_thread,
     clients::Clients,
     config::RpcConfig,
     error,
@@ -191,7 +192,7 @@ impl Site {
 
     async fn metrics(&self) -> Answer {
         let exporter = self.exporter.clone();
-        match tokio::task::spawn_blocking(move || exporter.render()).await {
+        match on_thread(move || exporter.render()).await {
             Ok(text) => with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
             Err(failed) => {
                 tracing::error!(error = %failed, "rpc: metrics could not be rendered");

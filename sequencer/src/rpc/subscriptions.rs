@@ -5,10 +5,11 @@
 //! dropped and told the height to resume from.
 
 use super::{
+    blocking::blocking,
     config::RpcConfig,
     error::{self, RpcFailure, invalid_params, pruned},
     metrics,
-    proofs::{Inconsistent, Prover, blocking},
+    proofs::{Inconsistent, Prover},
     types::{HeadEvent, NamespaceEvent},
 };
 use crate::{handle::Handle, index::Snapshot};

@@ -154,6 +154,7 @@ impl Face {
     }
 
     async fn find_final(&self, location: Location) -> Result<Option<Found>, RpcFailure> {
+        let _turn = self.prover.turn().await?;
         let header = self.prover.header(BlockId::Height(location.height))?;
         let lane = self.prover.lane(&header, self.namespace).await?;
         let Some(transaction) = lane.get(location.index as usize) else {
