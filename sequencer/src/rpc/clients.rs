@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes of a response that cost a token.
-const BYTES_PER_TOKEN: usize = 4096;
+/// Bytes of a request or a response that cost a token.
+pub(super) const BYTES_PER_TOKEN: usize = 4096;
 
 /// Whose allowance it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

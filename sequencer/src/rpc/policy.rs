@@ -2,7 +2,13 @@
 //! limit. Calls of a batch go through it one by one. Methods of an Ethereum face that the node does
 //! not serve itself leave from here to the rollup's own RPC.
 
-use super::{clients::Clients, config::RpcConfig, error, ethereum::Face, metrics};
+use super::{
+    clients::{BYTES_PER_TOKEN, Clients},
+    config::RpcConfig,
+    error,
+    ethereum::Face,
+    metrics,
+};
 use jsonrpsee::{
     core::{
         middleware::{Batch, BatchEntry, Notification, RpcServiceT},
@@ -72,7 +78,8 @@ impl Policy {
         let started = Instant::now();
         let method = metrics::method_label(&request.method, self.layer.face.is_some());
         let client = self.layer.caller.0;
-        let response = match self.admit(method) {
+        let request_bytes = request.params.as_ref().map_or(0, |params| params.get().len());
+        let response = match self.admit(method, request_bytes) {
             Ok(()) => self.run(request).await,
             Err(error) => MethodResponse::error(request.id, error),
         };
@@ -81,8 +88,8 @@ impl Policy {
         response
     }
 
-    fn admit(&self, method: &'static str) -> Result<(), ErrorObjectOwned> {
-        let spent = self.layer.capacity.clients.spend(self.layer.caller.0, cost(method));
+    fn admit(&self, method: &'static str, request_bytes: usize) -> Result<(), ErrorObjectOwned> {
+        let spent = self.layer.capacity.clients.spend(self.layer.caller.0, cost(method, request_bytes));
         spent.map_err(|wait| error::rate_limited(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)))
     }
 
@@ -116,12 +123,17 @@ impl Policy {
 }
 
 /// Tokens that a call costs before it runs; what it answers may cost more.
-fn cost(method: &str) -> u32 {
-    match method {
+fn cost(method: &str, request_bytes: usize) -> u32 {
+    let base = match method {
         "sinter_getNamespaceRange" | "sinter_getBlock" => 10,
         "sinter_getCertificate" | "sinter_subscribeHeads" | "sinter_subscribeNamespace" => 4,
+        // A whole block is read for the one transaction.
+        "eth_getTransactionByHash" | "eth_getTransactionReceipt" => 4,
         _ => 1,
-    }
+    };
+    // Long transactions fill blocks and the mempool sooner than many short ones do.
+    let bytes = u32::try_from(request_bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
+    bytes.saturating_add(base)
 }
 
 impl RpcServiceT for Policy {
@@ -170,5 +182,17 @@ impl RpcServiceT for Policy {
             drop((spent, notification));
             MethodResponse::notification()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_transaction_costs_as_much_as_its_bytes() {
+        assert_eq!(cost("eth_sendRawTransaction", 200), 1);
+        // 128 KiB in hex.
+        assert_eq!(cost("eth_sendRawTransaction", 256 << 10), 65);
     }
 }
