@@ -13,6 +13,10 @@ use tokio::sync::Semaphore;
 /// Calls that wait for one upstream at a time: a rollup whose RPC hangs must not stop the others.
 const CALLS_MAX: usize = 64;
 
+/// How the names of methods begin that are never passed on: they use keys that the rollup's node may hold, or send
+/// past the shared order.
+const NEVER: [&str; 4] = ["eth_accounts", "eth_send", "eth_sign", "eth_submit"];
+
 /// A client of one rollup's RPC.
 pub struct Upstream {
     client: reqwest::Client,
@@ -73,6 +77,11 @@ impl Upstream {
             let reason = format!("this node passes on methods that begin with {}", self.methods.join(", "));
             return Err(method_not_available(method, &reason));
         }
+        if NEVER.iter().any(|prefix| method.starts_with(prefix)) {
+            let reason =
+                "it uses the rollup's own keys, or sends past the shared order; `eth_sendRawTransaction` is served";
+            return Err(method_not_available(method, reason));
+        }
         let Ok(_calling) = self.calls.try_acquire() else { return Err(error::busy()) };
         let body = match params {
             Some(params) => json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }),
@@ -115,4 +124,21 @@ impl Upstream {
 fn odd(reason: &str) -> ErrorObjectOwned {
     let message = format!("the rollup's own RPC gave an odd answer: {reason}");
     own(code::UPSTREAM_ANSWER, message, json!({ "reason": reason }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_uses_the_rollups_keys_is_never_passed_on() {
+        // Nobody listens there: what is passed on fails for that.
+        let upstream = Upstream::new("http://127.0.0.1:9".into(), &RpcConfig::default()).expect("a client");
+        for method in ["eth_accounts", "eth_sendTransaction", "eth_sign", "eth_signTypedData_v4", "eth_submitWork"] {
+            let error = upstream.call(method, None).await.expect_err("refused");
+            assert_eq!(error.code(), -32601, "{method}: {error}");
+        }
+        let error = upstream.call("eth_call", None).await.expect_err("nobody there");
+        assert_eq!(error.code(), code::UPSTREAM_UNREACHABLE);
+    }
 }
