@@ -366,7 +366,7 @@ impl Relayer {
                 // Included, but where? The next rounds look again.
                 continue;
             }
-            let waited_ms = now_ms().saturating_sub(last_attempt(post).signed_at_ms);
+            let waited_ms = elapsed_ms(last_attempt(post).signed_at_ms);
             if u128::from(waited_ms) >= self.config.replace_after.as_millis() {
                 self.replace(view, index).await?;
             } else {
@@ -436,7 +436,7 @@ impl Relayer {
     /// What to post now: the newest header, at every interval; at once, what the contract lost.
     fn due(&self, view: &View, newest: Option<&CertifiedHeader>) -> Result<Option<(u64, Bytes)>, RelayerError> {
         let lost = self.journal.entries.lost.as_ref().filter(|lost| lost.height > view.head.height);
-        let elapsed_ms = now_ms().saturating_sub(self.journal.entries.last_post_ms);
+        let elapsed_ms = elapsed_ms(self.journal.entries.last_post_ms);
         if lost.is_none() && u128::from(elapsed_ms) < self.config.interval.as_millis() {
             return Ok(None);
         }
@@ -502,4 +502,24 @@ fn last_attempt(post: &Post) -> &Attempt {
 
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
+}
+
+/// Time since `since_ms`. What was written by a clock that was far ahead, and has been set right, counts as long
+/// ago: otherwise nothing would be posted for as long as the clock was ahead.
+fn elapsed_ms(since_ms: u64) -> u64 {
+    now_ms().abs_diff(since_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_far_ahead_does_not_silence_the_relayer() {
+        let day_ms = 86_400_000;
+        assert!(elapsed_ms(now_ms() + 365 * day_ms) > 364 * day_ms);
+        // A clock that is set back a little does not hurry it.
+        assert!(elapsed_ms(now_ms() + 500) <= 500);
+        assert!(elapsed_ms(now_ms().saturating_sub(day_ms)) >= day_ms);
+    }
 }
