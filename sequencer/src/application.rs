@@ -10,7 +10,7 @@ use crate::{
     consensus::{Context, Scheme},
     ledgers::{AHEAD_MAX, Gap, Ledgers, Lineage, State},
     mempool::Mempool,
-    telemetry,
+    telemetry::{self, timed},
     validity::{self, InvalidBlock, Slot},
 };
 use commonware_codec::EncodeSize;
@@ -116,8 +116,10 @@ impl<T: Strategy> Sequencer<T> {
         let chain = self.chain.clone();
         let bytes = block.inner().encode_size();
         let job = self.strategy.spawn(bytes, move |_| {
-            let ids = validity::ids(&chain, &block.inner().body);
-            validity::follow(&parent, block.inner(), ids)
+            timed("follow", || {
+                let ids = validity::ids(&chain, &block.inner().body);
+                validity::follow(&parent, block.inner(), ids)
+            })
         });
         // The committee certified it: if it is wrong, more than a third of the committee is, or this node is.
         job.await.inspect_err(|error| error!(%error, "certified ancestor does not follow from its parent")).ok()
@@ -161,9 +163,9 @@ impl<T: Strategy> Sequencer<T> {
     ) -> Option<Digested<SequencedBlock>> {
         let timestamp_ms = unix_ms(runtime).max(lineage.parent.header.timestamp_ms + 1);
         let chain = self.chain.clone();
-        let job = self
-            .strategy
-            .spawn(body.encode_size(), move |_| assemble(&chain, &slot, &lineage.parent, timestamp_ms, body));
+        let job = self.strategy.spawn(body.encode_size(), move |_| {
+            timed("assemble", || assemble(&chain, &slot, &lineage.parent, timestamp_ms, body))
+        });
         match job.await {
             Ok((state, block)) => {
                 let digest = state.digest;
@@ -188,8 +190,10 @@ impl<T: Strategy> Sequencer<T> {
         let (chain, ledgers, candidate) = (self.chain.clone(), self.ledgers.clone(), block.clone());
         let job = self.strategy.spawn(block.inner().encode_size(), move |_| {
             let height = candidate.inner().header.height;
-            validity::check(&chain, &lineage.parent, &slot, candidate.inner(), |ids| {
-                ledgers.first_repeat(&lineage, height, ids)
+            timed("check", || {
+                validity::check(&chain, &lineage.parent, &slot, candidate.inner(), |ids| {
+                    ledgers.first_repeat(&lineage, height, ids)
+                })
             })
         });
         match job.await {

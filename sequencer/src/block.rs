@@ -3,6 +3,7 @@
 //! Consensus and its archives are generic over a block. [`SequencedBlock`] gives them ours, shared:
 //! a block is held at once by the broadcast cache, the archive, the ledger tree and the RPC.
 
+use crate::telemetry::timed;
 use bytes::BufMut;
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, Write};
 use commonware_consensus::{Block as ConsensusBlock, BoundedBlock, Heightable, types::Height};
@@ -53,7 +54,7 @@ impl EncodeSize for SequencedBlock {
 impl Read for SequencedBlock {
     type Cfg = BodyBounds;
     fn read_cfg(buf: &mut impl Buf, bounds: &BodyBounds) -> Result<Self, Error> {
-        Ok(Self::new(Block::read_cfg(buf, bounds)?))
+        Ok(Self::new(timed("decode", || Block::read_cfg(buf, bounds))?))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     ledgers::{Ledgers, State},
     mempool::Mempool,
     status::Status,
-    telemetry,
+    telemetry::{self, timed},
     validity::{self, InvalidBlock},
 };
 use commonware_actor::Feedback;
@@ -207,7 +207,7 @@ fn index_blocks<'a>(
         .map(|(block, state)| FinalizedBlock { block: block.inner(), ids: &state.ids, table: &state.table })
         .collect();
     if !finalized.is_empty() {
-        parts.index.apply(&finalized, &tip.ledger)?;
+        timed("index", || parts.index.apply(&finalized, &tip.ledger))?;
     }
     Ok(new)
 }

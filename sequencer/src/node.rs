@@ -145,13 +145,27 @@ impl NodeError {
 /// # Errors
 /// [`NodeError`].
 pub fn run(config: NodeConfig, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-    // Everything below is compiled once, here, and not again for every caller's future.
-    run_until(config, Box::pin(shutdown))
+    run_with(config, |_| {}, shutdown)
 }
 
+/// Like [`run`], for a program that has more to do with the node than to wait: `started` gets what the
+/// interface sees of it, once it serves.
+///
+/// # Errors
+/// [`NodeError`].
+pub fn run_with(
+    config: NodeConfig,
+    started: impl FnOnce(Handle) + Send + 'static,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), NodeError> {
+    // Everything below is compiled once, here, and not again for every caller's future.
+    run_until(config, Box::new(started), Box::pin(shutdown))
+}
+
+type Started = Box<dyn FnOnce(Handle) + Send>;
 type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn run_until(config: NodeConfig, shutdown: Shutdown) -> Result<(), NodeError> {
+fn run_until(config: NodeConfig, started: Started, shutdown: Shutdown) -> Result<(), NodeError> {
     let prepared = Prepared::new(config)?;
     let (data_dir, min_bytes) = (prepared.config.data_dir.clone(), prepared.config.disk_free_bytes_min);
     let runner = tokio::Runner::new(
@@ -161,7 +175,8 @@ fn run_until(config: NodeConfig, shutdown: Shutdown) -> Result<(), NodeError> {
             .with_storage_directory(data_dir.join("consensus")),
     );
     // commonware ends a task whose journal fails with a panic, and the runtime ends with the task.
-    let outcome = catch_unwind(AssertUnwindSafe(|| runner.start(|context| serve(context, prepared, shutdown))));
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| runner.start(|context| serve(context, prepared, started, shutdown))));
     outcome.unwrap_or_else(|panic| {
         disk::check(&data_dir, min_bytes)?;
         Err(NodeError::Panicked(panic_message(panic.as_ref())))
@@ -233,8 +248,13 @@ fn read_chain(path: &Path) -> Result<Chain, NodeError> {
     Ok(Chain::parse(&bytes)?)
 }
 
-async fn serve(context: tokio::Context, prepared: Prepared, shutdown: Shutdown) -> Result<(), NodeError> {
-    let outcome = start_and_wait(&context, &prepared, shutdown).await;
+async fn serve(
+    context: tokio::Context,
+    prepared: Prepared,
+    started: Started,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
+    let outcome = start_and_wait(&context, &prepared, started, shutdown).await;
     // Whatever ended it: let tasks finish what they write, then say goodbye to the peers.
     if context.stop(0, Some(STOP_TIMEOUT)).await.is_err() {
         warn!(?STOP_TIMEOUT, "some tasks did not stop in time");
@@ -243,7 +263,12 @@ async fn serve(context: tokio::Context, prepared: Prepared, shutdown: Shutdown) 
     outcome
 }
 
-async fn start_and_wait(context: &tokio::Context, prepared: &Prepared, shutdown: Shutdown) -> Result<(), NodeError> {
+async fn start_and_wait(
+    context: &tokio::Context,
+    prepared: &Prepared,
+    started: Started,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
     let Prepared { config, chain, scheme, index, .. } = prepared;
     let public_key = keys::node_public(&prepared.node_key);
     let mempool = Mempool::new(chain.clone(), config.mempool);
@@ -283,7 +308,7 @@ async fn start_and_wait(context: &tokio::Context, prepared: &Prepared, shutdown:
     };
     let metrics_context = context.child("metrics");
     let registry_text = Arc::new(move || metrics_context.encode());
-    let rpc = rpc::serve(handle, config.rpc_config(), registry_text).await?;
+    let rpc = rpc::serve(handle.clone(), config.rpc_config(), registry_text).await?;
     info!(
         chain = %chain.hash,
         node = %public_key,
@@ -292,6 +317,7 @@ async fn start_and_wait(context: &tokio::Context, prepared: &Prepared, shutdown:
         height = tip.header.height,
         "node started"
     );
+    started(handle);
     let outcome = wait(context, prepared, engine, network_task, &status, shutdown).await;
     rpc.stop().await;
     outcome

@@ -1,6 +1,7 @@
 //! The names and meanings of what the node core counts.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, histogram};
+use std::time::Instant;
 
 /// Blocks that this node refused to vote for, by the `rule` that they break.
 pub const BLOCKS_INVALID: &str = "sinter_blocks_invalid_total";
@@ -8,6 +9,8 @@ pub const BLOCKS_INVALID: &str = "sinter_blocks_invalid_total";
 pub const VOTES_DELAYED: &str = "sinter_votes_delayed_by_clock_total";
 /// Seconds from a block's timestamp until this node has it indexed as final.
 pub const FINALITY_SECONDS: &str = "sinter_finality_seconds";
+/// Time that each part of a block's way takes, by `stage`.
+pub const BLOCK_STAGE_SECONDS: &str = "sinter_block_stage_seconds";
 /// Transactions that became final.
 pub const TRANSACTIONS_FINALIZED: &str = "sinter_transactions_finalized_total";
 /// Views that the committee gave up.
@@ -22,8 +25,17 @@ pub fn describe() {
     describe_counter!(BLOCKS_INVALID, Unit::Count, "Proposed blocks refused, by the rule that they break");
     describe_counter!(VOTES_DELAYED, Unit::Count, "Waits for this node's clock before a vote");
     describe_histogram!(FINALITY_SECONDS, Unit::Seconds, "Time from a block's timestamp until it is indexed as final");
+    describe_histogram!(BLOCK_STAGE_SECONDS, Unit::Seconds, "Time that each part of a block's way takes, by stage");
     describe_counter!(TRANSACTIONS_FINALIZED, Unit::Count, "Transactions that became final");
     describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block");
     describe_counter!(FAULTS, Unit::Count, "Proven faults of committee members: two votes that exclude each other");
     describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "Free space under the data directory");
+}
+
+/// Does `work` and records how long it took as a stage of a block's way.
+pub fn timed<T>(stage: &'static str, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let outcome = work();
+    histogram!(BLOCK_STAGE_SECONDS, "stage" => stage).record(started.elapsed());
+    outcome
 }
