@@ -5,15 +5,17 @@
 //! | `network.rs` | a round: bare validators in one process, over real sockets, for some seconds |
 //! | `engine.rs`, `block.rs` | a bare validator: the sequencer's consensus around an application that does nothing |
 //! | `transports.rs` | QUIC against TCP, in pairs of rounds |
+//! | `order/` | `sinter bench order`: whole nodes against the bare engine, throughput, memory |
 //! | `measure.rs` | numbers from what the validators saw |
 
 pub mod block;
 pub mod engine;
 pub mod measure;
 pub mod network;
+pub mod order;
 pub mod transports;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, OrFail, print_result};
 use clap::{Args, Subcommand};
 use network::{Carrier, Round, RoundError};
 use std::{num::NonZeroUsize, path::PathBuf, thread::available_parallelism, time::Duration};
@@ -24,20 +26,19 @@ use transports::Case;
 pub enum BenchCommand {
     /// QUIC against commonware's TCP transport, in turns, under the bare consensus engine
     Transport(TransportArguments),
+    /// What a sequencer adds to the bare engine, and what it takes
+    Order(order::OrderArguments),
 }
 
 /// Runs a benchmark and prints its numbers as one JSON object, cases as they come on standard error.
 pub fn run(command: &BenchCommand) -> Result<(), Failure> {
-    let BenchCommand::Transport(arguments) = command;
-    let cases = transports(arguments, |case| {
-        eprintln!(
-            "n={} block_bytes={}: views {:.2}, p99 {:.2} (above 1: QUIC is ahead)",
-            case.n, case.block_bytes, case.views_ratio, case.p99_ratio
-        );
-    });
-    let cases = cases.map_err(|error| Failure::because(Exit::Failed, "bench", &error))?;
-    println!("{}", serde_json::json!({ "quic_vs_tcp": cases }));
-    Ok(())
+    match command {
+        BenchCommand::Transport(arguments) => {
+            let cases = transports(arguments).or_fail(Exit::Failed, "bench")?;
+            print_result(serde_json::json!({ "quic_vs_tcp": cases }))
+        }
+        BenchCommand::Order(arguments) => order::run(arguments),
+    }
 }
 
 /// `sinter bench transport`: QUIC against commonware's TCP.
@@ -60,6 +61,18 @@ pub struct TransportArguments {
     pub storage: PathBuf,
 }
 
+impl Default for TransportArguments {
+    fn default() -> Self {
+        Self {
+            validators: vec![4, 10],
+            block_bytes: vec![1_000, 1_000_000, 5_000_000],
+            pairs: NonZeroUsize::new(3).unwrap_or(NonZeroUsize::MIN),
+            seconds: 5,
+            storage: "/dev/shm".into(),
+        }
+    }
+}
+
 impl TransportArguments {
     fn round(&self, validators: u32, block_bytes: usize) -> Round {
         Round {
@@ -73,16 +86,19 @@ impl TransportArguments {
     }
 }
 
-/// Compares the transports case by case, handing each to `done` as it is known.
+/// Compares the transports case by case, telling of each on standard error.
 ///
 /// # Errors
 /// [`RoundError`] of the first round that fails.
-pub fn transports(arguments: &TransportArguments, mut done: impl FnMut(&Case)) -> Result<Vec<Case>, RoundError> {
+pub fn transports(arguments: &TransportArguments) -> Result<Vec<Case>, RoundError> {
     let mut cases = Vec::new();
     for &validators in &arguments.validators {
         for &block_bytes in &arguments.block_bytes {
             let case = transports::compare(&arguments.round(validators, block_bytes), arguments.pairs.get())?;
-            done(&case);
+            eprintln!(
+                "n={} block_bytes={}: views {:.2}, p99 {:.2} (above 1: QUIC is ahead)",
+                case.n, case.block_bytes, case.views_ratio, case.p99_ratio
+            );
             cases.push(case);
         }
     }
