@@ -6,4 +6,5 @@ mod faults;
 mod index;
 mod node;
 mod quic;
+mod rpc;
 mod support;

@@ -32,7 +32,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Connections that are being told that there is no room; beyond them, connections are just closed.
+/// Connections that are waited for while they are told that there is no room; others are told in passing.
 const FAREWELLS_MAX: usize = 128;
 /// Most time for a farewell.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -205,13 +205,19 @@ impl Door {
 
     /// Tells a client that there is no room, if that can be done at little cost.
     fn refuse(&self, socket: TcpStream, error: &ErrorObjectOwned) {
-        let Ok(farewell) = self.farewells.clone().try_acquire_owned() else { return };
         let body = json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string();
         let response = format!(
             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
              retry-after: 1\r\nconnection: close\r\n\r\n{body}",
             body.len()
         );
+        let Ok(farewell) = self.farewells.clone().try_acquire_owned() else {
+            // Without waiting for the client: it reads this, unless it has sent something already.
+            if let Ok(mut socket) = socket.into_std() {
+                let _ = std::io::Write::write(&mut socket, response.as_bytes());
+            }
+            return;
+        };
         tokio::spawn(async move {
             // A client that goes away meanwhile needs no answer.
             let _ = timeout(FAREWELL_TIMEOUT, say_farewell(socket, response)).await;

@@ -1,6 +1,4 @@
 //! A network of four whose keys the test holds, and a chain of blocks that they finalized.
-#![allow(dead_code, reason = "tests of the interface use what those of the index do not")]
-
 use blst::min_sig::{AggregateSignature, SecretKey};
 use bytes::Bytes;
 use commonware_codec::Encode;
