@@ -22,10 +22,13 @@ const STOP_MAX: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const LOG_BYTES_SHOWN: usize = 2000;
 
+/// What ends a node, and the thread that it runs on.
+type Running = (oneshot::Sender<()>, JoinHandle<Result<(), NodeError>>);
+
 /// Nodes in this process.
 #[derive(Debug)]
 pub struct Threads {
-    running: Vec<(oneshot::Sender<()>, JoinHandle<Result<(), NodeError>>)>,
+    running: Vec<Running>,
 }
 
 impl Threads {
