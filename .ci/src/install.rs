@@ -155,7 +155,11 @@ fn node_packages(workspace: &Workspace) -> Result<(), String> {
     if !lock.exists() || (stamp.exists() && newer(&stamp, &lock)) {
         return Ok(());
     }
-    run_quiet(workspace.command("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(directory))
+    // Not `npm ci`: it wants anvil's builds for other systems in the lock file, too, and a registry that does not
+    // carry those keeps them out of it. The versions and hashes in the lock file hold here as well.
+    let mut npm = workspace.command("npm");
+    npm.args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    run_quiet(npm.current_dir(directory))
 }
 
 fn newer(file: &std::path::Path, than: &std::path::Path) -> bool {

@@ -58,8 +58,8 @@ fn compiling_again_gives_the_same_artifacts() {
     let ready = folder("contracts/node_modules/solc").exists()
         && Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
     if !ready {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI installs solc: npm ci in settlement/contracts");
-        eprintln!("skipped: the compiler is not installed (node, and npm ci in settlement/contracts)");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI installs solc: cargo ci tools");
+        eprintln!("skipped: the compiler is not installed (node, and cargo ci tools)");
         return;
     }
     let fresh = tempfile::tempdir().unwrap();

@@ -171,8 +171,8 @@ impl L1 {
     /// anvil, where it is installed. It must be in CI.
     pub async fn anvil() -> Option<Self> {
         let Some(program) = find_anvil() else {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI installs anvil: npm ci in settlement/contracts");
-            eprintln!("skipped: anvil is not installed (npm ci in settlement/contracts, or set ANVIL)");
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI installs anvil: cargo ci tools");
+            eprintln!("skipped: anvil is not installed (cargo ci tools, or set ANVIL)");
             return None;
         };
         let port =

@@ -19,8 +19,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("quinn", &["sinter-sequencer"]),
     ("revm", &["sinter-settlement"]),
     ("ratatui", &["sinter"]),
-    ("commonware-consensus", &["sinter-sequencer"]),
-    ("commonware-p2p", &["sinter-sequencer"]),
+    // The binary measures the node against the bare engine: `sinter bench`.
+    ("commonware-consensus", &["sinter-sequencer", "sinter"]),
+    ("commonware-p2p", &["sinter-sequencer", "sinter"]),
 ];
 
 fn metadata() -> Value {

@@ -41,12 +41,18 @@ fn files_are_short_enough_to_read() {
         if text.lines().count() > LINES_MAX {
             found.push(format!("{}: {} lines, at most {LINES_MAX}", path.display(), text.lines().count()));
         }
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| line.chars().count() > COLUMNS_MAX) {
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| is_wide(line)) {
             let columns = line.chars().count();
             found.push(format!("{}:{}: {columns} columns, at most {COLUMNS_MAX}", path.display(), index + 1));
         }
     }
     complain(found);
+}
+
+/// A message and a row of a table have no place to break.
+fn is_wide(line: &str) -> bool {
+    let unbreakable = ["\"", "//! |", "/// |"].iter().any(|start| line.trim_start().starts_with(start));
+    line.chars().count() > COLUMNS_MAX && !unbreakable
 }
 
 #[test]

@@ -66,7 +66,8 @@ const CODES: [(u32, Reason); 13] = [
 /// TLS alerts (RFC 8446, section 6) as QUIC carries them, and the range they lie in.
 const ALERTS: std::ops::Range<u64> = 0x100..0x200;
 const ALERT_NO_APPLICATION_PROTOCOL: u64 = 0x100 + 120;
-/// handshake_failure (what a peer without a raw key gets), bad_certificate, unsupported_certificate, certificate_unknown, access_denied, decrypt_error, certificate_required
+/// handshake_failure (what a peer without a raw key gets), bad_certificate, unsupported_certificate,
+/// certificate_unknown, access_denied, decrypt_error, certificate_required
 const ALERTS_OF_A_KEY: [u64; 7] = [0x100 + 40, 0x100 + 42, 0x100 + 43, 0x100 + 46, 0x100 + 49, 0x100 + 51, 0x100 + 116];
 
 impl Reason {
