@@ -8,9 +8,9 @@
 //!
 //! A lane is never empty, and namespaces strictly ascend: a body has one encoding.
 
-use crate::{Digest, Namespace, Transaction, TransactionKind};
+use crate::{Digest, Namespace, Transaction, TransactionId, TransactionKind, transaction::ENCODED_HEAD_BYTES_MAX};
 use bytes::{BufMut, Bytes};
-use commonware_codec::{Buf, Encode, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadExt, Write};
+use commonware_codec::{Buf, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadExt, Write};
 use commonware_cryptography::{Hasher, Sha256};
 
 /// The bounds that a body is decoded under.
@@ -44,7 +44,28 @@ impl Body {
     /// SHA-256 of the encoding.
     #[must_use]
     pub fn root(&self) -> Digest {
-        Sha256::hash(&[&self.encode()])
+        // Fed piece by piece: a whole encoding would be a copy of the block. A test compares the two.
+        let mut hasher = Sha256::default();
+        let mut piece = Vec::with_capacity(ENCODED_HEAD_BYTES_MAX);
+        self.lanes.len().write(&mut piece);
+        for lane in &self.lanes {
+            lane.namespace.write(&mut piece);
+            lane.transactions.len().write(&mut piece);
+            for transaction in &lane.transactions {
+                write_head_in_lane(transaction, &mut piece);
+                hasher.update(&piece);
+                hasher.update(&transaction.payload);
+                piece.clear();
+            }
+        }
+        hasher.update(&piece);
+        hasher.finalize().1
+    }
+
+    /// The ids of all transactions on chain `chain_id`, in the order of [`Self::transactions`].
+    #[must_use]
+    pub fn ids(&self, chain_id: u64) -> Vec<TransactionId> {
+        self.transactions().map(|transaction| transaction.id(chain_id)).collect()
     }
 
     /// All transactions, lane by lane.
@@ -67,9 +88,8 @@ impl Write for Body {
             lane.namespace.write(buf);
             lane.transactions.len().write(buf);
             for transaction in &lane.transactions {
-                (transaction.kind as u8).write(buf);
-                transaction.expiry_height.write(buf);
-                transaction.payload.write(buf);
+                write_head_in_lane(transaction, buf);
+                buf.put_slice(&transaction.payload);
             }
         }
     }
@@ -88,6 +108,13 @@ impl EncodeSize for Body {
                 })
                 .sum::<usize>()
     }
+}
+
+/// What stands in front of a transaction's payload inside its lane.
+fn write_head_in_lane(transaction: &Transaction, buf: &mut impl BufMut) {
+    (transaction.kind as u8).write(buf);
+    transaction.expiry_height.write(buf);
+    transaction.payload.len().write(buf);
 }
 
 /// Bytes that a transaction takes inside its lane.

@@ -8,7 +8,7 @@
 //! ```
 
 use crate::{
-    Accumulator, Body, Chain, Digest, Namespace, NamespaceLeaf, NamespaceTable, Transaction,
+    Accumulator, Body, Chain, Digest, Namespace, NamespaceLeaf, NamespaceTable, Transaction, TransactionId,
     accumulator::Position,
     body::Lane,
     chain::{NAMESPACES_MAX, Ordering},
@@ -92,10 +92,29 @@ impl Ledger {
         l1_origin_number: u64,
         body: &Body,
     ) -> Result<NamespaceTable, LedgerError> {
+        self.apply_identified(height, timestamp_ms, l1_origin_number, body, &body.ids(self.chain_id))
+    }
+
+    /// Like [`Self::apply`], for whoever has the ids already: they cost a hash of every byte. `ids` are
+    /// those of [`Body::ids`].
+    ///
+    /// # Errors
+    /// Like [`Self::apply`].
+    pub fn apply_identified(
+        &mut self,
+        height: u64,
+        timestamp_ms: u64,
+        l1_origin_number: u64,
+        body: &Body,
+        ids: &[TransactionId],
+    ) -> Result<NamespaceTable, LedgerError> {
+        let mut rest = ids;
         let leaves = body.lanes.iter().map(|lane| {
+            let (ids, after) = rest.split_at(lane.transactions.len().min(rest.len()));
+            rest = after;
             let position =
                 Position { chain_id: self.chain_id, namespace: lane.namespace, height, timestamp_ms, l1_origin_number };
-            self.leaf(lane, &position)
+            self.leaf(lane, ids, &position)
         });
         let table = NamespaceTable::new(leaves.collect::<Result<_, _>>()?)?;
         for leaf in table.leaves() {
@@ -106,7 +125,7 @@ impl Ledger {
         Ok(table)
     }
 
-    fn leaf(&self, lane: &Lane, position: &Position) -> Result<NamespaceLeaf, LedgerError> {
+    fn leaf(&self, lane: &Lane, ids: &[TransactionId], position: &Position) -> Result<NamespaceLeaf, LedgerError> {
         let namespace = lane.namespace;
         let entry = self.entries.get(&namespace).ok_or(LedgerError::UnknownNamespace(namespace))?;
         if lane.transactions.is_empty() {
@@ -119,7 +138,7 @@ impl Ledger {
         let tx_count = u32::try_from(got).map_err(|_| LedgerError::TooManyTransactions { namespace, got })?;
         Ok(NamespaceLeaf {
             namespace,
-            tx_root: transactions_root(self.chain_id, &lane.transactions),
+            tx_root: merkle::root(ids),
             accumulator: entry.accumulator.advance(position, &lane.transactions),
             tx_count,
             byte_count: payload_bytes(&lane.transactions),

@@ -2,6 +2,7 @@
 
 use crate::strategies::{self, BOUNDS};
 use commonware_codec::{Copying, Decode, Encode, Error, FixedSize};
+use commonware_cryptography::{Hasher, Sha256};
 use proptest::{collection::vec, prelude::*};
 use sinter_primitives::{
     Accumulator, Block, Body, Header, Ledger, Namespace, NamespaceLeaf, NamespaceTable, Transaction,
@@ -62,6 +63,7 @@ proptest! {
     #[test]
     fn bodies(value in strategies::body()) {
         reads_back(&value, &BOUNDS)?;
+        prop_assert_eq!(value.root(), Sha256::hash(&[&value.encode()]));
     }
 
     #[test]

@@ -239,7 +239,8 @@ pub fn assemble(
 ) -> Result<(State, SequencedBlock), InvalidBlock> {
     let height = parent.header.height + 1;
     let mut ledger = parent.ledger.as_ref().clone();
-    let table = ledger.apply(height, timestamp_ms, parent.header.l1_origin.number, &body)?;
+    let ids = validity::ids(chain, &body);
+    let table = ledger.apply_identified(height, timestamp_ms, parent.header.l1_origin.number, &body, &ids)?;
     let header = Header {
         version: VERSION,
         chain_id: chain.file.chain_id,
@@ -258,8 +259,8 @@ pub fn assemble(
         next_committee: Digest([0; 32]),
         randomness: Digest([0; 32]),
     };
-    let ids = validity::ids(chain, &body).into();
-    let state = State { header, digest: header.digest(), table: Arc::new(table), ledger: Arc::new(ledger), ids };
+    let state =
+        State { header, digest: header.digest(), table: Arc::new(table), ledger: Arc::new(ledger), ids: ids.into() };
     Ok((state, SequencedBlock::new(Block { header, body })))
 }
 

@@ -168,7 +168,8 @@ pub fn check(
 pub fn follow(parent: &State, block: &Block, ids: Vec<TransactionId>) -> Result<State, InvalidBlock> {
     let header = &block.header;
     let mut ledger = parent.ledger.as_ref().clone();
-    let table = ledger.apply(header.height, header.timestamp_ms, header.l1_origin.number, &block.body)?;
+    let table =
+        ledger.apply_identified(header.height, header.timestamp_ms, header.l1_origin.number, &block.body, &ids)?;
     digest("namespaces root", table.root(), header.namespaces_root)?;
     digest("ledger root", ledger.root(), header.ledger_root)?;
     Ok(State {
@@ -183,7 +184,7 @@ pub fn follow(parent: &State, block: &Block, ids: Vec<TransactionId>) -> Result<
 /// The ids of a body's transactions, in order.
 #[must_use]
 pub fn ids(chain: &Chain, body: &Body) -> Vec<TransactionId> {
-    body.transactions().map(|transaction| transaction.id(chain.file.chain_id)).collect()
+    body.ids(chain.file.chain_id)
 }
 
 fn check_place(chain: &Chain, parent: &Header, slot: &Slot, header: &Header) -> Result<(), InvalidBlock> {
