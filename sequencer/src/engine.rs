@@ -17,7 +17,7 @@ use crate::{
     finalizer::{self, FinalizerError},
     handle::Head,
     history::RecentBlocks,
-    index::{FinalizedBlock, Index, IndexError},
+    index::{FinalizedBlock, Index, IndexError, Persist},
     ledgers::{Ledgers, State},
     mempool::Mempool,
     observer::Observer,
@@ -443,7 +443,7 @@ async fn recover<E: Storage + Metrics + Clock>(
         let ids = validity::ids(chain, &block.body);
         let state = validity::follow(&tip, &block, ids).map_err(|source| FinalizerError::Invalid { height, source })?;
         let finalized = FinalizedBlock { block: &block, ids: &state.ids, table: &state.table };
-        index.apply(&[finalized], &state.ledger)?;
+        index.apply(&[finalized], &state.ledger, Persist::Later)?;
         tip = state;
         replayed += 1;
     }

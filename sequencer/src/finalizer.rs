@@ -1,8 +1,9 @@
 //! Takes final blocks from marshal, in order, and makes them history: indexed, out of the mempool, the tip
 //! of the ledger tree, a new head for whoever follows.
 //!
-//! Marshal counts a block as delivered when it is acknowledged, which happens after the index has it on
-//! disk. A crash in between delivers it again, and the index knows it already.
+//! Marshal delivers a block once its archive has it on disk. The index need not be there as soon: it
+//! synchronizes once in a while, and what a crash takes from it is read back from the archive at the next
+//! start. A block that is delivered again after a crash is one that the index knows already.
 
 use crate::{
     block::SequencedBlock,
@@ -10,7 +11,7 @@ use crate::{
     consensus::Marshal,
     handle::Head,
     history::RecentBlocks,
-    index::{FinalizedBlock, Index, IndexError},
+    index::{FinalizedBlock, Index, IndexError, Persist},
     ledgers::{Ledgers, State},
     mempool::Mempool,
     status::Status,
@@ -29,6 +30,9 @@ use tracing::{error, info};
 
 /// Blocks that one index transaction takes at most: they share its synchronization.
 const BATCH_BLOCKS_MAX: usize = 32;
+/// Time between two synchronizations of the index: what a restart after a crash replays at most. The disk is
+/// what blocks wait for, and votes need it more.
+const PERSIST_EVERY_MS: u64 = 1_000;
 /// Blocks between two prunings.
 const PRUNE_EVERY_BLOCKS: u64 = 1024;
 
@@ -141,6 +145,7 @@ pub fn start<E: Clock + Spawner>(
 
 async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<Delivery>) -> Result<(), Failed> {
     let mut pruned_at = parts.ledgers.tip().header.height;
+    let mut persisted_at_ms = None;
     while let Some(first) = receiver.recv().await {
         let mut batch = vec![first];
         while batch.len() < BATCH_BLOCKS_MAX
@@ -149,7 +154,14 @@ async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<De
             batch.push(next);
         }
         let (blocks, unacknowledged): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        if let Err(error) = finalize(&context, &parts, &blocks) {
+        let now_ms = unix_ms(&context);
+        // A clock that is set back must not put this off.
+        let is_due = persisted_at_ms.is_none_or(|at_ms: u64| now_ms.abs_diff(at_ms) >= PERSIST_EVERY_MS);
+        if is_due {
+            persisted_at_ms = Some(now_ms);
+        }
+        let persist = if is_due { Persist::Now } else { Persist::Later };
+        if let Err(error) = finalize(now_ms, &parts, &blocks, persist) {
             return Err(Failed { error, _unacknowledged: unacknowledged });
         }
         for acknowledgement in unacknowledged {
@@ -165,9 +177,13 @@ async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<De
 }
 
 /// Makes blocks history.
-fn finalize<E: Clock>(context: &E, parts: &Parts, blocks: &[Digested<SequencedBlock>]) -> Result<(), FinalizerError> {
-    let now_ms = unix_ms(context);
-    let new = index_blocks(parts, blocks)?;
+fn finalize(
+    now_ms: u64,
+    parts: &Parts,
+    blocks: &[Digested<SequencedBlock>],
+    persist: Persist,
+) -> Result<(), FinalizerError> {
+    let new = index_blocks(parts, blocks, persist)?;
     for (block, state) in new {
         let header = state.header;
         // Before the head: who sees it may ask for the block at once.
@@ -188,6 +204,7 @@ fn finalize<E: Clock>(context: &E, parts: &Parts, blocks: &[Digested<SequencedBl
 fn index_blocks<'a>(
     parts: &Parts,
     blocks: &'a [Digested<SequencedBlock>],
+    persist: Persist,
 ) -> Result<Vec<(&'a Digested<SequencedBlock>, State)>, FinalizerError> {
     let mut tip = parts.ledgers.tip();
     let mut new = Vec::new();
@@ -207,7 +224,7 @@ fn index_blocks<'a>(
         .map(|(block, state)| FinalizedBlock { block: block.inner(), ids: &state.ids, table: &state.table })
         .collect();
     if !finalized.is_empty() {
-        timed("index", || parts.index.apply(&finalized, &tip.ledger))?;
+        timed("index", || parts.index.apply(&finalized, &tip.ledger, persist))?;
     }
     Ok(new)
 }

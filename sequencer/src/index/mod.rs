@@ -5,8 +5,9 @@
 //! ledger after the last block. It is one file of an embedded B-tree database (redb).
 //!
 //! - **Atomic**: blocks are applied in one database transaction; a kill leaves all of it or nothing.
-//! - **Durable**: when [`Index::apply`] returns, it is on disk. Blocks that are queued up are best
-//!   applied together: one synchronisation serves them all.
+//! - **Durable**: when [`Index::apply`] returns with [`Persist::Now`], it is on disk. Blocks that are queued up
+//!   are best applied together: one synchronisation serves them all. With [`Persist::Later`] the blocks are
+//!   there for every reader, and on disk with the next [`Persist::Now`].
 //! - **Idempotent**: a block that is already indexed is checked against what is there, and skipped.
 //!   The node replays blocks after a crash without asking where it stopped.
 //!
@@ -24,7 +25,7 @@ pub use snapshot::{Location, Snapshot};
 use alloy::primitives::keccak256;
 use commonware_codec::Encode;
 use error::storage;
-use redb::{Builder, Database, ReadableTable, StorageBackend, WriteTransaction};
+use redb::{Builder, Database, Durability, ReadableTable, StorageBackend, WriteTransaction};
 use schema::{ETHEREUM, ETHEREUM_HASHES, HEADERS, HEIGHTS, LOCATIONS, META, TABLES, TRANSACTIONS, meta};
 use sinter_primitives::{
     Block, Chain, Digest, Header, Ledger, NamespaceTable, TransactionId, TransactionKind, body::Lane,
@@ -46,6 +47,15 @@ pub struct FinalizedBlock<'a> {
     pub ids: &'a [TransactionId],
     /// The table under its header.
     pub table: &'a NamespaceTable,
+}
+
+/// When what is applied reaches the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persist {
+    /// Before the call returns.
+    Now,
+    /// With the next call that says [`Persist::Now`]. For blocks that can be had again after a crash.
+    Later,
 }
 
 /// The last indexed header.
@@ -156,8 +166,16 @@ impl Index {
     /// # Errors
     /// [`IndexError`]; nothing is written then. After [`IndexError::DiskFull`] the index must be
     /// opened anew.
-    pub fn apply(&self, blocks: &[FinalizedBlock<'_>], ledger_after: &Ledger) -> Result<usize, IndexError> {
-        let transaction = begin_write(&self.database, "applying blocks")?;
+    pub fn apply(
+        &self,
+        blocks: &[FinalizedBlock<'_>],
+        ledger_after: &Ledger,
+        persist: Persist,
+    ) -> Result<usize, IndexError> {
+        let mut transaction = begin_write(&self.database, "applying blocks")?;
+        if persist == Persist::Later {
+            transaction.set_durability(Durability::None).map_err(storage("applying blocks"))?;
+        }
         let mut tip = self.tip();
         let mut applied = 0;
         {

@@ -3,7 +3,7 @@
 use crate::support::chain::{EVM, Network, OPAQUE, TestChain, evm};
 use alloy::primitives::keccak256;
 use sinter_primitives::Ledger;
-use sinter_sequencer::index::{FinalizedBlock, Index, IndexError, Location};
+use sinter_sequencer::index::{FinalizedBlock, Index, IndexError, Location, Persist};
 
 fn indexed(heights: u64) -> (TestChain, Index, tempfile::TempDir) {
     let mut chain = TestChain::new(Network::new());
@@ -103,15 +103,15 @@ fn gaps_forks_and_wrong_contents_are_refused_whole() {
 
     let next = chain.at(4);
     let good = FinalizedBlock { block: &next.block, ids: &next.ids, table: &next.table };
-    let wrong_ledger = index.apply(&[good], &chain.at(3).ledger_after);
+    let wrong_ledger = index.apply(&[good], &chain.at(3).ledger_after, Persist::Now);
     assert!(
         matches!(wrong_ledger, Err(IndexError::Mismatch { height: 4, what: "ledger root", .. })),
         "{wrong_ledger:?}"
     );
     let other = chain.at(5);
-    let wrong_table = index.apply(&[FinalizedBlock { table: &other.table, ..good }], &next.ledger_after);
+    let wrong_table = index.apply(&[FinalizedBlock { table: &other.table, ..good }], &next.ledger_after, Persist::Now);
     assert!(matches!(wrong_table, Err(IndexError::Mismatch { height: 4, what: "namespaces root", .. })));
-    let wrong_ids = index.apply(&[FinalizedBlock { ids: &other.ids, ..good }], &next.ledger_after);
+    let wrong_ids = index.apply(&[FinalizedBlock { ids: &other.ids, ..good }], &next.ledger_after, Persist::Now);
     assert!(matches!(wrong_ids, Err(IndexError::Mismatch { height: 4, what: "transaction ids", .. })));
 
     assert_eq!(index.tip(), tip);

@@ -2,7 +2,7 @@
 
 use crate::support::chain::{Network, TestChain};
 use redb::StorageBackend;
-use sinter_sequencer::index::{Index, IndexError};
+use sinter_sequencer::index::{Index, IndexError, Persist};
 use std::{
     io,
     sync::{
@@ -120,4 +120,25 @@ fn a_copy_of_the_file_of_a_running_node_opens_at_the_last_commit() {
     assert_eq!(reopened.tip().header, chain.at(4).block.header);
     assert_eq!(chain.apply(&reopened, 1, 9).unwrap(), 5);
     assert_eq!(reopened.ledger().unwrap(), index.ledger().unwrap());
+}
+
+#[test]
+fn what_is_persisted_later_is_there_at_once_and_durable_with_the_next_that_is_now() {
+    let mut chain = TestChain::new(Network::new());
+    chain.grow(5);
+    let directory = tempfile::tempdir().unwrap();
+    let (path, copy) = (directory.path().join("index"), directory.path().join("copy"));
+    let index = Index::open(&path, chain.network.chain.clone()).unwrap();
+    let after_a_kill = || {
+        std::fs::copy(&path, &copy).unwrap();
+        Index::open(&copy, chain.network.chain.clone()).unwrap().tip().header.height
+    };
+    chain.apply(&index, 1, 2).unwrap();
+    for height in 3..=4 {
+        chain.apply_as(&index, height, height, Persist::Later).unwrap();
+        assert_eq!(index.snapshot().unwrap().tip().unwrap().height, height);
+    }
+    assert_eq!(after_a_kill(), 2);
+    chain.apply(&index, 5, 5).unwrap();
+    assert_eq!(after_a_kill(), 5);
 }

@@ -16,7 +16,7 @@ use sinter_primitives::{
 };
 use sinter_sequencer::{
     archive::Archive,
-    index::{FinalizedBlock, Index, IndexError},
+    index::{FinalizedBlock, Index, IndexError, Persist},
 };
 use std::{collections::BTreeMap, sync::Arc, sync::Mutex};
 
@@ -189,11 +189,16 @@ impl TestChain {
 
     /// Indexes the blocks `from..=to` in one step.
     pub fn apply(&self, index: &Index, from: u64, to: u64) -> Result<usize, IndexError> {
+        self.apply_as(index, from, to, Persist::Now)
+    }
+
+    /// The same, durable when `persist` says.
+    pub fn apply_as(&self, index: &Index, from: u64, to: u64, persist: Persist) -> Result<usize, IndexError> {
         let blocks: Vec<_> = (from..=to)
             .map(|height| self.at(height))
             .map(|finalized| FinalizedBlock { block: &finalized.block, ids: &finalized.ids, table: &finalized.table })
             .collect();
-        index.apply(&blocks, &self.at(to).ledger_after)
+        index.apply(&blocks, &self.at(to).ledger_after, persist)
     }
 }
 
