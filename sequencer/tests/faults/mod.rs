@@ -11,6 +11,7 @@ mod byzantine;
 mod catch_up;
 mod garbage;
 mod halt;
+mod ledgers;
 mod lying_proposer;
 mod partition;
 mod restart;
