@@ -25,7 +25,7 @@ use super::{
 use crate::{handle::Handle, mempool::Visibility};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
-    body::Incoming,
+    body::{Body, Incoming},
     header::{self, HeaderValue},
 };
 use jsonrpsee::{
@@ -34,10 +34,11 @@ use jsonrpsee::{
         BatchRequestConfig, HttpBody, PingConfig, ServerBuilder, ServerConfig, StopHandle, TowerServiceBuilder,
         middleware::rpc::RpcServiceBuilder, ws::is_upgrade_request,
     },
+    types::error::reject_too_big_request,
 };
 use serde_json::json;
 use sinter_primitives::Namespace;
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::poll_fn, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tower::{Service, layer::util::Identity};
 
@@ -213,9 +214,18 @@ impl Site {
             .clone()
             .set_rpc_middleware(RpcServiceBuilder::new().layer(policy))
             .build(door.methods.clone(), self.stop.clone());
+        let bytes_max = self.config.request_bytes_max;
+        let exchange = async {
+            let (parts, body) = request.into_parts();
+            let body = match bounded(body, bytes_max).await {
+                Ok(body) => body,
+                Err(refusal) => return Ok(refusal),
+            };
+            service.call(Request::from_parts(parts, body)).await
+        };
         // A call has its own limit; this one also covers a body that does not come in.
         let limit = if is_upgrade { self.config.idle_timeout() } else { 2 * self.config.call_timeout() };
-        match timeout(limit, service.call(request)).await {
+        match timeout(limit, exchange).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(failed)) => {
                 tracing::debug!(error = %failed, "rpc: a request failed");
@@ -272,6 +282,26 @@ fn faces(
         }
     }
     Ok(faces)
+}
+
+/// Reads a body that comes without its length: the library takes one that exceeds its bound for a fault of the node.
+/// One with a length is read later, and no further than that.
+async fn bounded(mut body: Incoming, bytes_max: usize) -> Result<HttpBody, Answer> {
+    if body.size_hint().upper().is_some() {
+        return Ok(HttpBody::new(body));
+    }
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let Ok(frame) = frame else { return Err(plain(StatusCode::BAD_REQUEST, "the request could not be read\n")) };
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > bytes_max {
+            let error = reject_too_big_request(u32::try_from(bytes_max).unwrap_or(u32::MAX));
+            let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+            return Err(json_answer(StatusCode::PAYLOAD_TOO_LARGE, &body));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(HttpBody::from(bytes))
 }
 
 fn admit_origin(headers: &mut HeaderMap, origin: HeaderValue) {
