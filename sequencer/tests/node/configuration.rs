@@ -8,9 +8,10 @@ use sinter_sequencer::{config::ConfigError, node};
 #[test]
 fn retention_below_the_expiry_window_is_refused() {
     let parameters = Parameters { expiry_blocks: 2_000, ..Parameters::default() };
-    let mut config = Committee::with(1, parameters).configs.remove(0);
+    let committee = Committee::with(1, parameters);
+    let mut config = committee.configs[0].clone();
     config.retention_blocks = 1_999;
-    let error = node::run(config, std::future::pending()).unwrap_err();
+    let error = node::run(config, async {}).unwrap_err();
     let node::NodeError::Config(ConfigError::OutOfRange { key, got, .. }) = &error else { panic!("{error}") };
     assert_eq!((key.as_str(), got.as_str()), ("retention_blocks", "1999"));
 }
