@@ -20,7 +20,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub enum DiskError {
     /// Too little is free.
     #[error(
-        "{path}: expected at least {min_bytes} free bytes (`disk_free_bytes_min`), got {free_bytes}: free some space and start the node again"
+        "{path}: expected at least {min_bytes} free bytes (`disk_free_bytes_min`), got {free_bytes}: \
+         free some space and start the node again"
     )]
     Full {
         /// The data directory.

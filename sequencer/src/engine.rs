@@ -93,7 +93,7 @@ const OPTIMISTIC_VIEWS: ViewDelta = ViewDelta::new(2);
 /// Blocks in one file of the archive: the grain of pruning, and one pair of open files each.
 const ARCHIVE_BLOCKS_PER_SECTION: NonZeroU64 = NZU64!(16_384);
 const CACHE_VIEWS_PER_SECTION: NonZeroU64 = NZU64!(64);
-const PAGE_SIZE: NonZeroU16 = paged::page_size(4096);
+pub(crate) const PAGE_SIZE: NonZeroU16 = paged::page_size(4096);
 /// Pages of journals in memory: 4 MiB.
 const PAGES: NonZeroUsize = NZUsize!(1024);
 const KEY_WRITE_BUFFER_BYTES: NonZeroUsize = NZUsize!(64 << 10);
@@ -159,7 +159,8 @@ pub enum EngineError {
     Storage(String),
     /// The node has history but no record of its votes.
     #[error(
-        "index is at height {height}, but the voting journal `{VOTES_PARTITION}` is gone: a node that forgot its votes could vote twice; restore the journal, or rejoin with a new BLS key"
+        "index is at height {height}, but the voting journal `{VOTES_PARTITION}` is gone, and a node that \
+         forgot its votes could vote twice: rejoin with a new BLS key"
     )]
     VotesLost {
         /// The index's last height.

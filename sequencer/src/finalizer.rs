@@ -44,7 +44,8 @@ pub enum FinalizerError {
     Index(#[from] IndexError),
     /// Blocks between the index and marshal's archive are on neither.
     #[error(
-        "index ends at height {tip}, but the next final block that this node holds is {got}: restore the index or start from an empty data directory"
+        "index ends at height {tip}, but the next final block that this node holds is {got}: \
+         rejoin with an empty data directory and a new BLS key"
     )]
     Gap {
         /// The index's last height.

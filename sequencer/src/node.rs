@@ -15,12 +15,14 @@ use crate::{
     history::History,
     index::{Index, IndexError},
     keys::{self, KeyError},
+    mark::{self, MarkError},
     mempool::{Mempool, MempoolConfigError},
     peers::{self, AddressError},
     quic::{QuicConfig, QuicContext, QuicError, Transport},
     rpc::{self, RpcConfigError, RpcError},
     status::{Status, stall_bound_ms},
     telemetry,
+    votes::CONSENSUS_DIRECTORY,
 };
 use ::tokio::sync::watch;
 use commonware_consensus::{marshal, simplex};
@@ -99,6 +101,9 @@ pub enum NodeError {
     /// The transport could not be made.
     #[error("transport: {0}")]
     Quic(#[from] QuicError),
+    /// The BLS key votes with another data directory.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
     /// The index could not be opened.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -172,7 +177,7 @@ fn run_until(config: NodeConfig, started: Started, shutdown: Shutdown) -> Result
         tokio::Config::new()
             .with_worker_threads(prepared.config.worker_threads)
             .with_max_blocking_threads(BLOCKING_THREADS_MAX)
-            .with_storage_directory(data_dir.join("consensus")),
+            .with_storage_directory(data_dir.join(CONSENSUS_DIRECTORY)),
     );
     // commonware ends a task whose journal fails with a panic, and the runtime ends with the task.
     let outcome =
@@ -219,6 +224,7 @@ impl Prepared {
         disk::check(&config.data_dir, config.disk_free_bytes_min)?;
         // The index refuses a directory that another node holds, before consensus touches it.
         let index = Arc::new(Index::open(&config.data_dir.join("index.redb"), chain.clone())?);
+        mark::enter(&chain.hash, &config.bls_key_file, &config.data_dir)?;
         Ok(Self { config, chain, node_key, scheme, transport, addresses, index })
     }
 }

@@ -89,6 +89,8 @@ pub enum SequencerCommand {
     Init(InitArguments),
     /// Print the seat of existing keys for chain.toml
     Seat(InitArguments),
+    /// Print what a member has voted lately, from its voting journal, which is not touched
+    Votes(VotesArguments),
 }
 
 /// `sinter sequencer run`.
@@ -151,6 +153,20 @@ pub struct InitArguments {
     /// Where other members reach this one over QUIC
     #[arg(long, value_name = "HOST:PORT")]
     pub address: String,
+}
+
+/// `sinter sequencer votes`.
+#[derive(Debug, Args)]
+pub struct VotesArguments {
+    /// The member's data directory
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// The network's chain.toml
+    #[arg(long, value_name = "FILE")]
+    pub chain: PathBuf,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `sinter chain …`.

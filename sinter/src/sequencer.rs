@@ -1,13 +1,18 @@
 //! `sinter sequencer`: be a member of the committee.
 
 use crate::{
-    args::{InitArguments, LogFormat, RunArguments, SequencerCommand},
+    args::{InitArguments, LogFormat, RunArguments, SequencerCommand, VotesArguments},
+    chain,
     exit::{Exit, Failure, OrFail, print_result},
     signals,
 };
 use serde::Serialize;
 use sinter_primitives::committee::Seat;
-use sinter_sequencer::{config::NodeConfig, keys, node};
+use sinter_sequencer::{
+    config::NodeConfig,
+    keys, node,
+    votes::{self, Choice, Vote},
+};
 use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
@@ -23,6 +28,7 @@ pub fn run(command: SequencerCommand) -> Result<(), Failure> {
             print_seat(&arguments)
         }
         SequencerCommand::Seat(arguments) => print_seat(&arguments),
+        SequencerCommand::Votes(arguments) => print_votes(&arguments),
     }
 }
 
@@ -56,6 +62,34 @@ fn print_seat(arguments: &InitArguments) -> Result<(), Failure> {
     let seats = Seats { seats: [seat(&arguments.keys, &arguments.address)?] };
     let text = toml::to_string(&seats).or_fail(Exit::Failed, "writing the seat as TOML")?;
     print_result(text.trim_end())
+}
+
+fn print_votes(arguments: &VotesArguments) -> Result<(), Failure> {
+    let chain = chain::load(&arguments.chain)?;
+    let votes = votes::read(&arguments.data_dir, &chain).or_fail(Exit::Usage, "")?;
+    for vote in &votes {
+        if arguments.json {
+            print_result(serde_json::to_string(vote).or_fail(Exit::Failed, "writing a vote as JSON")?)?;
+        } else {
+            print_result(vote_as_text(vote))?;
+        }
+    }
+    match votes::conflicts(&votes).first() {
+        None => Ok(()),
+        Some((first, second)) => {
+            let message = format!("votes that exclude each other: {}; {}", vote_as_text(first), vote_as_text(second));
+            Err(Failure::new(Exit::Refused, message))
+        }
+    }
+}
+
+fn vote_as_text(vote: &Vote) -> String {
+    let (kind, block) = match vote.choice {
+        Choice::Notarize { parent_view, payload } => ("notarize", format!("  0x{payload} on view {parent_view}")),
+        Choice::Finalize { parent_view, payload } => ("finalize", format!("  0x{payload} on view {parent_view}")),
+        Choice::Nullify => ("nullify", String::new()),
+    };
+    format!("epoch {} view {}  {kind}{block}", vote.epoch, vote.view)
 }
 
 fn run_node(arguments: &RunArguments) -> Result<(), Failure> {

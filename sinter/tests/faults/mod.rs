@@ -1,7 +1,12 @@
-//! What a committee of real processes survives. What needs no process of its own is tested with the
-//! sequencer, deterministically.
+//! What a committee of real processes survives, one fault a file. What needs no process of its own is tested
+//! with the sequencer, deterministically.
 
-mod connections;
-mod disk;
-mod partition;
-mod restart;
+mod away_long;
+mod connection_flood;
+mod full_disk;
+mod kill_restart_loop;
+mod lost_votes;
+mod partition_healed;
+mod slow_link;
+mod torn_journal;
+mod two_down;

@@ -25,7 +25,7 @@
 //! | `transactionHash`, `from`, `to`, `type`, `contractAddress` | the transaction's own |
 //! | `root` | the namespace's accumulator after the block, in the place of the state root that receipts had before EIP-658 |
 //! | `status` | absent: whether it succeeded is for the rollup to say |
-//! | `gasUsed`, `cumulativeGasUsed`, `effectiveGasPrice`, `logs`, `logsBloom` | zero or empty: results of an execution that is not the sequencer's |
+//! | `gasUsed`, `cumulativeGasUsed`, `effectiveGasPrice`, `logs`, `logsBloom` | zero or empty: the rollup executes, not the sequencer |
 
 mod pending;
 mod transaction;

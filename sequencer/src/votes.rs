@@ -1,0 +1,238 @@
+//! What a node has voted: its voting journal, read back.
+//!
+//! Consensus writes every vote to this journal, and to disk, before it sends it. So the journal proves what a
+//! seat can have signed: an operator reads it before a key moves to another machine, and answers an accusation
+//! with it. Only the last views are kept; [`crate::engine`] says how many.
+
+use crate::{
+    consensus::{self, Scheme, SeatError},
+    engine::{PAGE_SIZE, VOTES_PARTITION},
+};
+use commonware_consensus::{
+    Epochable, Viewable,
+    simplex::types::{Artifact, Proposal},
+};
+use commonware_cryptography::certificate::Verifier as _;
+use commonware_runtime::{ReadOptions, Runner as _, Supervisor as _, buffer::paged::CacheRef, tokio};
+use commonware_storage::journal::segmented::variable::{Config, Journal};
+use commonware_utils::NZUsize;
+use serde::{Deserialize, Serialize};
+use sinter_primitives::{Chain, Digest};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+/// Where, under a node's data directory, consensus keeps its partitions.
+pub const CONSENSUS_DIRECTORY: &str = "consensus";
+const PAGES: NonZeroUsize = NZUsize!(64);
+const BUFFER_BYTES: NonZeroUsize = NZUsize!(64 << 10);
+
+/// Why a voting journal could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum VotesError {
+    /// A file or directory could not be read or copied.
+    #[error("voting journal: {path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Its contents are not a voting journal of this chain.
+    #[error("voting journal {path}: {message}")]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// The chain's committee cannot vote.
+    #[error(transparent)]
+    Committee(#[from] SeatError),
+}
+
+/// What was voted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Choice {
+    /// That this block, on the block of this view, is valid.
+    Notarize {
+        /// The parent's view.
+        parent_view: u64,
+        /// The block's digest.
+        #[serde(with = "sinter_primitives::hexadecimal::digest")]
+        payload: Digest,
+    },
+    /// That the view should pass without a block.
+    Nullify,
+    /// That this block, on the block of this view, is final.
+    Finalize {
+        /// The parent's view.
+        parent_view: u64,
+        /// The block's digest.
+        #[serde(with = "sinter_primitives::hexadecimal::digest")]
+        payload: Digest,
+    },
+}
+
+/// One vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Vote {
+    /// The epoch.
+    pub epoch: u64,
+    /// The view.
+    pub view: u64,
+    /// What for.
+    #[serde(flatten)]
+    pub choice: Choice,
+}
+
+impl Choice {
+    /// Whether no honest seat signs both in one view.
+    #[must_use]
+    pub fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Notarize { .. }, Self::Notarize { .. }) | (Self::Finalize { .. }, Self::Finalize { .. }) => {
+                self != other
+            }
+            (Self::Nullify, Self::Finalize { .. }) | (Self::Finalize { .. }, Self::Nullify) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Pairs of votes of one view that exclude each other: what nobody may ever sign.
+#[must_use]
+pub fn conflicts(votes: &[Vote]) -> Vec<(Vote, Vote)> {
+    let mut views: BTreeMap<(u64, u64), Vec<Vote>> = BTreeMap::new();
+    for vote in votes {
+        views.entry((vote.epoch, vote.view)).or_default().push(*vote);
+    }
+    let mut conflicts = Vec::new();
+    for votes in views.values() {
+        for (place, first) in votes.iter().enumerate() {
+            let later = votes.iter().skip(place + 1);
+            conflicts
+                .extend(later.filter(|second| first.choice.excludes(&second.choice)).map(|second| (*first, *second)));
+        }
+    }
+    conflicts
+}
+
+/// The votes in the journal under `data_dir`, by view, in the order in which they were cast.
+///
+/// Reads a copy: opening a journal repairs its tail, and the original is the node's alone. What a running node
+/// writes meanwhile may or may not be seen.
+///
+/// # Errors
+/// [`VotesError`].
+pub fn read(data_dir: &Path, chain: &Chain) -> Result<Vec<Vote>, VotesError> {
+    let original = data_dir.join(CONSENSUS_DIRECTORY).join(VOTES_PARTITION);
+    let scheme = Scheme::verifier(chain.hash.as_ref(), consensus::participants(chain)?);
+    let storage = tempfile::tempdir().map_err(|source| VotesError::Io { path: std::env::temp_dir(), source })?;
+    copy(&original, &storage.path().join(VOTES_PARTITION))?;
+    let config = tokio::Config::new().with_worker_threads(1).with_storage_directory(storage.path());
+    let votes = tokio::Runner::new(config).start(|context| replay(context, scheme));
+    votes.map_err(|error| VotesError::Damaged { path: original, message: error.to_string() })
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), VotesError> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| VotesError::Io { path, source }
+    };
+    fs::create_dir(to).map_err(failed(to))?;
+    for entry in fs::read_dir(from).map_err(failed(from))? {
+        let entry = entry.map_err(failed(from))?;
+        match fs::copy(entry.path(), to.join(entry.file_name())) {
+            Ok(_) => {}
+            // A running node prunes old views while they are listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(&entry.path())(error)),
+        }
+    }
+    Ok(())
+}
+
+async fn replay(context: tokio::Context, scheme: Scheme) -> Result<Vec<Vote>, commonware_storage::journal::Error> {
+    let config = Config {
+        partition: VOTES_PARTITION.into(),
+        compression: None,
+        codec_config: scheme.certificate_codec_config(),
+        page_cache: CacheRef::new(PAGE_SIZE, PAGES),
+        write_buffer: BUFFER_BYTES,
+    };
+    let journal = Journal::<_, Artifact<Scheme, Digest>>::init(context.child("votes"), config).await?;
+    let mut replay = journal.replay(0, 0, BUFFER_BYTES, ReadOptions::DONT_CACHE).await?;
+    let mut votes = Vec::new();
+    while let Some(artifact) = replay.next().await {
+        let (_, _, _, artifact) = artifact?;
+        let choice = match &artifact {
+            Artifact::Notarize(vote) => notarize(&vote.proposal),
+            Artifact::Nullify(_) => Choice::Nullify,
+            Artifact::Finalize(vote) => finalize(&vote.proposal),
+            // What others voted, together.
+            Artifact::Notarization(_)
+            | Artifact::Certification(..)
+            | Artifact::Nullification(_)
+            | Artifact::Finalization(_) => continue,
+        };
+        votes.push(Vote { epoch: artifact.epoch().get(), view: artifact.view().get(), choice });
+    }
+    Ok(votes)
+}
+
+fn notarize(proposal: &Proposal<Digest>) -> Choice {
+    Choice::Notarize { parent_view: proposal.parent.get(), payload: proposal.payload }
+}
+
+fn finalize(proposal: &Proposal<Digest>) -> Choice {
+    Choice::Finalize { parent_view: proposal.parent.get(), payload: proposal.payload }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const NOTARIZE: Choice = Choice::Notarize { parent_view: 6, payload: Digest([1; 32]) };
+    const FINALIZE: Choice = Choice::Finalize { parent_view: 6, payload: Digest([1; 32]) };
+
+    fn vote(view: u64, choice: Choice) -> Vote {
+        Vote { epoch: 0, view, choice }
+    }
+
+    #[test]
+    fn an_honest_view_has_no_conflict() {
+        let honest = [vote(7, NOTARIZE), vote(7, FINALIZE), vote(8, NOTARIZE), vote(8, Choice::Nullify)];
+        assert!(conflicts(&honest).is_empty());
+        // A vote that is written twice is one vote.
+        assert!(conflicts(&[vote(7, NOTARIZE), vote(7, NOTARIZE)]).is_empty());
+    }
+
+    #[test]
+    fn votes_that_exclude_each_other_are_found() {
+        for (first, second) in [
+            (NOTARIZE, Choice::Notarize { parent_view: 6, payload: Digest([2; 32]) }),
+            (NOTARIZE, Choice::Notarize { parent_view: 5, payload: Digest([1; 32]) }),
+            (FINALIZE, Choice::Finalize { parent_view: 6, payload: Digest([2; 32]) }),
+            (FINALIZE, Choice::Nullify),
+            (Choice::Nullify, FINALIZE),
+        ] {
+            assert_eq!(conflicts(&[vote(7, first), vote(7, second)]).len(), 1, "{first:?} {second:?}");
+            assert!(conflicts(&[vote(7, first), vote(8, second)]).is_empty());
+        }
+    }
+
+    #[test]
+    fn votes_are_written_as_flat_objects() {
+        let expected =
+            format!(r#"{{"epoch":0,"view":7,"kind":"notarize","parent_view":6,"payload":"0x{}"}}"#, "01".repeat(32));
+        let text = serde_json::to_string(&vote(7, NOTARIZE)).unwrap();
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<Vote>(&text).unwrap(), vote(7, NOTARIZE));
+    }
+}

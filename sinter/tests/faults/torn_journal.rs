@@ -1,0 +1,82 @@
+//! The tail of a voting journal is not what was written: cut short, overwritten, or followed by garbage.
+//!
+//! A vote is on disk before it is sent. So what a crash tears was never sent, and forgetting it is safe; the
+//! node repairs its journal and goes on. Damage to what was synced before is another matter: no journal can
+//! prove its own end. There the same repair happens, and what keeps the node from a second vote is that its
+//! journal holds certificates of earlier views, and that the others have left the forgotten one behind.
+
+use crate::support::{load::Load, network::Network, votes::History};
+use sinter_sequencer::{engine::VOTES_PARTITION, votes::CONSENSUS_DIRECTORY};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const VICTIM: usize = 2;
+
+#[test]
+fn a_torn_voting_journal_is_repaired_and_nothing_is_voted_twice() {
+    let mut network = Network::new(4);
+    network.start();
+    let load = Load::start(network.rpc_without(&[VICTIM]), Duration::from_millis(200));
+    let mut history = History::default();
+    let damages: [(&str, fn(&Path)); 4] = [
+        ("garbage after the end", append),
+        ("cut short", cut),
+        ("last bytes overwritten", overwrite),
+        ("emptied", empty),
+    ];
+    for (what, damage) in damages {
+        let height = network.nodes[0].height().expect("an answer");
+        network.wait_for_height(height + 3);
+        network.nodes[VICTIM].kill();
+        history.look(&network.nodes[VICTIM], &network.chain);
+        let blob = last_blob(&network.nodes[VICTIM].data_dir());
+        println!("{what}: {}", blob.display());
+        damage(&blob);
+        let voted_until = history.views(VICTIM).last().copied();
+
+        network.nodes[VICTIM].start_and_wait();
+        network.wait_until_even();
+        network.nodes[VICTIM].wait_for_height(network.nodes[0].height().expect("an answer") + 5, network.patience());
+        history.look(&network.nodes[VICTIM], &network.chain);
+        let votes_again = history.views(VICTIM).last().copied() > voted_until;
+        assert!(votes_again, "{what}: no vote after {voted_until:?}");
+    }
+    let ids: Vec<_> = load.stop().into_iter().map(|sent| sent.id).collect();
+    network.assert_final_everywhere(&ids);
+    network.assert_agreement();
+    history.look_at_all(&network);
+    history.assert_sound();
+}
+
+/// The file of the last view: files are named by view, in hex of one length.
+fn last_blob(data_dir: &Path) -> PathBuf {
+    let partition = data_dir.join(CONSENSUS_DIRECTORY).join(VOTES_PARTITION);
+    let files = fs::read_dir(&partition).unwrap().map(|entry| entry.unwrap().path());
+    files.max().unwrap_or_else(|| panic!("{}: no file", partition.display()))
+}
+
+fn append(blob: &Path) {
+    let mut file = OpenOptions::new().append(true).open(blob).unwrap();
+    file.write_all(&[0xa5; 777]).unwrap();
+}
+
+fn cut(blob: &Path) {
+    let file = OpenOptions::new().write(true).open(blob).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length.saturating_sub(7)).unwrap();
+}
+
+fn overwrite(blob: &Path) {
+    let mut bytes = fs::read(blob).unwrap();
+    let from = bytes.len().saturating_sub(33);
+    bytes[from..].fill(0x5a);
+    fs::write(blob, bytes).unwrap();
+}
+
+fn empty(blob: &Path) {
+    OpenOptions::new().write(true).open(blob).unwrap().set_len(0).unwrap();
+}
