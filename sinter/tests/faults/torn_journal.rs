@@ -16,13 +16,16 @@ use std::{
 
 const VICTIM: usize = 2;
 
+/// A name for a way to damage a journal's blob, and the way.
+type Damage = (&'static str, fn(&Path));
+
 #[test]
 fn a_torn_voting_journal_is_repaired_and_nothing_is_voted_twice() {
     let mut network = Network::new(4);
     network.start();
     let load = Load::start(network.rpc_without(&[VICTIM]), Duration::from_millis(200));
     let mut history = History::default();
-    let damages: [(&str, fn(&Path)); 3] =
+    let damages: [Damage; 3] =
         [("garbage after the end", garbage), ("zeros after the end", zeros), ("half a record after the end", half)];
     for (what, damage) in damages {
         let height = network.nodes[0].height().expect("an answer");
