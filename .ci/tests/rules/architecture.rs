@@ -10,7 +10,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-primitives", &[]),
     ("sinter-sequencer", &["sinter-primitives"]),
     ("sinter-settlement", &["sinter-primitives"]),
-    ("sinter", &["sinter-primitives", "sinter-sequencer", "sinter-settlement"]),
+    ("sinter-program", &[]),
+    ("sinter-circuit", &["sinter-program"]),
+    ("sinter-recursion", &["sinter-program", "sinter-circuit"]),
+    ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
+    (
+        "sinter",
+        &[
+            "sinter-primitives",
+            "sinter-sequencer",
+            "sinter-settlement",
+            "sinter-program",
+            "sinter-circuit",
+            "sinter-recursion",
+            "sinter-prover",
+        ],
+    ),
     ("sinter-ci", &[]),
 ];
 

@@ -1,0 +1,1 @@
+//! Circuits over KoalaBear: a builder, five tables joined by one memory bus, and an executor.

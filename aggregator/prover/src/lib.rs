@@ -1,0 +1,1 @@
+//! Provers of circuits and programs behind one trait.

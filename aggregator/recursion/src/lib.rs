@@ -1,0 +1,1 @@
+//! Circuits that verify proofs: wrap, fold, and the tree they make.
