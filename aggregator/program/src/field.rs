@@ -81,7 +81,6 @@ pub fn val_mmcs(cap_height: usize) -> ValMmcs {
 }
 
 /// Hash a list of field elements. Lists of different lengths must be kept apart by the caller: the sponge does not pad.
-#[must_use]
 pub fn hash_elements(elements: impl IntoIterator<Item = F>) -> Digest {
     hasher().hash_iter(elements)
 }
@@ -90,7 +89,6 @@ pub fn hash_elements(elements: impl IntoIterator<Item = F>) -> Digest {
 ///
 /// The sponge absorbs `tag`, the length as two elements (its low 24 bits, then the rest), and the bytes three to an
 /// element, little-endian, the last element zero-filled.
-#[must_use]
 pub fn hash_bytes(tag: u32, bytes: &[u8]) -> Digest {
     let length = bytes.len() as u64;
     let head = [F::from_u32(tag), F::from_u64(length & 0xff_ffff), F::from_u64(length >> 24)];

@@ -54,7 +54,6 @@ pub enum FileError {
 }
 
 /// The digest of a program file.
-#[must_use]
 pub fn digest(bytes: &[u8]) -> Digest {
     hash_bytes(TAG, bytes)
 }

@@ -230,7 +230,6 @@ impl Program {
     }
 
     /// The digest of the program's file.
-    #[must_use]
     pub const fn digest(&self) -> &Digest {
         &self.digest
     }

@@ -173,7 +173,6 @@ impl ExtDag {
     ///
     /// # Panics
     /// As [`ExtDag::evaluate`].
-    #[must_use]
     pub fn fold(&self, point: &ExtPoint<'_>, alpha: EF) -> EF {
         let values = self.evaluate(point);
         self.constraints.iter().fold(EF::ZERO, |folded, &root| folded * alpha + values[root as usize])

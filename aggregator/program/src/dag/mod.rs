@@ -251,7 +251,7 @@ impl Dag {
         check_interaction_bounds(interactions)?;
         check_references(&parts)?;
 
-        let (degrees, depths, trees) = measure(nodes)?;
+        let Measures { degrees, depths, trees } = measure(nodes)?;
         for root in interactions.roots() {
             let (got, depth) = (trees[root as usize], depths[root as usize]);
             if got > limits::INTERACTION_TREE {
@@ -405,7 +405,14 @@ fn check_references(parts: &DagParts) -> Result<(), DagError> {
 }
 
 /// Degree, depth and size as a tree of every node.
-fn measure(nodes: &[Node]) -> Result<(Vec<u32>, Vec<u32>, Vec<u64>), DagError> {
+struct Measures {
+    degrees: Vec<u32>,
+    depths: Vec<u32>,
+    trees: Vec<u64>,
+}
+
+/// Measure every node, within bounds.
+fn measure(nodes: &[Node]) -> Result<Measures, DagError> {
     let mut degrees: Vec<u32> = Vec::with_capacity(nodes.len());
     let mut depths: Vec<u32> = Vec::with_capacity(nodes.len());
     let mut trees: Vec<u64> = Vec::with_capacity(nodes.len());
@@ -430,7 +437,7 @@ fn measure(nodes: &[Node]) -> Result<(Vec<u32>, Vec<u32>, Vec<u64>), DagError> {
         degrees.push(degree);
         depths.push(depth);
     }
-    Ok((degrees, depths, trees))
+    Ok(Measures { degrees, depths, trees })
 }
 
 /// Check that the nodes are those that the canonical walk meets, in its order.
