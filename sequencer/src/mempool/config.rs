@@ -22,7 +22,7 @@ pub struct MempoolConfig {
     pub sender_transactions_max: usize,
     /// Most bytes that one account of a namespace has pending here.
     pub sender_bytes_max: usize,
-    /// Most transactions that one address (of IPv6, one /64) has pending here, where no account is known.
+    /// Most transactions that one address (of IPv6, one /64) has pending here, over all its accounts.
     pub client_transactions_max: usize,
     /// Most bytes that one such address has pending here.
     pub client_bytes_max: usize,

@@ -2,8 +2,8 @@
 //!
 //! # What it promises
 //!
-//! - **Bounds.** The pool is bounded by bytes and by count: in all, for each namespace, for each sender.
-//!   A bound that is reached is a [`Refusal`] that names it; nothing that was admitted is ever pushed
+//! - **Bounds.** The pool is bounded by bytes and by count: in all, for each namespace, for each sender,
+//!   for each client address. A bound that is reached is a [`Refusal`] that names it; nothing that was admitted is ever pushed
 //!   out again, except by its own expiry. Half of the pool is reserved for the namespaces in equal parts,
 //!   so that no flood takes another namespace's room; the other half goes to who comes first. What another
 //!   seat sent counts against that seat, which holds at most one part of as many as there are seats.

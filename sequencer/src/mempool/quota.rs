@@ -13,8 +13,16 @@ use std::{
 /// Whose quota a transaction counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// An account of a namespace, known by its signature.
-    Account(Namespace, [u8; 20]),
+    /// An account of a namespace, known by its signature, and the client that handed the transaction in.
+    /// Both are counted: accounts cost nothing, so by themselves they would bound nobody.
+    Account {
+        /// The namespace.
+        namespace: Namespace,
+        /// Its account.
+        account: [u8; 20],
+        /// The client's address, counted as that of [`Self::Client`].
+        client: IpAddr,
+    },
     /// A client of this node that is known by its address only. IPv6 addresses count by /64.
     Client(IpAddr),
     /// Another seat, by its node key: the transaction came by dissemination.
@@ -61,7 +69,10 @@ impl Quotas {
 
     fn holders(&self, source: Source, namespace: Namespace) -> impl Iterator<Item = (Holder, Size)> + use<> {
         let (first, second) = match source {
-            Source::Account(of, address) => ((Holder::Account(of, address), self.account), None),
+            Source::Account { namespace, account, client } => (
+                (Holder::Account(namespace, account), self.account),
+                Some((Holder::Client(network_of(client)), self.client)),
+            ),
             Source::Client(address) => ((Holder::Client(network_of(address)), self.client), None),
             Source::Peer(key) => (
                 (Holder::Peer(key), self.peer),
@@ -76,7 +87,10 @@ impl Quotas {
         for (holder, max) in self.holders(source, namespace) {
             let would = self.used.get(&holder).copied().unwrap_or_default() + Size::one(bytes);
             if let Some((unit, max, got)) = excess(would, max) {
-                return Err(Refusal::SenderFull { unit, max, got });
+                return Err(match holder {
+                    Holder::Client(_) => Refusal::ClientFull { unit, max, got },
+                    _ => Refusal::SenderFull { unit, max, got },
+                });
             }
         }
         Ok(())

@@ -103,6 +103,16 @@ pub enum Refusal {
         /// What it would have pending.
         got: usize,
     },
+    /// The client's address has as much pending as one address may, over all accounts that it sends for.
+    #[error("client: expected at most {max} {unit} pending from one address, got {got} with this one")]
+    ClientFull {
+        /// What is counted.
+        unit: Unit,
+        /// The address's bound.
+        max: usize,
+        /// What it would have pending.
+        got: usize,
+    },
     /// The namespace has as much pending as one namespace may.
     #[error("namespace {namespace}: expected at most {max} {unit} pending, got {got} with this one")]
     NamespaceFull {
@@ -129,7 +139,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every code, for metrics that start at zero.
-    pub const CODES: [&'static str; 12] = [
+    pub const CODES: [&'static str; 13] = [
         "unknown-namespace",
         "empty",
         "payload-too-large",
@@ -142,6 +152,7 @@ impl Refusal {
         "sender-full",
         "namespace-full",
         "mempool-full",
+        "client-full",
     ];
 
     /// The place of this refusal's code in [`Self::CODES`].
@@ -159,6 +170,7 @@ impl Refusal {
             Self::SenderFull { .. } => 9,
             Self::NamespaceFull { .. } => 10,
             Self::MempoolFull { .. } => 11,
+            Self::ClientFull { .. } => 12,
         }
     }
 
@@ -173,7 +185,11 @@ impl Refusal {
     pub const fn is_temporary(&self) -> bool {
         matches!(
             self,
-            Self::ExpiryTooFar { .. } | Self::SenderFull { .. } | Self::NamespaceFull { .. } | Self::MempoolFull { .. }
+            Self::ExpiryTooFar { .. }
+                | Self::SenderFull { .. }
+                | Self::ClientFull { .. }
+                | Self::NamespaceFull { .. }
+                | Self::MempoolFull { .. }
         )
     }
 

@@ -10,7 +10,7 @@
 //! | −32006 | too many subscriptions on the connection | the bound |
 //! | −32007, −32008 | request, response too big | the bound |
 //! | −32010, −32011 | batch, batch response too big | the bound |
-//! | −32020 … −32031 | the mempool refused a transaction | the [`Refusal`], tagged by `code` |
+//! | −32020 … −32032 | the mempool refused a transaction | the [`Refusal`], tagged by `code` |
 //! | −32040 | no such block | `{height}` of the head |
 //! | −32041 | pruned | `{earliest_height}` |
 //! | −32042 | final, and not provable yet | `{height}` |
@@ -26,9 +26,9 @@
 //! | −32062 | the rollup's own RPC took too long | `{timeout_ms}` |
 //! | −32063 | the rollup's own RPC answered with something else than a response | `{reason}` |
 //!
-//! The codes −32020 … −32031 are, in this order: unknown namespace, empty, payload too large, expired,
+//! The codes −32020 … −32032 are, in this order: unknown namespace, empty, payload too large, expired,
 //! expiry too far, already pending, already ordered, ordering rule, bundle taken, sender full,
-//! namespace full, mempool full.
+//! namespace full, mempool full, client full.
 
 use crate::{index::IndexError, mempool::Refusal};
 use jsonrpsee::types::{
@@ -88,6 +88,7 @@ pub const fn refusal_code(refusal: &Refusal) -> i32 {
         Refusal::SenderFull { .. } => 9,
         Refusal::NamespaceFull { .. } => 10,
         Refusal::MempoolFull { .. } => 11,
+        Refusal::ClientFull { .. } => 12,
     };
     code::REFUSED - place
 }

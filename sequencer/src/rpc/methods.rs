@@ -5,7 +5,7 @@ use super::{
     config::RpcConfig,
     error::{self, RpcFailure, invalid_params, refused},
     ethereum, health,
-    policy::Caller,
+    policy::{Caller, client_of},
     proofs::Prover,
     subscriptions::Subscriptions,
     types::{
@@ -41,6 +41,7 @@ impl SinterMethods {
     }
 
     fn send(&self, request: SendTransaction, caller: Option<&Caller>) -> Result<Accepted, RpcFailure> {
+        let client = client_of(caller);
         let visibility = if request.private { Visibility::Private } else { Visibility::Public };
         let spec = self
             .handle
@@ -54,18 +55,17 @@ impl SinterMethods {
                 payload: request.payload,
                 expiry_height: request.expiry_height,
                 visibility,
+                client,
             };
             return Ok(self.pending.submit(&self.handle, sent)?.accepted);
         }
         let expiry_height = request.expiry_height.unwrap_or_else(|| default_expiry(&self.handle));
         let transaction =
             Transaction { kind: request.kind, namespace: request.namespace, expiry_height, payload: request.payload };
-        // Calls that come without an address were made in this process.
-        let address = caller.map_or(std::net::IpAddr::from([127, 0, 0, 1]), |caller| caller.0);
         let transaction_id = self
             .handle
             .mempool
-            .insert(transaction, Source::Client(address), visibility)
+            .insert(transaction, Source::Client(client), visibility)
             .map_err(|refusal| refused(&refusal))?;
         Ok(Accepted { transaction_id, expiry_height })
     }

@@ -19,7 +19,7 @@ use jsonrpsee::{
 };
 use std::{
     future::Future,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -48,6 +48,11 @@ impl Capacity {
 /// Who calls: carried with every request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller(pub IpAddr);
+
+/// The address that a call counts against. Calls that come without one were made in this process.
+pub(super) fn client_of(caller: Option<&Caller>) -> IpAddr {
+    caller.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |caller| caller.0)
+}
 
 /// Puts [`Policy`] before a service.
 #[derive(Clone)]

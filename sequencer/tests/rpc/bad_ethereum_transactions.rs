@@ -21,7 +21,15 @@ fn sign<T: SignableTransaction<Signature> + RlpEcdsaEncodableTx>(transaction: T)
 where
     TxEnvelope: From<alloy::consensus::Signed<T>>,
 {
-    let signature = signer(1).sign_hash_sync(&transaction.signature_hash()).unwrap();
+    sign_by(1, transaction)
+}
+
+/// The transaction, signed by another key.
+pub fn sign_by<T: SignableTransaction<Signature> + RlpEcdsaEncodableTx>(n: u8, transaction: T) -> Vec<u8>
+where
+    TxEnvelope: From<alloy::consensus::Signed<T>>,
+{
+    let signature = signer(n).sign_hash_sync(&transaction.signature_hash()).unwrap();
     TxEnvelope::from(transaction.into_signed(signature)).encoded_2718()
 }
 

@@ -1,8 +1,13 @@
 //! Allowances, capacity, origins: what is too much gets a refusal with a code.
 
-use crate::support::node::{TestNode, http, http_with_head};
+use super::bad_ethereum_transactions::{eip1559, sign_by};
+use crate::support::{
+    chain::Network,
+    node::{TestNode, http, http_with_head},
+};
+use alloy::primitives::Bytes;
 use serde_json::{Value, json};
-use sinter_sequencer::rpc::RpcConfig;
+use sinter_sequencer::{mempool::MempoolConfig, rpc::RpcConfig};
 
 const STATUS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"sinter_status","params":[]}"#;
 
@@ -45,6 +50,36 @@ async fn a_trusted_proxy_names_the_client_and_nobody_else_can() {
     let node = TestNode::with(RpcConfig { trusted_proxies: Vec::new(), ..config }).await;
     assert!(post(&node, "x-forwarded-for: 192.0.2.1\r\n", STATUS).await["result"].is_object());
     assert_eq!(post(&node, "x-forwarded-for: 192.0.2.2\r\n", STATUS).await["error"]["code"], -32050);
+}
+
+#[tokio::test]
+async fn fresh_accounts_do_not_give_one_address_more_room() {
+    let mempool = MempoolConfig { client_transactions_max: 3, ..MempoolConfig::default() };
+    let config = RpcConfig { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..RpcConfig::default() };
+    let node = TestNode::with_mempool(Network::new(), config, mempool).await;
+    let send = async |account: u8, path: &str, client: &str| {
+        let raw = Bytes::from(sign_by(account, eip1559(0)));
+        let (method, params) = match path {
+            "/" => ("sinter_sendTransaction", json!([{ "namespace": 1, "payload": raw }])),
+            _ => ("eth_sendRawTransaction", json!([raw])),
+        };
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let forwarded = format!("x-forwarded-for: {client}\r\n");
+        let (_, answer) = http(node.server.address(), "POST", path, &forwarded, &call).await;
+        serde_json::from_str::<Value>(&answer).unwrap()
+    };
+    for (account, path) in [(1, "/namespaces/1"), (2, "/"), (3, "/namespaces/1/private")] {
+        let sent = send(account, path, "192.0.2.1").await;
+        assert!(sent.get("result").is_some(), "{sent}");
+    }
+    for (account, path) in [(4, "/namespaces/1"), (5, "/"), (6, "/namespaces/1/private")] {
+        let refused = send(account, path, "192.0.2.1").await;
+        assert_eq!(refused["error"]["code"], -32032, "{refused}");
+        let data = json!({ "code": "client-full", "unit": "transactions", "max": 3, "got": 4 });
+        assert_eq!(refused["error"]["data"], data, "{refused}");
+    }
+    let other = send(4, "/namespaces/1", "192.0.2.2").await;
+    assert!(other["result"].is_string(), "{other}");
 }
 
 #[tokio::test]

@@ -45,6 +45,10 @@ impl TestNode {
     }
 
     pub async fn on(network: Network, config: RpcConfig) -> Self {
+        Self::with_mempool(network, config, MempoolConfig::default()).await
+    }
+
+    pub async fn with_mempool(network: Network, config: RpcConfig, mempool: MempoolConfig) -> Self {
         let chain = TestChain::new(network);
         let directory = tempfile::tempdir().unwrap();
         let index = Index::open(&directory.path().join("index"), chain.network.chain.clone()).unwrap();
@@ -59,7 +63,7 @@ impl TestNode {
         let handle = Handle {
             chain: chain.network.chain.clone(),
             index: Arc::new(index),
-            mempool: Mempool::new(chain.network.chain.clone(), MempoolConfig::default()),
+            mempool: Mempool::new(chain.network.chain.clone(), mempool),
             archive: archive.clone(),
             heads: receiver,
             status: Arc::new(Status::new(now_ms(), 60_000)),

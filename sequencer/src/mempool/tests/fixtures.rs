@@ -55,8 +55,14 @@ pub fn transaction(namespace: u64, number: u64, bytes: usize, expiry_height: u64
     }
 }
 
+/// An account that sends from an address of its own.
 pub fn account(number: u8) -> Source {
-    Source::Account(Namespace(1), [number; 20])
+    account_at(number, [198, 51, 100, number])
+}
+
+/// An account that sends from this address.
+pub fn account_at(number: u8, client: [u8; 4]) -> Source {
+    Source::Account { namespace: Namespace(1), account: [number; 20], client: client.into() }
 }
 
 pub fn peer(number: u8) -> Source {

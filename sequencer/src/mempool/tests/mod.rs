@@ -12,7 +12,7 @@ use crate::ordering::seal_bundle;
 use bytes::Bytes;
 use commonware_codec::EncodeSize;
 use commonware_cryptography::{Signer, ed25519};
-use fixtures::{CHAIN_ID, account, chain, namespace, peer, pool, transaction};
+use fixtures::{CHAIN_ID, account, account_at, chain, namespace, peer, pool, transaction};
 use sinter_primitives::{Digest, TransactionKind, chain::Ordering};
 
 fn insert(pool: &Mempool, transaction: Transaction) -> Result<TransactionId, Refusal> {
@@ -158,6 +158,33 @@ fn one_sender_is_bounded() {
     insert(&pool, transaction(1, 3, 50, 10)).unwrap();
     let large = pool.insert(transaction(1, 5, 990, 10), account(2), Visibility::Public).unwrap_err();
     assert!(matches!(large, Refusal::SenderFull { unit: Unit::Bytes, max: 1000, .. }), "{large}");
+    pool.assert_consistent();
+}
+
+#[test]
+fn one_address_is_bounded_whatever_accounts_it_makes() {
+    let config = MempoolConfig { client_transactions_max: 20, client_bytes_max: 2_000, ..MempoolConfig::default() };
+    let pool = Mempool::for_file(&chain(&[1], 4, Parameters::default()), &config);
+    let send = |number: u8, bytes, client| {
+        pool.insert(transaction(1, number.into(), bytes, 10), account_at(number, client), Visibility::Public)
+    };
+    let first = send(0, 50, [192, 0, 2, 1]).unwrap();
+    for number in 1..20 {
+        send(number, 50, [192, 0, 2, 1]).unwrap();
+    }
+    let full = send(20, 50, [192, 0, 2, 1]).unwrap_err();
+    assert_eq!(full, Refusal::ClientFull { unit: Unit::Transactions, max: 20, got: 21 });
+    assert!(full.is_temporary() && !full.is_fault());
+    assert_eq!(full.code(), "client-full");
+    // What it sends without an account counts with the rest; other addresses have their own bound.
+    let client = Source::Client([192, 0, 2, 1].into());
+    assert_eq!(pool.insert(transaction(1, 21, 50, 10), client, Visibility::Public), Err(full));
+    send(22, 50, [192, 0, 2, 2]).unwrap();
+    let large = send(23, 1_950, [192, 0, 2, 2]).unwrap_err();
+    assert!(matches!(large, Refusal::ClientFull { unit: Unit::Bytes, max: 2_000, .. }), "{large}");
+    // Room comes back with every transaction that is ordered.
+    pool.finalized(1, &[first]);
+    send(20, 50, [192, 0, 2, 1]).unwrap();
     pool.assert_consistent();
 }
 

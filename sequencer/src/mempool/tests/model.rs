@@ -42,6 +42,13 @@ fn bytes_of(transaction: &Transaction) -> usize {
     1 + 8 + transaction.payload.encode_size() // kind, expiry height, length and payload
 }
 
+fn client_of(source: Source) -> Option<std::net::IpAddr> {
+    match source {
+        Source::Account { client, .. } | Source::Client(client) => Some(client),
+        Source::Peer(_) => None,
+    }
+}
+
 #[derive(Default)]
 struct Model {
     held: Vec<Held>,
@@ -80,13 +87,17 @@ impl Model {
         let of_source = self.size(|held| held.source == source);
         let in_namespace =
             self.size(|held| held.source == source && held.transaction.namespace == transaction.namespace);
+        let of_client = self.size(|held| client_of(held.source).is_some_and(|of| client_of(source) == Some(of)));
         let sender_full = match source {
-            Source::Account(..) => over(of_source, (6, 1_200)),
-            Source::Client(_) => over(of_source, (8, 1_500)),
+            Source::Account { .. } => over(of_source, (6, 1_200)),
+            Source::Client(_) => false,
             Source::Peer(_) => over(of_source, (9, 1_500)) || over(in_namespace, (4, 750)),
         };
         if sender_full {
             return Some("sender-full");
+        }
+        if client_of(source).is_some() && over(of_client, (8, 1_500)) {
+            return Some("client-full");
         }
         let namespace = self.size(|held| held.transaction.namespace == transaction.namespace);
         if over(namespace, (16, 3_000)) {
@@ -174,7 +185,8 @@ enum Step {
 
 fn sources() -> impl Strategy<Value = Source> {
     prop_oneof![
-        (0u8..2).prop_map(|number| Source::Account(Namespace(1), [number; 20])),
+        // Two accounts behind each of two addresses, which send without an account as well.
+        (0u8..4).prop_map(|number| account_at(number, [192, 0, 2, number % 2])),
         (0u8..2).prop_map(|number| Source::Client(std::net::IpAddr::from([192, 0, 2, number]))),
         (0u8..3).prop_map(peer),
     ]

@@ -38,6 +38,7 @@ pub(super) use upstream::Upstream;
 
 use super::{
     error::{self, RpcFailure, method_not_available},
+    policy::{Caller, client_of},
     proofs::{Inconsistent, Prover},
     types::BlockId,
 };
@@ -52,6 +53,7 @@ use alloy::{
     rpc::types::Transaction as TransactionView,
 };
 use jsonrpsee::{
+    Extensions,
     core::{JsonRawValue, async_trait},
     proc_macros::rpc,
     types::ErrorObjectOwned,
@@ -94,7 +96,7 @@ pub(super) trait EthereumApi {
     fn block_number(&self) -> Result<U64, ErrorObjectOwned>;
 
     /// Hands in a signed transaction; gives its hash.
-    #[method(name = "eth_sendRawTransaction")]
+    #[method(name = "eth_sendRawTransaction", with_extensions)]
     async fn send_raw_transaction(&self, transaction: Bytes) -> Result<B256, ErrorObjectOwned>;
 
     /// A transaction that is pending here or final.
@@ -185,13 +187,18 @@ impl EthereumApiServer for Face {
         Ok(U64::from(self.handle.index.tip().header.height))
     }
 
-    async fn send_raw_transaction(&self, transaction: Bytes) -> Result<B256, ErrorObjectOwned> {
+    async fn send_raw_transaction(
+        &self,
+        extensions: &Extensions,
+        transaction: Bytes,
+    ) -> Result<B256, ErrorObjectOwned> {
         let submission = Submission {
             namespace: self.namespace,
             chain_id: self.chain_id,
             payload: transaction.0,
             expiry_height: None,
             visibility: self.visibility,
+            client: client_of(extensions.get::<Caller>()),
         };
         Ok(self.pending.submit(&self.handle, submission)?.hash)
     }

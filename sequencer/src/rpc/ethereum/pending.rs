@@ -17,6 +17,7 @@ use bytes::Bytes;
 use sinter_primitives::{Namespace, Transaction, TransactionId, TransactionKind};
 use std::{
     collections::{HashMap, VecDeque},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -46,6 +47,8 @@ pub struct Submission {
     pub payload: Bytes,
     pub expiry_height: Option<u64>,
     pub visibility: Visibility,
+    /// Who hands it in.
+    pub client: IpAddr,
 }
 
 /// What became of it.
@@ -57,7 +60,7 @@ pub struct Submitted {
 impl Pending {
     /// Checks a transaction and hands it to the mempool.
     pub fn submit(&self, handle: &Handle, submission: Submission) -> Result<Submitted, RpcFailure> {
-        let Submission { namespace, chain_id, payload, expiry_height, visibility } = submission;
+        let Submission { namespace, chain_id, payload, expiry_height, visibility, client } = submission;
         let payload_bytes_max = handle.chain.file.parameters.payload_bytes_max;
         if payload.len() > payload_bytes_max {
             // Before the work of decoding it.
@@ -80,7 +83,7 @@ impl Pending {
         if let Some(id) = state.ids.get(&key).copied().filter(|id| handle.mempool.stage(id).is_some()) {
             return Err(refused(&Refusal::AlreadyPending { id }).into());
         }
-        let source = Source::Account(namespace, sender.into_array());
+        let source = Source::Account { namespace, account: sender.into_array(), client };
         let id = handle.mempool.insert(transaction, source, visibility).map_err(|refusal| refused(&refusal))?;
         state.remember(key, id, |id| handle.mempool.stage(id).is_some());
         Ok(Submitted { accepted: Accepted { transaction_id: id, expiry_height }, hash })
