@@ -47,7 +47,7 @@ pub use state::{Stage, Visibility};
 use crate::ordering::{LaneContext, OrderingRule, Rule, rule};
 use serde::{Deserialize, Serialize};
 use sinter_primitives::{
-    Body, Chain, Namespace, Parameters, Transaction, TransactionId,
+    Body, Chain, Namespace, Parameters, Transaction, TransactionId, TransactionKind,
     body::Lane,
     chain::{ChainFile, NamespaceSpec},
 };
@@ -194,7 +194,8 @@ impl Mempool {
         outcomes
     }
 
-    /// What needs no lock: the checks that depend on the chain file alone, and the id's hash.
+    /// What needs no lock: the checks that depend on the chain file alone, and the id's hash. Where they
+    /// cost a signature, a look at the state comes first: who sends a bundle again gets no second check.
     fn admit(&self, transaction: Transaction) -> Result<Newcomer, Refusal> {
         let namespace = transaction.namespace;
         let lane = self
@@ -209,10 +210,14 @@ impl Mempool {
         if got > max {
             return Err(Refusal::PayloadTooLarge { max, got });
         }
+        let id = transaction.id(self.shared.chain_id);
+        if transaction.kind == TransactionKind::Express {
+            self.state().check_new(&id, transaction.expiry_height)?;
+        }
         let admission = self.shared.rules[lane]
             .admit(&transaction, self.shared.chain_id)
             .map_err(|reason| Refusal::OrderingRule { namespace, reason })?;
-        Ok(Newcomer { id: transaction.id(self.shared.chain_id), transaction, lane, admission })
+        Ok(Newcomer { id, transaction, lane, admission })
     }
 
     fn insert_admitted(

@@ -164,12 +164,7 @@ impl State {
     /// Takes in `newcomer`, or says why not. Returns its place in the order of arrival.
     pub fn insert(&mut self, newcomer: Newcomer, source: Source, visibility: Visibility) -> Result<u64, Refusal> {
         let Newcomer { id, transaction, lane: lane_index, admission } = newcomer;
-        if self.index.contains_key(&id) {
-            return Err(Refusal::AlreadyPending { id });
-        }
-        if self.window.contains(&id) {
-            return Err(Refusal::AlreadyOrdered { id });
-        }
+        self.check_new(&id, transaction.expiry_height)?;
         let last_height = self.last_height(&transaction, admission, source)?;
         let lane = &self.lanes[lane_index];
         let namespace = lane.namespace;
@@ -212,13 +207,23 @@ impl State {
         Ok(sequence)
     }
 
-    /// The last height at which a newcomer may be ordered, where there is one left.
+    /// Whether nothing with this id is or was here, and it has not expired: what a look can tell, before
+    /// anything that costs more is checked.
+    pub fn check_new(&self, id: &TransactionId, expiry: u64) -> Result<(), Refusal> {
+        if self.index.contains_key(id) {
+            return Err(Refusal::AlreadyPending { id: *id });
+        }
+        if self.window.contains(id) {
+            return Err(Refusal::AlreadyOrdered { id: *id });
+        }
+        let height = self.window.tip() + 1;
+        if expiry < height { Err(Refusal::Expired { height, expiry }) } else { Ok(()) }
+    }
+
+    /// The last height at which a newcomer that has not expired may be ordered, where there is one left.
     fn last_height(&self, transaction: &Transaction, admission: Admission, source: Source) -> Result<u64, Refusal> {
         let next = self.window.tip() + 1;
         let expiry = transaction.expiry_height;
-        if expiry < next {
-            return Err(Refusal::Expired { height: next, expiry });
-        }
         let lead = if source.is_local() { 0 } else { PEER_LEAD_BLOCKS_MAX };
         let max = next + self.parameters.expiry_blocks - 1 + lead;
         if expiry > max {

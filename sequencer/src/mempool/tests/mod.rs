@@ -13,7 +13,7 @@ use bytes::Bytes;
 use commonware_codec::EncodeSize;
 use commonware_cryptography::{Signer, ed25519};
 use fixtures::{CHAIN_ID, account, account_at, chain, namespace, peer, pool, transaction};
-use sinter_primitives::{Digest, TransactionKind, chain::Ordering};
+use sinter_primitives::{Digest, chain::Ordering};
 
 fn insert(pool: &Mempool, transaction: Transaction) -> Result<TransactionId, Refusal> {
     pool.insert(transaction, account(1), Visibility::Public)
@@ -259,6 +259,27 @@ fn a_bundle_opens_the_lane_of_its_height_only() {
     assert_eq!(pool.stage(&bundle_id), None, "no block can hold it any more");
     let late = insert(&pool, bundle(&key, 3, b"late")).unwrap_err();
     assert_eq!(late, Refusal::Expired { height: 4, expiry: 3 });
+    pool.assert_consistent();
+}
+
+#[test]
+fn a_bundle_that_is_sent_again_costs_no_signature_check() {
+    let (key, pool) = auction();
+    let good = bundle(&key, 3, b"bundle");
+    let id = insert(&pool, good.clone()).unwrap();
+    assert_eq!(insert(&pool, good.clone()), Err(Refusal::AlreadyPending { id }));
+    // A stranger's signature shows what is looked at first: it would be refused if it were checked.
+    let forged = bundle(&ed25519::PrivateKey::from_seed(2), 3, b"forged");
+    assert_eq!(insert(&pool, forged.clone()).unwrap_err().code(), "ordering-rule");
+    let forged_id = forged.id(CHAIN_ID);
+    pool.finalized(1, &[forged_id, id]);
+    assert_eq!(insert(&pool, forged.clone()), Err(Refusal::AlreadyOrdered { id: forged_id }));
+    assert_eq!(insert(&pool, good), Err(Refusal::AlreadyOrdered { id }));
+    let window = Parameters::default().expiry_blocks;
+    for height in 2..window + 3 {
+        pool.finalized(height, &[]);
+    }
+    assert_eq!(insert(&pool, forged), Err(Refusal::Expired { height: window + 3, expiry: 3 }));
     pool.assert_consistent();
 }
 
