@@ -294,10 +294,18 @@ impl Mempool {
         self.state().entry(id).map(|entry| entry.stage)
     }
 
-    /// A transaction that is not final.
+    /// A transaction that is not final, whoever may see it.
     #[must_use]
     pub fn get(&self, id: &TransactionId) -> Option<Transaction> {
         self.state().entry(id).map(|entry| entry.transaction.clone())
+    }
+
+    /// A transaction that is not final and that everybody may see.
+    #[must_use]
+    pub fn get_public(&self, id: &TransactionId) -> Option<Transaction> {
+        let state = self.state();
+        let entry = state.entry(id).filter(|entry| entry.visibility == Visibility::Public)?;
+        Some(entry.transaction.clone())
     }
 
     /// What the pool holds.

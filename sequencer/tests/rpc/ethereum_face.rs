@@ -105,6 +105,27 @@ async fn the_private_path_is_for_leaders_only() {
 }
 
 #[tokio::test]
+async fn a_private_transaction_is_not_shown_before_it_is_final() {
+    let mut node = TestNode::start().await;
+    let [hidden, shown, ..] = one_of_each(0).map(Bytes::from);
+    let private = "/namespaces/1/private";
+    assert!(node.post(private, "eth_sendRawTransaction", json!([hidden])).await["result"].is_string());
+    assert!(node.post(FACE, "eth_sendRawTransaction", json!([shown])).await["result"].is_string());
+    let outgoing = node.taken_in(0);
+    assert_eq!(outgoing.transaction.payload, hidden.0);
+    node.handle.mempool.notarized(1, &[outgoing.transaction.id(CHAIN_ID)]);
+    for path in [FACE, private] {
+        let answer = node.post(path, "eth_getTransactionByHash", json!([keccak256(&hidden)])).await;
+        assert_eq!(answer.get("result"), Some(&Value::Null), "{path}: {answer}");
+        let answer = node.post(path, "eth_getTransactionByHash", json!([keccak256(&shown)])).await;
+        assert!(answer["result"].is_object(), "{path}: {answer}");
+    }
+    node.finalize(vec![outgoing.transaction], true);
+    let answer = node.post(FACE, "eth_getTransactionByHash", json!([keccak256(&hidden)])).await;
+    assert_eq!(answer["result"]["blockNumber"], "0x1", "{answer}");
+}
+
+#[tokio::test]
 async fn what_is_not_served_says_what_to_configure() {
     let node = TestNode::start().await;
     for method in ["eth_getTransactionCount", "eth_call", "eth_getBalance", "debug_traceBlock", "sinter_status"] {

@@ -11,7 +11,7 @@
 //! | `eth_chainId`, `net_version` | the namespace's EIP-155 chain id |
 //! | `eth_blockNumber` | the height of the last final block |
 //! | `eth_sendRawTransaction` | the transaction's hash; types 0 (with EIP-155), 1, 2 and 4: [`TransactionError`] |
-//! | `eth_getTransactionByHash` | the transaction, once it is here; its block, once that is final |
+//! | `eth_getTransactionByHash` | the transaction, once it is here, and if private, once it is final; its block, once that is final |
 //! | `eth_getTransactionReceipt` | the inclusion, once final: below |
 //! | `web3_clientVersion` | this node |
 //!
@@ -144,14 +144,15 @@ impl Face {
         }
     }
 
-    /// The transaction with this hash, decoded, and where it is final.
+    /// The transaction with this hash, decoded, and where it is final. A private one is not shown before:
+    /// whoever asks by hash may have seen no more than the hash.
     async fn find(&self, hash: B256) -> Result<Option<Found>, RpcFailure> {
         let location = self.handle.index.snapshot()?.locate_ethereum(self.namespace, hash.0)?;
         if let Some(location) = location {
             return self.find_final(location).await;
         }
         let id = self.pending.id(self.namespace, hash);
-        let Some(transaction) = id.and_then(|id| self.handle.mempool.get(&id)) else { return Ok(None) };
+        let Some(transaction) = id.and_then(|id| self.handle.mempool.get_public(&id)) else { return Ok(None) };
         Ok(decode(&transaction).map(|transaction| Found { transaction, place: None }))
     }
 
