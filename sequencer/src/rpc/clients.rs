@@ -14,6 +14,9 @@ use std::{
 
 /// Bytes of a request or a response that cost a token.
 pub(super) const BYTES_PER_TOKEN: usize = 4096;
+/// Least time between two looks through a full table for clients that can be forgotten: a look visits
+/// every client, and a flood of newcomers must not have one each.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whose allowance it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +33,13 @@ struct Entry {
     connections: usize,
 }
 
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<Key, Entry>,
+    /// When it was last searched for clients that can be forgotten.
+    swept: Option<Instant>,
+}
+
 /// The table. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Clients {
@@ -43,7 +53,7 @@ struct Shared {
     clients_max: usize,
     connections_max: usize,
     unlimited: Vec<IpAddr>,
-    entries: Mutex<HashMap<Key, Entry>>,
+    table: Mutex<Table>,
 }
 
 /// A client's connection; dropping it gives its place back.
@@ -62,7 +72,7 @@ impl Clients {
             clients_max: config.clients_max,
             connections_max: config.connections_per_client_max,
             unlimited: config.unlimited.clone(),
-            entries: Mutex::default(),
+            table: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -73,13 +83,13 @@ impl Clients {
         if shared.is_unlimited(address) {
             return Some(ConnectionSlot { shared, key: None });
         }
-        let mut entries = shared.entries();
-        let (key, entry) = shared.entry(&mut entries, address, Instant::now());
+        let mut table = shared.table();
+        let (key, entry) = shared.entry(&mut table, address, Instant::now());
         if entry.connections >= shared.connections_max {
             return None;
         }
         entry.connections += 1;
-        drop(entries);
+        drop(table);
         Some(ConnectionSlot { shared, key: Some(key) })
     }
 
@@ -95,8 +105,8 @@ impl Clients {
         if self.shared.is_unlimited(address) {
             return Ok(());
         }
-        let mut entries = self.shared.entries();
-        let (_, entry) = self.shared.entry(&mut entries, address, now);
+        let mut table = self.shared.table();
+        let (_, entry) = self.shared.entry(&mut table, address, now);
         // A call that costs more than anybody can save up costs all that can be saved.
         let tokens = f64::from(tokens).min(self.shared.tokens_max);
         if entry.tokens < tokens {
@@ -111,8 +121,8 @@ impl Clients {
         if bytes < BYTES_PER_TOKEN || self.shared.is_unlimited(address) {
             return;
         }
-        let mut entries = self.shared.entries();
-        let (_, entry) = self.shared.entry(&mut entries, address, Instant::now());
+        let mut table = self.shared.table();
+        let (_, entry) = self.shared.entry(&mut table, address, Instant::now());
         entry.tokens -= (bytes / BYTES_PER_TOKEN) as f64;
     }
 }
@@ -120,7 +130,7 @@ impl Clients {
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let Some(key) = self.key else { return };
-        if let Some(entry) = self.shared.entries().get_mut(&key) {
+        if let Some(entry) = self.shared.table().entries.get_mut(&key) {
             entry.connections = entry.connections.saturating_sub(1);
         }
     }
@@ -128,8 +138,8 @@ impl Drop for ConnectionSlot {
 
 impl Shared {
     /// No holder of the lock panics half-way through a change.
-    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_unlimited(&self, address: IpAddr) -> bool {
@@ -137,14 +147,18 @@ impl Shared {
     }
 
     /// The client's entry, refilled to `now`; the one of all others when the table is full of clients
-    /// that are connected or have spent something lately.
-    fn entry<'e>(&self, entries: &'e mut HashMap<Key, Entry>, address: IpAddr, now: Instant) -> (Key, &'e mut Entry) {
+    /// that are connected or have spent something lately, as far as the last sweep could tell.
+    fn entry<'e>(&self, table: &'e mut Table, address: IpAddr, now: Instant) -> (Key, &'e mut Entry) {
+        let Table { entries, swept } = table;
         let mut key = Key::Client(client(address));
         if entries.len() >= self.clients_max && !entries.contains_key(&key) {
-            entries.retain(|_, entry| {
-                self.refill(entry, now);
-                entry.connections > 0 || entry.tokens < self.tokens_max
-            });
+            if swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL) {
+                *swept = Some(now);
+                entries.retain(|_, entry| {
+                    self.refill(entry, now);
+                    entry.connections > 0 || entry.tokens < self.tokens_max
+                });
+            }
             if entries.len() >= self.clients_max {
                 key = Key::Others;
             }
@@ -252,9 +266,27 @@ mod tests {
         // Full: newcomers share one allowance.
         clients.spend_at(address(10), 20, now).unwrap();
         assert!(clients.spend_at(address(11), 1, now).is_err());
-        assert_eq!(clients.shared.entries().len(), 4);
+        assert_eq!(clients.shared.table().entries.len(), 4);
         // Who has nothing outstanding is forgotten, and there is room again.
         clients.spend_at(address(12), 1, now + Duration::from_secs(10)).unwrap();
-        assert_eq!(clients.shared.entries().len(), 1);
+        assert_eq!(clients.shared.table().entries.len(), 1);
+    }
+
+    #[test]
+    fn a_full_table_is_searched_once_a_second() {
+        let clients = clients(3);
+        let (now, ms) = (Instant::now(), Duration::from_millis);
+        for last in 0..3 {
+            clients.spend_at(address(last), 1, now).unwrap();
+        }
+        // The first newcomer makes it look, in vain. All have their token back soon, and still the next
+        // newcomers share one allowance, until a second has passed.
+        clients.spend_at(address(10), 1, now).unwrap();
+        for (last, after) in [(11, ms(500)), (12, ms(999))] {
+            clients.spend_at(address(last), 1, now + after).unwrap();
+            assert_eq!(clients.shared.table().entries.len(), 4, "after {after:?}");
+        }
+        clients.spend_at(address(13), 1, now + SWEEP_INTERVAL).unwrap();
+        assert_eq!(clients.shared.table().entries.len(), 2, "the newcomer, and the allowance that others share");
     }
 }
