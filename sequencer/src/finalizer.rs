@@ -20,7 +20,7 @@ use crate::{
 };
 use commonware_actor::Feedback;
 use commonware_consensus::{Reporter, marshal::Update, types::Height};
-use commonware_cryptography::Digested;
+use commonware_cryptography::{Digested, Digestible};
 use commonware_runtime::{Clock, Handle, Spawner};
 use commonware_utils::{Acknowledgement, acknowledgement::Exact};
 use sinter_primitives::Chain;
@@ -217,7 +217,7 @@ fn index_blocks<'a>(
         if height != tip.header.height + 1 {
             return Err(FinalizerError::Gap { tip: tip.header.height, got: height });
         }
-        tip = state_after(parts, &tip, block)?;
+        tip = state_after(&parts.chain, &parts.ledgers, &tip, block)?;
         new.push((block, tip.clone()));
     }
     let finalized: Vec<_> = new
@@ -230,15 +230,26 @@ fn index_blocks<'a>(
     Ok(new)
 }
 
-fn state_after(parts: &Parts, parent: &State, block: &Digested<SequencedBlock>) -> Result<State, FinalizerError> {
-    use commonware_cryptography::Digestible;
-    if let Some(state) = parts.ledgers.get(&block.digest()) {
+/// The state after a final block, which must be a child of `parent`: a state that the tree knows, and roots
+/// that happen to agree, say nothing about what the block stands on.
+fn state_after(
+    chain: &Chain,
+    ledgers: &Ledgers,
+    parent: &State,
+    block: &Digested<SequencedBlock>,
+) -> Result<State, FinalizerError> {
+    let header = &block.inner().header;
+    let invalid = |source| FinalizerError::Invalid { height: header.height, source };
+    if header.parent != parent.digest {
+        let field = "parent";
+        return Err(invalid(InvalidBlock::Digest { field, expected: parent.digest, got: header.parent }));
+    }
+    if let Some(state) = ledgers.get(&block.digest()) {
         return Ok(state);
     }
     // This node did not vote on it: it was away, or the block took another way around.
-    let ids = validity::ids(&parts.chain, &block.inner().body);
-    validity::follow(parent, block.inner(), ids)
-        .map_err(|source| FinalizerError::Invalid { height: block.inner().header.height, source })
+    let ids = validity::ids(chain, &block.inner().body);
+    validity::follow(parent, block.inner(), ids).map_err(invalid)
 }
 
 fn prune(parts: &Parts, tip: u64) -> Result<(), FinalizerError> {
@@ -249,4 +260,59 @@ fn prune(parts: &Parts, tip: u64) -> Result<(), FinalizerError> {
         info!(earliest, "pruned");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use sinter_primitives::{Block, Body, Digest, Header, Ledger, NamespaceTable, testkit::Network};
+
+    /// An empty child of `parent`, as if it stood on `on`.
+    fn child(parent: &State, view: u64, on: Digest) -> Digested<SequencedBlock> {
+        let header = Header {
+            height: parent.header.height + 1,
+            view,
+            timestamp_ms: parent.header.timestamp_ms + 1,
+            parent: on,
+            body_root: Body::default().root(),
+            namespaces_root: NamespaceTable::default().root(),
+            ledger_root: parent.ledger.root(),
+            ..parent.header
+        };
+        let block = SequencedBlock::new(Block { header, body: Body::default() });
+        let digest = block.digest();
+        Digested::precomputed(block, digest)
+    }
+
+    #[test]
+    fn a_final_block_on_another_parent_is_refused() {
+        let chain = Network::new(1).chain;
+        let header = chain.genesis();
+        let genesis = State {
+            header,
+            digest: header.digest(),
+            table: Arc::default(),
+            ledger: Arc::new(Ledger::genesis(&chain)),
+            ids: Arc::new([]),
+        };
+        let ledgers = Ledgers::new(8, genesis.clone(), Vec::new());
+        let sound = child(&genesis, 1, genesis.digest);
+        assert_eq!(state_after(&chain, &ledgers, &genesis, &sound).unwrap().digest, sound.digest());
+
+        // Its roots are right, and so it would pass unseen; the same once the tree knows it.
+        let elsewhere = Digest([7; 32]);
+        let stray = child(&genesis, 1, elsewhere);
+        for known in [false, true] {
+            if known {
+                let state = validity::follow(&genesis, stray.inner(), Vec::new()).unwrap();
+                ledgers.insert(state);
+                assert!(ledgers.get(&stray.digest()).is_some());
+            }
+            let error = state_after(&chain, &ledgers, &genesis, &stray).unwrap_err();
+            let FinalizerError::Invalid { height: 1, source } = error else { panic!("{error}") };
+            let (expected, got) = (genesis.digest, elsewhere);
+            assert_eq!(source, InvalidBlock::Digest { field: "parent", expected, got });
+        }
+    }
 }
