@@ -62,7 +62,7 @@ use commonware_utils::{
     ordered::{Quorum as _, Set},
 };
 use rand_core::CryptoRng;
-use sinter_primitives::{Block, Body, Chain, Digest, NamespaceTable, Parameters};
+use sinter_primitives::{Block, Body, Chain, Digest, NamespaceTable, Parameters, Transaction};
 use std::{
     num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize},
     sync::Arc,
@@ -84,8 +84,13 @@ const MAILBOX_MESSAGES: NonZeroUsize = NZUsize!(256);
 const PENDING_BLOCKS_MAX: NonZeroUsize = NZUsize!(16);
 /// Missing blocks that are asked for at once: each answer may be a whole block.
 const REPAIR_BLOCKS_MAX: NonZeroUsize = NZUsize!(16);
-/// Blocks kept per peer before consensus asks for them: an early relay, a block, and a re-send or two.
-const BROADCAST_BLOCKS_PER_PEER: usize = 6;
+/// Memory for blocks that peers sent before consensus asked for them, over all peers.
+const BROADCAST_BYTES_MAX: usize = 256 << 20;
+/// Blocks kept per peer at most: an early relay, a block, and a re-send or two. More are never of use.
+const BROADCAST_BLOCKS_PER_PEER_MAX: usize = 6;
+/// Blocks kept per peer at least, whatever they take: the one that is voted on, and the next, which a leader
+/// sends before the former is certified.
+const BROADCAST_BLOCKS_PER_PEER_MIN: usize = 2;
 /// Views behind the last finalized one for which votes are tracked as evidence, and blocks kept for peers.
 const RETAINED_VIEWS: ViewDelta = ViewDelta::new(128);
 /// Views that a stable leader runs ahead of certification.
@@ -278,7 +283,7 @@ where
         buffered::Config {
             public_key: node_key.clone(),
             mailbox_size: MAILBOX_MESSAGES,
-            deque_size: BROADCAST_BLOCKS_PER_PEER,
+            deque_size: broadcast_blocks_per_peer(&parameters, chain.committee.seats().len()),
             priority: false,
             codec_config: parameters.body_bounds(),
             peer_provider: network.peers.clone(),
@@ -465,6 +470,19 @@ fn indexed_tip(index: &Index) -> Result<State, EngineError> {
     })
 }
 
+/// Most bytes that a decoded block takes: its encoding, which payloads are slices of, and what describes each
+/// transaction.
+const fn block_memory_max(parameters: &Parameters) -> usize {
+    parameters.block_bytes_max + parameters.block_transactions_max * size_of::<Transaction>()
+}
+
+/// Blocks kept for each of `seats` peers so that all of them stay within [`BROADCAST_BYTES_MAX`], where two a
+/// peer do.
+fn broadcast_blocks_per_peer(parameters: &Parameters, seats: usize) -> usize {
+    let affordable = BROADCAST_BYTES_MAX / block_memory_max(parameters).saturating_mul(seats.max(1));
+    affordable.clamp(BROADCAST_BLOCKS_PER_PEER_MIN, BROADCAST_BLOCKS_PER_PEER_MAX)
+}
+
 fn elector(parameters: &Parameters) -> RoundRobin {
     let views = u32::try_from(parameters.leader_term_views).unwrap_or(u32::MAX);
     match NonZeroU32::new(views) {
@@ -504,4 +522,35 @@ fn skip_policy(parameters: &Parameters) -> SkipPolicy {
 fn fetch_timeout(parameters: &Parameters) -> NonZeroDuration {
     // Long enough for a whole block from one peer, short enough to try others within a view's timeouts.
     NonZeroDuration::new_panic(Duration::from_millis(parameters.leader_timeout_ms.max(500)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sinter_primitives::chain::SEATS_MAX;
+
+    #[test]
+    fn blocks_that_nobody_asked_for_are_bounded_by_bytes() {
+        let with = |block_bytes_max, block_transactions_max| Parameters {
+            block_bytes_max,
+            block_transactions_max,
+            ..Parameters::default()
+        };
+        // A small network of the default size keeps as many as are of use.
+        assert_eq!(broadcast_blocks_per_peer(&Parameters::default(), 4), BROADCAST_BLOCKS_PER_PEER_MAX);
+        // Larger blocks, more of them, or more transactions in them: fewer, and never more than the budget.
+        for (bytes, transactions) in [(1 << 10, 1), (1 << 20, 1 << 14), (5 << 20, 1 << 14), (16 << 20, 1 << 20)] {
+            let parameters = with(bytes, transactions);
+            for seats in [1, 4, 10, 64, SEATS_MAX] {
+                let kept = broadcast_blocks_per_peer(&parameters, seats);
+                let memory = kept * seats * block_memory_max(&parameters);
+                let floor = kept == BROADCAST_BLOCKS_PER_PEER_MIN;
+                assert!(floor || memory <= BROADCAST_BYTES_MAX, "{seats} seats, {bytes} bytes: {memory}");
+                assert!((BROADCAST_BLOCKS_PER_PEER_MIN..=BROADCAST_BLOCKS_PER_PEER_MAX).contains(&kept));
+            }
+        }
+        assert_eq!(broadcast_blocks_per_peer(&with(16 << 20, 1 << 14), 4), 3);
+        assert_eq!(broadcast_blocks_per_peer(&with(5 << 20, 1 << 14), SEATS_MAX), BROADCAST_BLOCKS_PER_PEER_MIN);
+        assert_eq!(broadcast_blocks_per_peer(&with(16 << 20, 1 << 20), SEATS_MAX), BROADCAST_BLOCKS_PER_PEER_MIN);
+    }
 }
