@@ -8,7 +8,7 @@ use crate::{
     block::SequencedBlock,
     clock::unix_ms,
     consensus::{Context, Scheme},
-    ledgers::{AHEAD_MAX, Gap, Ledgers, Lineage, State},
+    ledgers::{AHEAD_MAX, Gap, Ledgers, Lineage, NotKept, State},
     mempool::Mempool,
     telemetry::{self, timed},
     validity::{self, InvalidBlock, Slot},
@@ -106,7 +106,14 @@ impl<T: Strategy> Sequencer<T> {
         };
         for block in missing.into_iter().rev() {
             state = self.follow(state, block).await?;
-            self.ledgers.insert(state.clone());
+            match self.ledgers.insert(state.clone()) {
+                // The tip may have passed the block meanwhile: the next round starts from there.
+                Ok(()) | Err(NotKept::Height { .. }) => {}
+                Err(full @ NotKept::Full { .. }) => {
+                    debug!(%full, "ancestors are not kept: the block waits for the tip");
+                    return None;
+                }
+            }
         }
         Some(())
     }
@@ -123,6 +130,13 @@ impl<T: Strategy> Sequencer<T> {
         });
         // The committee certified it: if it is wrong, more than a third of the committee is, or this node is.
         job.await.inspect_err(|error| error!(%error, "certified ancestor does not follow from its parent")).ok()
+    }
+
+    /// Keeps a state for the blocks that will stand on it; where there is no room, they compute it again.
+    fn keep(&self, state: State) {
+        if let Err(refused) = self.ledgers.insert(state) {
+            debug!(%refused, "state is not kept");
+        }
     }
 
     /// Waits for something to order, at most until this node should propose an empty block.
@@ -169,7 +183,7 @@ impl<T: Strategy> Sequencer<T> {
         match job.await {
             Ok((state, block)) => {
                 let digest = state.digest;
-                self.ledgers.insert(state);
+                self.keep(state);
                 Some(Digested::precomputed(block, digest))
             }
             Err(error) => {
@@ -198,7 +212,7 @@ impl<T: Strategy> Sequencer<T> {
         });
         match job.await {
             Ok(state) => {
-                self.ledgers.insert(state);
+                self.keep(state);
                 self.wait_for_clock(runtime, block.inner().header.timestamp_ms).await;
                 true
             }

@@ -306,7 +306,7 @@ mod tests {
         for known in [false, true] {
             if known {
                 let state = validity::follow(&genesis, stray.inner(), Vec::new()).unwrap();
-                ledgers.insert(state);
+                ledgers.insert(state).unwrap();
                 assert!(ledgers.get(&stray.digest()).is_some());
             }
             let error = state_after(&chain, &ledgers, &genesis, &stray).unwrap_err();

@@ -11,7 +11,7 @@
 //! forget anything above the tip and it starts empty after a restart.
 
 use commonware_utils::sync::Mutex;
-use sinter_primitives::{Digest, Header, Ledger, NamespaceTable, TransactionId};
+use sinter_primitives::{Digest, Header, Ledger, Namespace, NamespaceTable, TransactionId, ledger::LedgerEntry};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -22,6 +22,10 @@ use tokio::sync::watch;
 pub const AHEAD_MAX: u64 = 256;
 /// Most states kept. Heights alone do not bound them: every failed view may leave one at the same height.
 const STATES_MAX: usize = 1024;
+/// Most memory for the states above the tip, as [`State::memory`] estimates it: a thousand full blocks of the
+/// default parameters, some 170 with 2^16 transactions for 4,096 namespaces, and still 16 of the longest that a
+/// chain file admits. Only as many blocks in a row that are notarized and not final would make a node wait.
+pub const STATES_BYTES_MAX: usize = 512 << 20;
 
 /// What the chain is after one block.
 #[derive(Clone, Debug)]
@@ -36,6 +40,43 @@ pub struct State {
     pub ledger: Arc<Ledger>,
     /// What it orders, in order.
     pub ids: Arc<[TransactionId]>,
+}
+
+impl State {
+    /// Bytes that the state takes, about: itself, an id for each transaction, a leaf for each namespace that the
+    /// block orders for, and an entry for each open namespace (twice: a tree's nodes are half full at worst).
+    /// What it shares with other states is counted for each.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        size_of::<Self>()
+            + size_of_val::<[TransactionId]>(&self.ids)
+            + size_of_val(self.table.leaves())
+            + 2 * self.ledger.namespaces().size_hint().0 * size_of::<(Namespace, LedgerEntry)>()
+    }
+}
+
+/// Why the tree did not take a state. Nothing is lost by it but the work of computing the state again: the block
+/// waits until the tip is nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotKept {
+    /// The block is at or below the tip, or too far above it.
+    #[error("state at height {height}: expected a height from {min} to {max}")]
+    Height {
+        /// The block's height.
+        height: u64,
+        /// The height above the tip.
+        min: u64,
+        /// The highest that is followed.
+        max: u64,
+    },
+    /// The states that others stand on leave no room.
+    #[error("states: expected at most {max} bytes above the tip, got {got} with this one")]
+    Full {
+        /// The bound.
+        max: usize,
+        /// What all would take.
+        got: usize,
+    },
 }
 
 /// A block's ancestors, as far as they matter to its child.
@@ -78,6 +119,8 @@ pub struct Ledgers {
 struct Inner {
     tip: State,
     states: HashMap<Digest, State>,
+    /// What the states take.
+    bytes: usize,
     ids_by_height: BTreeMap<u64, Arc<[TransactionId]>>,
     heights: HashMap<TransactionId, u64>,
 }
@@ -87,7 +130,8 @@ impl Ledgers {
     #[must_use]
     pub fn new(expiry_blocks: u64, tip: State, recent: Vec<(u64, Vec<TransactionId>)>) -> Self {
         let tip_height = tip.header.height;
-        let mut inner = Inner { tip, states: HashMap::new(), ids_by_height: BTreeMap::new(), heights: HashMap::new() };
+        let mut inner =
+            Inner { tip, states: HashMap::new(), bytes: 0, ids_by_height: BTreeMap::new(), heights: HashMap::new() };
         for (height, ids) in recent {
             inner.remember(height, ids.into());
         }
@@ -112,17 +156,30 @@ impl Ledgers {
         self.inner.lock().get(digest)
     }
 
-    /// Keeps the state after a block whose parent is in the tree.
-    pub fn insert(&self, state: State) {
+    /// Keeps the state after a block whose parent is in the tree, in the place of older ones that nothing
+    /// stands on where there is no other room.
+    ///
+    /// # Errors
+    /// [`NotKept`], when the block is too far from the tip, or there is no room.
+    pub fn insert(&self, state: State) -> Result<(), NotKept> {
         let mut inner = self.inner.lock();
-        let above = state.header.height.saturating_sub(inner.tip.header.height);
-        if above == 0 || above > AHEAD_MAX {
-            return;
+        let height = state.header.height;
+        let (min, max) = (inner.tip.header.height.saturating_add(1), inner.tip.header.height.saturating_add(AHEAD_MAX));
+        if !(min..=max).contains(&height) {
+            return Err(NotKept::Height { height, min, max });
         }
-        if inner.states.len() >= STATES_MAX {
-            inner.evict();
+        if inner.states.contains_key(&state.digest) {
+            return Ok(());
         }
+        let memory = state.memory();
+        while inner.states.len() >= STATES_MAX || inner.bytes + memory > STATES_BYTES_MAX {
+            if !inner.evict(&state.header.parent) {
+                return Err(NotKept::Full { max: STATES_BYTES_MAX, got: inner.bytes + memory });
+            }
+        }
+        inner.bytes += memory;
         inner.states.insert(state.digest, state);
+        Ok(())
     }
 
     /// The ancestors of the block with this digest down to the tip.
@@ -172,7 +229,14 @@ impl Ledgers {
             inner.remember(height, state.ids.clone());
             inner.forget_ids_below((height + 1).saturating_sub(self.expiry_blocks));
             inner.tip = state;
-            inner.states.retain(|_, state| state.header.height > height);
+            let Inner { states, bytes, .. } = &mut *inner;
+            states.retain(|_, state| {
+                let kept = state.header.height > height;
+                if !kept {
+                    *bytes -= state.memory();
+                }
+                kept
+            });
             // States that stand beside the tip are harmless and few; they go when the tip passes them.
         }
         self.tip_height.send_replace(height);
@@ -201,17 +265,18 @@ impl Inner {
         }
     }
 
-    /// Drops the state of the oldest view that nothing stands on.
-    fn evict(&mut self) {
+    /// Drops the state of the oldest view that nothing stands on, and that is not `parent`. False when there
+    /// is none.
+    fn evict(&mut self, parent: &Digest) -> bool {
         let parents: HashSet<Digest> = self.states.values().map(|state| state.header.parent).collect();
         let oldest = self
             .states
             .values()
-            .filter(|state| !parents.contains(&state.digest))
+            .filter(|state| state.digest != *parent && !parents.contains(&state.digest))
             .min_by_key(|state| state.header.view)
             .map(|state| state.digest);
-        if let Some(digest) = oldest {
-            self.states.remove(&digest);
-        }
+        let Some(evicted) = oldest.and_then(|digest| self.states.remove(&digest)) else { return false };
+        self.bytes -= evicted.memory();
+        true
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cluster::{members, parameters, test_chain};
 use sinter_primitives::{Digest, Header, Ledger, NamespaceTable};
-use sinter_sequencer::ledgers::{AHEAD_MAX, Gap, Ledgers, State};
+use sinter_sequencer::ledgers::{AHEAD_MAX, Gap, Ledgers, NotKept, STATES_BYTES_MAX, State};
 use std::sync::Arc;
 
 const EXPIRY_BLOCKS: u64 = 8;
@@ -40,7 +40,8 @@ impl Tree {
 
     fn insert(&self, parent: &State, view: u64, ids: &[u64]) -> State {
         let state = self.child(parent, view, ids);
-        self.ledgers.insert(state.clone());
+        // What is too far above the tip is not kept, which some tests look for.
+        let _ = self.ledgers.insert(state.clone());
         state
     }
 
@@ -139,4 +140,48 @@ fn the_tree_is_bounded_and_forgets_old_failures_first() {
         top = tree.insert(&top, view, &[]);
     }
     assert!(tree.ledgers.get(&top.digest).is_none());
+}
+
+#[test]
+fn the_tree_is_bounded_by_bytes() {
+    // Blocks with so many transactions that far fewer of them fit than the tree has places.
+    let (tree, genesis) = Tree::new();
+    let many: Arc<[Digest]> = (0..1 << 17).map(id).collect();
+    let large = |parent: &State, view: u64| State { ids: many.clone(), ..tree.child(parent, view, &[]) };
+    let fit = STATES_BYTES_MAX / large(&genesis, 1).memory();
+    assert!((100..128).contains(&fit), "{fit} states of 4 MiB");
+
+    // Failed views: the newest stay.
+    for view in 1..=300 {
+        tree.ledgers.insert(large(&genesis, view)).unwrap();
+    }
+    let kept: Vec<u64> =
+        (1..=300).filter(|view| tree.ledgers.get(&tree.child(&genesis, *view, &[]).digest).is_some()).collect();
+    assert_eq!(kept, (301 - fit as u64..=300).collect::<Vec<_>>());
+
+    // A chain: nothing can go that the newest stands on, so the newest waits, and there is room once the tip moves.
+    let mut chain = vec![genesis];
+    let refused = loop {
+        let next = large(&chain[chain.len() - 1], 300 + chain.len() as u64);
+        match tree.ledgers.insert(next.clone()) {
+            Ok(()) => chain.push(next),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(chain.len() - 1, fit, "failed views made room for the chain");
+    let memory = chain[1].memory();
+    assert_eq!(refused, NotKept::Full { max: STATES_BYTES_MAX, got: (fit + 1) * memory });
+    assert!(tree.ledgers.lineage(&chain[fit].digest).is_ok());
+    tree.ledgers.finalize(chain[1].clone());
+    tree.ledgers.insert(large(&chain[fit], 1_000)).unwrap();
+}
+
+#[test]
+fn only_heights_near_the_tip_are_kept() {
+    let (tree, genesis) = Tree::new();
+    let far = State { header: Header { height: AHEAD_MAX + 1, ..genesis.header }, ..genesis.clone() };
+    for state in [genesis, far] {
+        let expected = NotKept::Height { height: state.header.height, min: 1, max: AHEAD_MAX };
+        assert_eq!(tree.ledgers.insert(state), Err(expected));
+    }
 }
