@@ -12,7 +12,11 @@
 //! The L1 opens a digest once, page by page, and keeps each page as the code of a data contract. A
 //! certificate then brings no keys at all: reading a page costs less than one key's calldata.
 
-use crate::{Digest, chain::SEATS_MAX};
+use crate::{
+    Digest,
+    address::{AddressError, NodeAddress},
+    chain::SEATS_MAX,
+};
 use blst::{
     BLST_ERROR,
     min_sig::{AggregatePublicKey, PublicKey, SecretKey, Signature},
@@ -30,8 +34,6 @@ pub const POSSESSION_DST: &[u8] = b"BLS_POP_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"
 pub const PAGE_SEATS: usize = 64;
 /// Bytes of an uncompressed key.
 pub const UNCOMPRESSED_KEY_BYTES: usize = 192;
-/// Longest `address` of a seat: the longest DNS name, a colon and a port.
-pub const ADDRESS_BYTES_MAX: usize = 253 + 1 + 5;
 
 /// Bytes of a coordinate's half (an element of the base field).
 const FIELD_BYTES: usize = 48;
@@ -87,13 +89,13 @@ pub enum CommitteeError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The address is not `host:port`.
-    #[error("seat {seat}: `address`: expected host:port, got {got:?}")]
+    /// The address is none.
+    #[error("seat {seat}: `address`: {error}")]
     Address {
         /// The seat's number.
         seat: usize,
-        /// What is there.
-        got: String,
+        /// What was expected, and what is there.
+        error: AddressError,
     },
     /// All keys add up to the identity, under which anything verifies.
     #[error("expected keys with a sum, got keys that cancel out")]
@@ -119,7 +121,7 @@ pub struct Seat {
     /// The BLS key's compressed signature over itself.
     #[serde(with = "crate::hexadecimal::array")]
     pub proof_of_possession: [u8; 48],
-    /// Where the node listens: `host:port`, QUIC.
+    /// Where the node listens, QUIC: see [`crate::address`].
     pub address: String,
 }
 
@@ -298,11 +300,9 @@ fn check_identity(index: usize, seat: &Seat) -> Result<(), CommitteeError> {
     if commonware_cryptography::ed25519::PublicKey::decode(Copying(&seat.node_key)).is_err() {
         return Err(CommitteeError::NodeKey { seat: index, got: hex::encode(seat.node_key) });
     }
-    let port =
-        seat.address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse().ok());
-    match port {
-        Some(1..=u16::MAX) if seat.address.len() <= ADDRESS_BYTES_MAX => Ok(()),
-        _ => Err(CommitteeError::Address { seat: index, got: seat.address.chars().take(ADDRESS_BYTES_MAX).collect() }),
+    match seat.address.parse::<NodeAddress>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(CommitteeError::Address { seat: index, error }),
     }
 }
 
@@ -439,11 +439,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_address_needs_host_and_port() {
-        for address in ["", "host", ":1", "host:", "host:0", "host:65536"] {
+    fn an_address_is_one_that_a_node_can_dial() {
+        for address in ["", "host", ":1", "host:", "host:0", "host:65536", "no de:1", "no_de:1", "::1:1", "host..:1"] {
             let mut seats = seats(1);
             seats[0].address = address.into();
-            assert!(matches!(Committee::new(seats), Err(CommitteeError::Address { seat: 0, .. })), "{address}");
+            let error = AddressError { got: address.into() };
+            assert_eq!(Committee::new(seats), Err(CommitteeError::Address { seat: 0, error }));
         }
     }
 

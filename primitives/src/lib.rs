@@ -18,6 +18,7 @@
 //! laid out byte by byte in `docs/protocol.md`.
 
 pub mod accumulator;
+pub mod address;
 pub mod block;
 pub mod body;
 pub mod certificate;

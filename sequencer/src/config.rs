@@ -10,7 +10,10 @@ use figment::{
     providers::{Env, Serialized},
 };
 use serde::{Deserialize, Serialize};
-use sinter_primitives::Namespace;
+use sinter_primitives::{
+    Namespace,
+    address::{self, NodeAddress},
+};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -182,10 +185,10 @@ impl NodeConfig {
                     got: key.clone(),
                 });
             }
-            crate::peers::parse_address(address).map_err(|error| ConfigError::OutOfRange {
+            address.parse::<NodeAddress>().map_err(|error| ConfigError::OutOfRange {
                 key: format!("peers.{key}"),
-                expected: error.expected.into(),
-                got: address.clone(),
+                expected: address::EXPECTED.into(),
+                got: error.got,
             })?;
         }
         Ok(())

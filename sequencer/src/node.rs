@@ -17,7 +17,7 @@ use crate::{
     keys::{self, KeyError},
     mark::{self, MarkError},
     mempool::{Mempool, MempoolConfigError},
-    peers::{self, AddressError},
+    peers::{self, PeerError},
     quic::{QuicConfig, QuicContext, QuicError, Transport},
     rpc::{self, RpcConfigError, RpcError},
     status::{Status, stall_bound_ms},
@@ -97,7 +97,7 @@ pub enum NodeError {
     Seat(#[from] SeatError),
     /// A seat's address is none.
     #[error("address of a seat: {0}")]
-    Address(#[from] AddressError),
+    Peer(#[from] PeerError),
     /// The transport could not be made.
     #[error("transport: {0}")]
     Quic(#[from] QuicError),

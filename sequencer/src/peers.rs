@@ -1,62 +1,69 @@
-//! Where the committee's members are reached: `chain.toml`'s addresses, or this node's own for them.
+//! Where the committee's members are reached: `chain.toml`'s addresses, or this node's own for them. What an address is,
+//! [`sinter_primitives::address`] says.
 
 use commonware_codec::{Copying, DecodeExt};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Address, Ingress};
-use commonware_utils::{Hostname, ordered::Map};
-use sinter_primitives::Committee;
+use commonware_utils::ordered::Map;
+use sinter_primitives::{
+    Committee,
+    address::{AddressError, NodeAddress},
+};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
-/// An address that is none.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("expected {expected}, got {got:?}")]
-pub struct AddressError {
-    /// What is admitted.
-    pub expected: &'static str,
-    /// The text.
-    pub got: String,
+/// Why a seat cannot be dialed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// Its address is none.
+    #[error("seat {node_key}: {source}")]
+    Address {
+        /// The seat's node key, in hex.
+        node_key: String,
+        /// What was expected, and what is there.
+        source: AddressError,
+    },
+    /// Its node key is none, which a [`Committee`] rules out.
+    #[error("expected an ed25519 node key, got {got}")]
+    NodeKey {
+        /// The key, in hex.
+        got: String,
+    },
 }
 
-const EXPECTED: &str = "host:port or ip:port";
-
-/// Reads `host:port` or `ip:port`.
-///
-/// # Errors
-/// [`AddressError`] with the text.
-pub fn parse_address(text: &str) -> Result<Address, AddressError> {
-    if let Ok(socket) = text.parse::<SocketAddr>() {
-        return Ok(Address::Symmetric(socket));
+/// An address as p2p takes it.
+fn dialable(address: NodeAddress) -> Address {
+    match address {
+        NodeAddress::Socket(socket) => Address::Symmetric(socket),
+        NodeAddress::Host { host, port } => Address::Asymmetric {
+            ingress: Ingress::Dns { host, port },
+            // Where a named host sends from is not known before it does; peers are known by key, not by address.
+            egress: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
+        },
     }
-    let refuse = || AddressError { expected: EXPECTED, got: text.into() };
-    let (host, port) = text.rsplit_once(':').ok_or_else(refuse)?;
-    let port = port.parse().map_err(|_| refuse())?;
-    let host = Hostname::new(host).map_err(|_| refuse())?;
-    Ok(Address::Asymmetric {
-        ingress: Ingress::Dns { host, port },
-        // Where a named host sends from is not known before it does; peers are known by key, not by address.
-        egress: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
-    })
 }
 
 /// Every seat's key and address, ascending by key; `overrides` maps node keys in hex to addresses.
 ///
 /// # Errors
-/// [`AddressError`] with the first address that is none.
+/// [`PeerError`] with the first address that is none.
 pub fn addresses(
     committee: &Committee,
     overrides: &BTreeMap<String, String>,
-) -> Result<Map<PublicKey, Address>, AddressError> {
+) -> Result<Map<PublicKey, Address>, PeerError> {
     let overrides: BTreeMap<String, &String> =
         overrides.iter().map(|(key, address)| (key.trim_start_matches("0x").to_ascii_lowercase(), address)).collect();
     let mut addresses = Vec::with_capacity(committee.seats().len());
     for seat in committee.seats() {
-        let text = overrides.get(&hex::encode(seat.node_key)).map_or(&seat.address, |address| address);
-        let key = PublicKey::decode(Copying(seat.node_key.as_slice()))
-            .map_err(|_| AddressError { expected: "an ed25519 node key", got: hex::encode(seat.node_key) })?;
-        addresses.push((key, parse_address(text)?));
+        let node_key = hex::encode(seat.node_key);
+        let text = overrides.get(&node_key).map_or(&seat.address, |address| address);
+        let address =
+            text.parse::<NodeAddress>().map_err(|source| PeerError::Address { node_key: node_key.clone(), source })?;
+        let key =
+            PublicKey::decode(Copying(seat.node_key.as_slice())).map_err(|_| PeerError::NodeKey { got: node_key })?;
+        addresses.push((key, dialable(address)));
     }
     Ok(Map::from_iter_dedup(addresses))
 }
@@ -65,21 +72,36 @@ pub fn addresses(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use sinter_primitives::testkit::Network;
 
     #[test]
-    fn names_and_numbers_are_addresses() {
-        assert_eq!(parse_address("127.0.0.1:7000").unwrap(), Address::Symmetric("127.0.0.1:7000".parse().unwrap()));
-        assert!(matches!(parse_address("[::1]:7000").unwrap(), Address::Symmetric(_)));
-        assert!(matches!(
-            parse_address("node.example.org:7000").unwrap(),
-            Address::Asymmetric { ingress: Ingress::Dns { port: 7000, .. }, .. }
-        ));
+    fn every_address_of_a_chain_file_can_be_dialed() {
+        let texts = ["127.0.0.1:7000", "[::1]:7000", "node.example.org:7000", "n-1:1"];
+        let network = Network::with(texts.len(), 1, |file| {
+            for (seat, text) in file.seats.iter_mut().zip(texts) {
+                seat.address = text.into();
+            }
+        });
+        let seats = addresses(&network.chain.committee, &BTreeMap::new()).unwrap();
+        let [v4, v6, name, short] = seats.values() else { panic!("four seats") };
+        assert_eq!(*v4, Address::Symmetric(texts[0].parse().unwrap()));
+        assert_eq!(*v6, Address::Symmetric(texts[1].parse().unwrap()));
+        for (address, port) in [(name, 7000), (short, 1)] {
+            let Address::Asymmetric { ingress: Ingress::Dns { port: got, .. }, .. } = address else { panic!("a name") };
+            assert_eq!(*got, port);
+        }
     }
 
     #[test]
-    fn other_text_is_refused() {
-        for text in ["", "node", "node:port", "node:70000", "no de:7000", ":7000"] {
-            assert_eq!(parse_address(text).unwrap_err().got, text);
-        }
+    fn a_node_may_know_better_where_a_seat_is() {
+        let network = Network::new(1);
+        let node_key = hex::encode(network.chain.committee.seats()[0].node_key);
+        let with = |text: &str| {
+            let key = format!("0x{}", node_key.to_uppercase());
+            addresses(&network.chain.committee, &BTreeMap::from([(key, text.to_owned())]))
+        };
+        assert_eq!(with("[::1]:7000").unwrap().values(), [Address::Symmetric("[::1]:7000".parse().unwrap())]);
+        let source = AddressError { got: "node:0".into() };
+        assert_eq!(with("node:0").unwrap_err(), PeerError::Address { node_key: node_key.clone(), source });
     }
 }
