@@ -11,7 +11,9 @@ import {Headers} from "./Headers.sol";
 ///
 /// The committee is registered by opening its digest, page by page, with a proof of possession for every
 /// key, verified here: a key chosen to cancel the others' never gets in. A page becomes the code of a data
-/// contract, so that a certificate brings no keys in its calldata.
+/// contract, so that a certificate brings no keys in its calldata. The last page to come is taken only if
+/// all keys add up to the aggregate in the digest, from which a certificate's key is computed: so the digest
+/// is trusted to name the members, and for nothing else.
 ///
 /// Storage is bounded: one word a post, in a ring of the last `RING` posts, which grows by no other way
 /// than a valid certificate of a higher block. Whoever wants to push a header out pays for `RING` posts.
@@ -82,6 +84,7 @@ contract FinalityLightClient {
     error LengthMismatch(uint256 expected, uint256 got);
     error InvalidProofOfPossession(uint256 seat);
     error PageNotStored();
+    error AggregateMismatch();
 
     /// @notice A header was accepted; it is the post numbered `index`.
     event HeaderPosted(uint64 indexed height, bytes32 digest, uint64 index);
@@ -247,9 +250,7 @@ contract FinalityLightClient {
                 seat := sub(255, clz(missing))
             }
             missing ^= uint256(1) << seat;
-            // A page is: zero byte, the aggregate (page 0 only), keys.
-            if (seat < PAGE_SEATS) _copyKey(page0, 1 + Bls.G2_BYTES + seat * Bls.G2_BYTES, key);
-            else _copyKey(page1, 1 + (seat - PAGE_SEATS) * Bls.G2_BYTES, key);
+            _copySeat(page0, page1, seat, key);
             Bls.padG2(key, any ? sum + 256 : sum);
             if (any) Bls.addG2(sum);
             any = true;
@@ -266,6 +267,12 @@ contract FinalityLightClient {
         assembly ("memory-safe") {
             mcopy(to, sum, 256)
         }
+    }
+
+    /// @dev A page is: zero byte, the aggregate (page 0 only), keys.
+    function _copySeat(address page0, address page1, uint256 seat, uint256 to) private view {
+        if (seat < PAGE_SEATS) _copyKey(page0, 1 + Bls.G2_BYTES + seat * Bls.G2_BYTES, to);
+        else _copyKey(page1, 1 + (seat - PAGE_SEATS) * Bls.G2_BYTES, to);
     }
 
     function _copyKey(address page, uint256 position, uint256 to) private view {
@@ -315,7 +322,8 @@ contract FinalityLightClient {
 
     // ---------------------------------------------------------------- committees
 
-    /// @notice Registers one page of a committee's keys.
+    /// @notice Registers one page of a committee's keys. Pages come in any order; the last one is refused
+    /// unless the keys of all pages add up to the opening's aggregate, and to more than the identity.
     /// @param epoch whose committee
     /// @param opening what its digest commits to
     /// @param page which page
@@ -347,7 +355,9 @@ contract FinalityLightClient {
         if (page == 0) c.page0 = data;
         else c.page1 = data;
         c.seats = uint16(seats);
-        c.pagesRegistered |= uint8(1 << page);
+        uint8 registered = c.pagesRegistered | uint8(1 << page);
+        c.pagesRegistered = registered;
+        if (_count(registered) == pages) _requireAggregate(c.page0, c.page1, seats);
         emit PageRegistered(epoch, page, data);
     }
 
@@ -361,6 +371,31 @@ contract FinalityLightClient {
         if (opening.pageHashes.length != pages) revert LengthMismatch(pages, opening.pageHashes.length);
         bytes32 got = keccak256(abi.encodePacked(opening.seats, opening.aggregate, opening.pageHashes));
         if (got != expected) revert OpeningMismatch(expected, got);
+    }
+
+    /// @dev Reverts unless all registered keys add up to the aggregate that stands before them.
+    function _requireAggregate(address page0, address page1, uint256 seats) private view {
+        // sum (256) ‖ next summand (256) ‖ unpadded key (192)
+        uint256 sum;
+        assembly ("memory-safe") {
+            sum := mload(0x40)
+        }
+        uint256 key = sum + 512;
+        _copySeat(page0, page1, 0, key);
+        Bls.padG2(key, sum);
+        for (uint256 seat = 1; seat < seats; ++seat) {
+            _copySeat(page0, page1, seat, key);
+            Bls.padG2(key, sum + 256);
+            Bls.addG2(sum);
+        }
+        if (Bls.isIdentityG2(sum)) revert Bls.IdentityPoint();
+        _copyKey(page0, 1, key);
+        Bls.padG2(key, sum + 256);
+        bool equal;
+        assembly ("memory-safe") {
+            equal := eq(keccak256(sum, 256), keccak256(add(sum, 256), 256))
+        }
+        if (!equal) revert AggregateMismatch();
     }
 
     /// @dev Whether `proof` is the key's signature over itself. Reverts on identities and on points

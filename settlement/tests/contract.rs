@@ -10,7 +10,7 @@ use sha3::{Digest as _, Keccak256};
 use sinter_primitives::{
     Certificate, Digest, Header,
     certificate::{Signers, uncompress_g1},
-    committee::sign_proof_of_possession,
+    committee::{PAGE_SEATS, sign_proof_of_possession},
 };
 use sinter_settlement::light_client::{
     self, Refusal,
@@ -278,7 +278,7 @@ impl Registration {
         let opening = Contract::Opening {
             seats: self.keys.len() as u16,
             aggregate: swapped(&self.aggregate).into(),
-            pageHashes: vec![B256::from_slice(&Keccak256::digest(&keys))],
+            pageHashes: keys.chunks(PAGE_SEATS * 192).map(|page| B256::from_slice(&Keccak256::digest(page))).collect(),
         };
         (opening, keys)
     }
@@ -287,14 +287,20 @@ impl Registration {
         digest_of(&self.opening().0)
     }
 
+    /// The only page, or the first.
     fn call(&self) -> Contract::registerPageCall {
+        self.page(0)
+    }
+
+    fn page(&self, page: usize) -> Contract::registerPageCall {
         let (opening, keys) = self.opening();
-        let proofs = self
-            .proofs
+        let keys = keys.chunks(PAGE_SEATS * 192).nth(page).unwrap().to_vec();
+        let proofs = self.proofs.chunks(PAGE_SEATS).nth(page).unwrap();
+        let proofs = proofs
             .iter()
             .map(|proof| [0, 1, 2].map(|word| B256::from_slice(&proof[word * 32..word * 32 + 32])))
             .collect();
-        Contract::registerPageCall { epoch: 0, opening, page: U256::ZERO, keys: keys.into(), proofs }
+        Contract::registerPageCall { epoch: 0, opening, page: U256::from(page), keys: keys.into(), proofs }
     }
 }
 
@@ -387,6 +393,63 @@ async fn registrations(l1: &L1, record: &mut Record) {
     let again = Refusal::PageAlreadyRegistered(Contract::PageAlreadyRegistered { page: U256::ZERO });
     bench.refuses("register again", encode(&sound.call()), again).await;
     rogue_keys(l1, bench.record, &members).await;
+    aggregates(l1, bench.record).await;
+}
+
+/// A digest may name any aggregate; only the keys' own sum registers.
+async fn aggregates(l1: &L1, record: &mut Record) {
+    let mismatch = || Refusal::AggregateMismatch(Contract::AggregateMismatch {});
+    // An aggregate under which somebody else could sign alone, and one that leaves out a member.
+    let sound = Registration::of(&Members::new(4, 1));
+    let without_last =
+        AggregatePublicKey::aggregate(&sound.keys[..3].iter().collect::<Vec<_>>(), false).unwrap().to_public_key();
+    for (name, aggregate) in [("a stranger's key", Members::new(1, 9).secrets[0].sk_to_pk()), ("three", without_last)] {
+        let wrong = Registration { aggregate, ..Registration::of(&Members::new(4, 1)) };
+        let (contract, _) = l1.deploy(&wrong.digest()).await;
+        let mut bench = Bench { l1, contract, record: &mut *record };
+        bench.refuses(&format!("{name} as the aggregate"), wrong.call().abi_encode().into(), mismatch()).await;
+    }
+    // With two pages the last to come is refused, whichever it is; nothing is certified then.
+    let members = Members::new(PAGE_SEATS + 1, 4);
+    for order in [[0, 1], [1, 0]] {
+        let (sound, stranger) = (Registration::of(&members), Members::new(1, 9).secrets[0].sk_to_pk());
+        let wrong = Registration { aggregate: stranger, ..Registration::of(&members) };
+        for (registration, refusal) in [(sound, None), (wrong, Some(mismatch()))] {
+            let (contract, _) = l1.deploy(&registration.digest()).await;
+            let mut bench = Bench { l1, contract, record: &mut *record };
+            bench.accepts(&format!("page {} first", order[0]), registration.page(order[0]).abi_encode().into()).await;
+            let call = registration.page(order[1]).abi_encode().into();
+            let last = bench.call(&format!("page {} last", order[1]), call).await;
+            assert_eq!(last.refusal, refusal, "{order:?}");
+            let first = header(10, 0);
+            let posted = bench.call("post under it", post(&first, &members.certify(&first))).await;
+            assert_eq!(posted.status, refusal.is_none(), "{order:?}: {posted:?}");
+        }
+    }
+    // Members who know each other's secrets can make keys that cancel out: under their sum nobody need sign.
+    let secret = Members::new(1, 5).secrets[0].clone();
+    let pair = [secret.clone(), negated(&secret)].map(|secret| {
+        let proof = uncompress_g1(&sign_proof_of_possession(&secret.to_bytes()).unwrap()).unwrap();
+        (secret.sk_to_pk(), proof)
+    });
+    let cancelling = Registration {
+        keys: pair.iter().map(|(key, _)| *key).collect(),
+        aggregate: secret.sk_to_pk(),
+        proofs: pair.iter().map(|(_, proof)| *proof).collect(),
+    };
+    let mut call = cancelling.call();
+    call.opening.aggregate = vec![0; 192].into();
+    let (contract, _) = l1.deploy(&digest_of(&call.opening)).await;
+    let mut bench = Bench { l1, contract, record };
+    let identity = Refusal::IdentityPoint(Contract::IdentityPoint {});
+    bench.refuses("keys that cancel out", call.abi_encode().into(), identity).await;
+}
+
+/// The secret of the negated key: the group's order less the secret.
+fn negated(secret: &SecretKey) -> SecretKey {
+    const ORDER: &str = "73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
+    let negated = U256::from_str_radix(ORDER, 16).unwrap() - U256::from_be_bytes(secret.to_bytes());
+    SecretKey::from_bytes(&negated.to_be_bytes::<32>()).unwrap()
 }
 
 /// A member that subtracts the others' keys from its own could sign for all; it cannot prove that it has the
