@@ -47,8 +47,12 @@ pub struct QuicConfig {
     pub queue_bytes: usize,
     /// UDP socket buffers to ask for. The system may grant less (`net.core.rmem_max`), which is logged.
     pub socket_buffer_bytes: usize,
-    /// Bytes that a new connection may send before its first acknowledgement.
+    /// Bytes that a new connection may send before its first acknowledgement. quinn's pacer lets bursts of ten
+    /// packets go, and waits for a whole burst's worth of credit: a window below that makes votes wait for several
+    /// round trips.
     pub initial_window_bytes: u64,
+    /// The same where the peer is this host: there is no network to be gentle with.
+    pub initial_window_loopback_bytes: u64,
     /// Largest UDP payload to try on a network path; path MTU discovery finds what fits. Jumbo frames by default.
     pub mtu_max: u16,
     /// Largest UDP payload to try where the peer is this host.
@@ -68,9 +72,10 @@ impl QuicConfig {
             stream_window_bytes: 8 << 20,
             queue_bytes: 32 << 20,
             socket_buffer_bytes: 8 << 20,
-            initial_window_bytes: 128 << 10,
+            initial_window_bytes: 256 << 10,
+            initial_window_loopback_bytes: 4 << 20,
             mtu_max: 8952,
-            mtu_loopback_max: 65_000,
+            mtu_loopback_max: 16_000,
         }
     }
 
@@ -98,8 +103,13 @@ impl QuicConfig {
         if self.queue_bytes == 0 {
             return out("queue_bytes", "more than zero", "0".to_owned());
         }
-        if self.initial_window_bytes < 2400 {
-            return out("initial_window_bytes", "at least 2400", self.initial_window_bytes.to_string());
+        for (key, window) in [
+            ("initial_window_bytes", self.initial_window_bytes),
+            ("initial_window_loopback_bytes", self.initial_window_loopback_bytes),
+        ] {
+            if window < 2400 {
+                return out(key, "at least 2400", window.to_string());
+            }
         }
         for (key, mtu) in [("mtu_max", self.mtu_max), ("mtu_loopback_max", self.mtu_loopback_max)] {
             if !(1200..=65_507).contains(&mtu) {

@@ -21,7 +21,7 @@ use quinn::{
 use sha2::{Digest as _, Sha256};
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -43,6 +43,8 @@ pub struct Transport {
     identity: Identity,
     loopback: Arc<TransportConfig>,
     network: Arc<TransportConfig>,
+    accept_loopback: Arc<ServerConfig>,
+    accept_network: Arc<ServerConfig>,
     endpoints: Mutex<Endpoints>,
     pub(super) sessions: Sessions,
 }
@@ -66,10 +68,24 @@ impl Transport {
         config.check()?;
         metrics::describe();
         let identity = Identity::new(&config.node_key, &config.chain_hash)?;
+        let loopback = Arc::new(transport(&config, config.mtu_loopback_max, config.initial_window_loopback_bytes)?);
+        let network = Arc::new(transport(&config, config.mtu_max, config.initial_window_bytes)?);
+        let crypto = Arc::new(identity.server()?);
+        let accept = |transport: &Arc<TransportConfig>| {
+            let mut server = ServerConfig::with_crypto(crypto.clone());
+            server
+                .transport_config(transport.clone())
+                .max_incoming(INCOMING_MAX)
+                .incoming_buffer_size(INCOMING_BYTES_MAX)
+                .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);
+            Arc::new(server)
+        };
         Ok(Arc::new(Self {
+            accept_loopback: accept(&loopback),
+            accept_network: accept(&network),
             identity,
-            loopback: Arc::new(transport(&config, config.mtu_loopback_max)?),
-            network: Arc::new(transport(&config, config.mtu_max)?),
+            loopback,
+            network,
             endpoints: Mutex::default(),
             sessions: Sessions::default(),
             config,
@@ -116,37 +132,25 @@ impl Transport {
         }
     }
 
-    pub(super) fn listen(&self, address: SocketAddr) -> Result<Endpoint, ListenError> {
-        let mut server = ServerConfig::with_crypto(Arc::new(self.identity.server()?));
-        server
-            .transport_config(self.network.clone())
-            .max_incoming(INCOMING_MAX)
-            .incoming_buffer_size(INCOMING_BYTES_MAX)
-            .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);
-        let endpoint = self.endpoint(Some(server), address)?;
+    pub(super) fn listen(&self, address: SocketAddr) -> io::Result<Endpoint> {
+        let endpoint = self.endpoint(Some((*self.accept_network).clone()), address)?;
         self.endpoints().listening.push(endpoint.clone());
         Ok(endpoint)
     }
 
     pub(super) fn connect(&self, address: SocketAddr, peer: &PublicKey) -> Result<Connecting, DialError> {
         let mut client = quinn::ClientConfig::new(Arc::new(self.identity.client(peer)?));
-        client.transport_config(self.transport_for(address.ip()));
+        client.transport_config(if is_loopback(address) { self.loopback.clone() } else { self.network.clone() });
         Ok(self.dialing(address)?.connect_with(client, address, SERVER_NAME)?)
     }
 
     pub(super) fn accept(&self, incoming: Incoming) -> Result<Connecting, HandshakeError> {
-        let crypto = self.identity.server().map_err(DialError::from)?;
-        let mut server = ServerConfig::with_crypto(Arc::new(crypto));
-        server.transport_config(self.transport_for(incoming.remote_address().ip()));
-        incoming.accept_with(Arc::new(server)).map_err(handshake::ended)
+        let server = if is_loopback(incoming.remote_address()) { &self.accept_loopback } else { &self.accept_network };
+        incoming.accept_with(server.clone()).map_err(handshake::ended)
     }
 
     pub(super) fn sessions_of(&self, peer: &PublicKey) -> Option<Arc<Session>> {
         self.sessions.get(peer)
-    }
-
-    fn transport_for(&self, ip: IpAddr) -> Arc<TransportConfig> {
-        if ip.to_canonical().is_loopback() { self.loopback.clone() } else { self.network.clone() }
     }
 
     fn dialing(&self, address: SocketAddr) -> io::Result<Endpoint> {
@@ -175,15 +179,6 @@ impl Transport {
     }
 }
 
-/// Why the transport could not listen.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ListenError {
-    #[error("{0}")]
-    Config(#[from] QuicError),
-    #[error("bind: {0}")]
-    Io(#[from] io::Error),
-}
-
 /// Why a connection could not even be attempted.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
@@ -198,6 +193,10 @@ pub enum DialError {
     Connect(#[from] ConnectError),
 }
 
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
 fn any_v4() -> SocketAddr {
     SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0)
 }
@@ -206,7 +205,7 @@ fn any_v6() -> SocketAddr {
     SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)
 }
 
-fn transport(config: &QuicConfig, mtu_max: u16) -> Result<TransportConfig, QuicError> {
+fn transport(config: &QuicConfig, mtu_max: u16, initial_window_bytes: u64) -> Result<TransportConfig, QuicError> {
     let streams = config.channels.len() as u32; // at most 64: checked
     let window = VarInt::from_u32(config.stream_window_bytes);
     // Every stream's window fits into the connection's: no stream takes another's credit, in either direction.
@@ -219,7 +218,7 @@ fn transport(config: &QuicConfig, mtu_max: u16) -> Result<TransportConfig, QuicE
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(mtu_max);
     let mut cubic = CubicConfig::default();
-    cubic.initial_window(config.initial_window_bytes);
+    cubic.initial_window(initial_window_bytes);
 
     let mut transport = TransportConfig::default();
     transport

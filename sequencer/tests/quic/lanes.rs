@@ -18,9 +18,10 @@ fn channel_of(message: &IoBufs) -> u64 {
     u64::from(first[1])
 }
 
-/// Datagrams as on Ethernet.
+/// As to another host, over Ethernet.
 fn ethernet(seed: u64) -> QuicConfig {
-    QuicConfig { mtu_loopback_max: 1452, ..config(seed) }
+    let network = config(seed);
+    QuicConfig { mtu_loopback_max: 1452, initial_window_loopback_bytes: network.initial_window_bytes, ..network }
 }
 
 #[test]
