@@ -138,7 +138,7 @@ impl NodeError {
                 | Self::Chain(_)
                 | Self::Key(_)
                 | Self::Seat(_)
-                | Self::Address(_)
+                | Self::Peer(_)
                 | Self::Quic(_)
         )
     }
