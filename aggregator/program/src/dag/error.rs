@@ -54,8 +54,8 @@ pub enum DagError {
         /// The length.
         got: u32,
     },
-    /// An expression of an interaction, written out as a tree, is larger than the bound.
-    #[error("interaction expression as a tree: expected at most {max} nodes, got {got}")]
+    /// An expression of an interaction, or all of them together, written out as trees, are larger than the bound.
+    #[error("interaction expressions as trees: expected at most {max} nodes, got {got}")]
     InteractionTree {
         /// The bound.
         max: u64,

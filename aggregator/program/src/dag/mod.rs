@@ -58,6 +58,8 @@ pub mod limits {
     pub const DEPTH: u32 = 1536;
     /// Nodes of one field, count or flag of an interaction, written out as a tree. Plonky3 evaluates these as trees.
     pub const INTERACTION_TREE: u64 = 1 << 12;
+    /// The same of all fields, counts and flags of one AIR together.
+    pub const INTERACTION_TREES: u64 = 1 << 18;
     /// Operations on the longest path of a field, count or flag of an interaction.
     pub const INTERACTION_DEPTH: u32 = 128;
 }
@@ -252,10 +254,15 @@ impl Dag {
         check_references(&parts)?;
 
         let Measures { degrees, depths, trees } = measure(nodes)?;
+        let mut all_trees = 0;
         for root in interactions.roots() {
             let (got, depth) = (trees[root as usize], depths[root as usize]);
             if got > limits::INTERACTION_TREE {
                 return Err(DagError::InteractionTree { max: limits::INTERACTION_TREE, got });
+            }
+            all_trees += got;
+            if all_trees > limits::INTERACTION_TREES {
+                return Err(DagError::InteractionTree { max: limits::INTERACTION_TREES, got: all_trees });
             }
             if depth > limits::INTERACTION_DEPTH {
                 return Err(DagError::Depth { max: limits::INTERACTION_DEPTH, got: depth });
