@@ -1,1 +1,8 @@
-//! Circuits that verify proofs: wrap, fold, and the tree they make.
+//! Recursion: circuits that verify stock `p3_batch_stark` proofs, and the tree of proofs made of them.
+
+#![deny(missing_docs)]
+
+pub mod layout;
+pub mod plan;
+pub mod proof;
+pub mod replay;

@@ -1,0 +1,6 @@
+//! Tests of the recursion, in one binary.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod replay;
+mod toy;
