@@ -18,8 +18,8 @@
 //! Every port of every row is counted with weight 1 in p3's multiplicity bound, so Σ weight · height < p holds with room
 //! to spare: 6 · 2^15 + 8 · 2^15 + … < 2^20 at the universal heights.
 //!
-//! All constraints, the bus included, have degree at most 3: two quotient chunks a table. Two ports share one auxiliary
-//! column.
+//! All constraints, the bus included, have degree at most 3: two quotient chunks a table (one for the Boundary table, whose
+//! degree is 2). Two ports share one auxiliary column.
 
 pub(crate) mod alu;
 pub(crate) mod bits;

@@ -1,0 +1,10 @@
+//! Tests of the circuit crate: proofs by stock Plonky3, equality with its native hashing, and forgeries.
+
+#![allow(clippy::unwrap_used)]
+
+mod forgeries;
+mod native;
+mod operations;
+mod shape;
+mod speed;
+mod support;

@@ -1,0 +1,186 @@
+//! A fast checker of traces: evaluates the constraints of one row, and the tuples it puts on the bus.
+
+use std::collections::HashMap;
+
+use p3_air::{Air, AirBuilder, RowWindow};
+use p3_field::PrimeCharacteristicRing;
+use p3_lookup::{Count, InteractionBuilder};
+use p3_matrix::dense::RowMajorMatrix;
+use sinter_circuit::{Circuit, F, TableAir};
+
+/// One row's view, its violations and its tuples.
+struct Row<'a> {
+    main: RowWindow<'a, F>,
+    prep: RowWindow<'a, F>,
+    publics: &'a [F],
+    violated: Vec<usize>,
+    constraints: usize,
+    tuples: Vec<(Vec<F>, F)>,
+}
+
+impl<'a> AirBuilder for Row<'a> {
+    type F = F;
+    type Expr = F;
+    type Var = F;
+    type PreprocessedWindow = RowWindow<'a, F>;
+    type MainWindow = RowWindow<'a, F>;
+    type PublicVar = F;
+    type PeriodicVar = F;
+
+    fn main(&self) -> RowWindow<'a, F> {
+        self.main
+    }
+
+    fn preprocessed(&self) -> &RowWindow<'a, F> {
+        &self.prep
+    }
+
+    // The tables use no selectors: were one to, these would make it fail.
+    fn is_first_row(&self) -> F {
+        F::ONE
+    }
+
+    fn is_last_row(&self) -> F {
+        F::ONE
+    }
+
+    fn is_transition(&self) -> F {
+        F::ONE
+    }
+
+    fn assert_zero<I: Into<F>>(&mut self, x: I) {
+        if x.into() != F::ZERO {
+            self.violated.push(self.constraints);
+        }
+        self.constraints += 1;
+    }
+
+    fn public_values(&self) -> &[F] {
+        self.publics
+    }
+}
+
+impl InteractionBuilder for Row<'_> {
+    fn push_interaction<E: Into<F>>(
+        &mut self,
+        _bus: &str,
+        fields: impl IntoIterator<Item = E>,
+        count: impl Into<Count<F>>,
+    ) {
+        let (count, _) = count.into().into_parts();
+        if count != F::ZERO {
+            self.tuples.push((fields.into_iter().map(Into::into).collect(), count));
+        }
+    }
+
+    fn push_local_interaction(&mut self, _tuples: impl IntoIterator<Item = (Vec<F>, Count<F>)>) {}
+}
+
+type Bus = HashMap<Vec<F>, F>;
+
+/// A circuit's traces and what is checked of them.
+pub struct Checker {
+    airs: Vec<TableAir>,
+    prep: Vec<RowMajorMatrix<F>>,
+    pub traces: Vec<RowMajorMatrix<F>>,
+    pub publics: Vec<F>,
+}
+
+impl Checker {
+    pub fn new(circuit: &Circuit, traces: Vec<RowMajorMatrix<F>>, publics: &[F]) -> Self {
+        let prep = circuit.preprocessed().iter().map(|prep| (**prep).clone()).collect();
+        Self { airs: circuit.airs(), prep, traces, publics: publics.to_vec() }
+    }
+
+    pub fn height(&self, table: usize) -> usize {
+        self.traces[table].values.len() / self.traces[table].width
+    }
+
+    fn row(&self, table: usize, row: usize) -> Row<'_> {
+        let window = |matrix: &'_ RowMajorMatrix<F>| -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+            let height = matrix.values.len() / matrix.width;
+            let (at, next) = (row * matrix.width, (row + 1) % height * matrix.width);
+            (at..at + matrix.width, next..next + matrix.width)
+        };
+        let (main, prep) = (&self.traces[table], &self.prep[table]);
+        let ((main_row, main_next), (prep_row, prep_next)) = (window(main), window(prep));
+        let mut view = Row {
+            main: RowWindow::from_two_rows(&main.values[main_row], &main.values[main_next]),
+            prep: RowWindow::from_two_rows(&prep.values[prep_row], &prep.values[prep_next]),
+            publics: &self.publics,
+            violated: Vec::new(),
+            constraints: 0,
+            tuples: Vec::new(),
+        };
+        self.airs[table].eval(&mut view);
+        view
+    }
+
+    /// Everything: the first violated constraint as (table, row, constraint), else whether the bus balances.
+    pub fn check(&self) -> Result<(), String> {
+        let mut bus = Bus::new();
+        for table in 0..self.airs.len() {
+            for row in 0..self.height(table) {
+                let view = self.row(table, row);
+                if let Some(constraint) = view.violated.first() {
+                    return Err(format!("{} row {row} constraint {constraint}", self.airs[table].kind()));
+                }
+                add(&mut bus, view.tuples, F::ONE);
+            }
+        }
+        match bus.iter().find(|(_, count)| **count != F::ZERO) {
+            Some((tuple, count)) => Err(format!("bus: {tuple:?} has {count:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Number of constraints of a table.
+    pub fn constraints(&self, table: usize) -> usize {
+        self.row(table, 0).constraints
+    }
+
+    /// Changes cells of a valid trace, says whether a constraint or the bus notices, and changes them back.
+    pub fn notices(&mut self, changes: &[(usize, usize, usize, F)]) -> bool {
+        let mut rows: Vec<(usize, usize)> = Vec::new();
+        for &(table, row, ..) in changes {
+            let height = self.height(table);
+            rows.extend([(table, row), (table, (row + height - 1) % height)]);
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        let mut bus = Bus::new();
+        for &(table, row) in &rows {
+            add(&mut bus, self.row(table, row).tuples, F::NEG_ONE);
+        }
+        let mut undo = Vec::new();
+        for &(table, row, column, value) in changes {
+            let at = row * self.traces[table].width + column;
+            undo.push((table, at, std::mem::replace(&mut self.traces[table].values[at], value)));
+        }
+        let mut noticed = false;
+        for &(table, row) in &rows {
+            let view = self.row(table, row);
+            noticed |= !view.violated.is_empty();
+            add(&mut bus, view.tuples, F::ONE);
+        }
+        noticed |= bus.values().any(|count| *count != F::ZERO);
+        for (table, at, value) in undo.into_iter().rev() {
+            self.traces[table].values[at] = value;
+        }
+        noticed
+    }
+
+    pub fn cell(&self, table: usize, row: usize, column: usize) -> F {
+        self.traces[table].values[row * self.traces[table].width + column]
+    }
+
+    pub fn prep(&self, table: usize, row: usize, column: usize) -> F {
+        self.prep[table].values[row * self.prep[table].width + column]
+    }
+}
+
+fn add(bus: &mut Bus, tuples: Vec<(Vec<F>, F)>, sign: F) {
+    for (tuple, count) in tuples {
+        *bus.entry(tuple).or_insert(F::ZERO) += sign * count;
+    }
+}
