@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
+use sinter_program::field::{digest_bytes, hash_bytes};
 use sinter_program::{ProofFile, ProofHeader, ProofKind, file};
 
 use crate::toy;
@@ -37,6 +38,19 @@ fn a_proof_survives_its_file() {
     assert_eq!((header.kind, header.digest), (ProofKind::Leaf, *program.digest()));
     let proof = ProofFile::decode(bytes, program.shape()).unwrap();
     assert_eq!(proof.encode(program.shape()).unwrap(), *bytes);
+}
+
+#[test]
+fn proofs_are_deterministic_and_pinned() {
+    let (program, _, bytes) = &*FILES;
+    let (_, again) = toy::proof();
+    assert_eq!(again.encode(program.shape()).unwrap(), *bytes);
+    let digest = digest_bytes(&hash_bytes(1, bytes));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        (bytes.len(), digest.as_str()),
+        (11232, "760f913c7aaebad772622f3078c8f86c31a667ca6899d0a502009fc618d516a2")
+    );
 }
 
 #[test]

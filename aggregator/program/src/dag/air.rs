@@ -17,7 +17,7 @@ use crate::field::{EF, F};
 
 /// A [`Dag`] that stock `prove_batch` and `verify_batch` can use. Cloning it is cheap.
 ///
-/// It gives the same proofs, byte for byte, as the AIR it was exported from (see [`export`] for the AIRs that declare more
+/// It gives the same proofs, byte for byte, as the AIR it was exported from (see [`export()`] for the AIRs that declare more
 /// than they use). Without a preprocessed trace it can verify but not prove.
 #[derive(Clone, Debug)]
 pub struct DagAir {
@@ -37,7 +37,7 @@ impl DagAir {
     /// Export an AIR together with its preprocessed trace.
     ///
     /// # Errors
-    /// As [`export`]; or when the preprocessed trace is not as wide as declared.
+    /// As [`export()`]; or when the preprocessed trace is not as wide as declared.
     pub fn from_air<A>(air: &A) -> Result<Self, ExportError>
     where
         A: Air<InteractionSymbolicBuilder<F, EF>>,
