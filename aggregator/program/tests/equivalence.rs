@@ -3,6 +3,7 @@
 use p3_air::{Air, AirBuilder, BaseAir};
 use p3_batch_stark::folder::{ProverConstraintFolderWithLookups, VerifierConstraintFolderWithLookups};
 use p3_batch_stark::{BatchProof, ProverData, StarkInstance, prove_batch, verify_batch};
+use p3_blake3_air::Blake3Air;
 use p3_field::PrimeCharacteristicRing;
 use p3_keccak_air::KeccakAir;
 use p3_lookup::InteractionSymbolicBuilder;
@@ -157,4 +158,17 @@ impl<AB: AirBuilder<F = F>> Air<AB> for Periodic {
 #[test]
 fn unsupported_features_are_refused() {
     assert_eq!(export(&Periodic).unwrap_err(), ExportError::Unsupported { feature: "periodic columns" });
+}
+
+#[test]
+fn wide_airs_are_within_bounds() {
+    for (name, dag) in [("keccak", export(&KeccakAir {}).unwrap()), ("blake3", export(&Blake3Air {}).unwrap())] {
+        let nodes = dag.nodes().len();
+        let air = DagAir::new(dag);
+        println!("{name}: {nodes} nodes, {} live values", air.live_values());
+        let program = Program::new(vec![air], vec![5], ParameterSet::FOLD, StatementLayout::Raw, None).unwrap();
+        let bytes = sinter_program::file::encode(&program);
+        println!("{} bytes, {:?}", bytes.len(), program.shape().tables);
+        assert_eq!(sinter_program::file::decode(&bytes).unwrap().digest(), program.digest());
+    }
 }
