@@ -2,7 +2,9 @@
 
 #![deny(missing_docs)]
 
+pub mod inputs;
 pub mod layout;
 pub mod plan;
 pub mod proof;
 pub mod replay;
+pub mod verifier;

@@ -209,7 +209,6 @@ fn transcript(layout: &Layout, digest: &Digest, parts: &ProofParts<'_>) -> (Vec<
 }
 
 /// The grinding witness of a step.
-#[must_use]
 pub fn witness(parts: &ProofParts<'_>, grind: Grind) -> F {
     match grind {
         Grind::Lookup => parts.lookup_witness,
@@ -298,14 +297,17 @@ fn reduced_openings(
     indices.par_iter().enumerate().map(reduce).collect()
 }
 
-/// Per query: the lanes of each round's whole group, and the last fold.
+/// A query's lanes of each round's whole group, and its last fold.
+type FoldedQuery = (Vec<Vec<F>>, EF);
+
+/// Folds every query.
 fn fold_groups(
     layout: &Layout,
     parts: &ProofParts<'_>,
     challenges: &Challenges,
     indices: &[usize],
     reduced: &[Vec<EF>],
-) -> Result<Vec<(Vec<Vec<F>>, EF)>, ReplayError> {
+) -> Result<Vec<FoldedQuery>, ReplayError> {
     let fold = |(q, &index): (usize, &usize)| {
         let mut index = index;
         let mut folded = reduced[q][0];
