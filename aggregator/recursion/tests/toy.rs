@@ -63,8 +63,8 @@ impl<AB: InteractionBuilder<F = F>> Air<AB> for User {
         for i in 2..USER_WIDTH {
             builder.assert_eq(row[i].clone(), row[0].clone().square() * row[1].clone() + public.clone());
         }
-        for i in 0..2 {
-            let pair = [row[i].clone(), row[i].clone() + row[i].clone()];
+        for value in &row[..2] {
+            let pair = [value.clone(), value.clone() + value.clone()];
             builder.push_interaction("range", pair, Count::bounded(AB::Expr::ONE, 1));
         }
     }
@@ -105,7 +105,6 @@ impl<AB: InteractionBuilder<F = F>> Air<AB> for Range {
 /// A program with what it takes to prove it, and one proof.
 pub struct Proved {
     pub program: Program,
-    pub data: ProverData<Config>,
     pub proof: BatchProof<Config>,
     pub publics: Vec<Vec<F>>,
 }
@@ -114,7 +113,7 @@ fn prove(airs: Vec<DagAir>, traces: Vec<RowMajorMatrix<F>>, publics: Vec<Vec<F>>
     let heights = traces.iter().map(|t| p3_util::log2_strict_usize(t.values.len() / t.width) as u8).collect();
     let (program, data) = Program::build(airs, heights, set, StatementLayout::Raw).unwrap();
     let proof = prove_traces(&program, &data, &traces, &publics);
-    Proved { program, data, proof, publics }
+    Proved { program, proof, publics }
 }
 
 pub fn prove_traces(

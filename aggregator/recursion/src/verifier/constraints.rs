@@ -196,9 +196,8 @@ fn fold(
     challenges: &ConstraintChallenges,
     selectors: &mut Selectors,
 ) -> Signed {
-    let permutation: [Vec<Ext>; 2] = [0, 1].map(|row| {
-        values.permutation[row].chunks_exact(EXTENSION_DEGREE).map(|chunk| recompose(b, chunk)).collect()
-    });
+    let permutation: [Vec<Ext>; 2] = [0, 1]
+        .map(|row| values.permutation[row].chunks_exact(EXTENSION_DEGREE).map(|chunk| recompose(b, chunk)).collect());
     let nodes = dag.nodes();
     let mut uses = vec![0u32; nodes.len()];
     for node in nodes {

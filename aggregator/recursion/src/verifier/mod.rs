@@ -180,7 +180,7 @@ impl Verifier {
         let mut items = Vec::new();
         let mut at = first;
         while at < end {
-            if at % RATE == 0 && at + RATE <= end {
+            if at.is_multiple_of(RATE) && at + RATE <= end {
                 items.push(Item::Word(publics[at / RATE]));
                 at += RATE;
             } else {

@@ -115,7 +115,6 @@ pub fn point_factors(count: usize) -> Vec<F> {
 }
 
 /// The inverses of the same factors.
-#[must_use]
 pub fn inverse_factor(i: usize) -> F {
     F::two_adic_generator(i + 1).inverse()
 }
