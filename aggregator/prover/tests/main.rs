@@ -1,4 +1,5 @@
 //! What the prover crate promises, and what breaks its files.
 #![allow(clippy::unwrap_used)]
 
+mod standard;
 mod variants;
