@@ -1,6 +1,6 @@
 //! One query's walk down the folds.
 //!
-//! A round at height 2^h folds groups of 2^a values. The group of a query lies on the coset s·<w>, w of order 2^a, in
+//! A round at height 2^h folds groups of 2^a values. The group of a query lies on the coset s·⟨w⟩, w of order 2^a, in
 //! bit-reversed order; the query's own point is x = s · Π_{i<a} g_(i+1)^(bit i). The group is interpolated and evaluated
 //! at the round's challenge b by a halvings, each
 //!
