@@ -8,3 +8,6 @@ pub mod plan;
 pub mod proof;
 pub mod replay;
 pub mod verifier;
+
+pub use layout::Layout;
+pub use verifier::{KeyWords, Verifier, VerifierError};

@@ -3,5 +3,6 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod replay;
+mod support;
 mod toy;
 mod verifier;

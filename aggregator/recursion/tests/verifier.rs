@@ -2,43 +2,11 @@
 
 use p3_batch_stark::verify_batch;
 use p3_field::PrimeCharacteristicRing;
-use sinter_circuit::{Builder, Circuit, Heights, Inputs};
+use sinter_circuit::{Circuit, Inputs};
 use sinter_program::{F, ParameterSet};
-use sinter_recursion::{
-    inputs,
-    layout::Layout,
-    verifier::{KeyWords, Verifier},
-};
 
+use crate::support::{Checker, inputs_of};
 use crate::toy::{GROUND, Proved, fibonacci, mixed};
-
-/// The circuit that verifies proofs of one program.
-fn circuit(proved: &Proved) -> (Circuit, Layout) {
-    let program = &proved.program;
-    let shape = program.shape();
-    let layout = Layout::of(shape).unwrap();
-    let verifier = Verifier {
-        layout: layout.clone(),
-        constraints: (0..program.airs().len()).map(|table| program.with_lookups(table).unwrap()).collect(),
-        buses: shape.buses,
-        message_width: shape.message_width,
-    };
-    let mut builder = Builder::new();
-    let digest = builder.constant_word(*program.digest());
-    let preprocessed = program.commitment().map(|cap| builder.constant_block(cap.roots()));
-    let publics = verifier.verify(&mut builder, KeyWords { digest, preprocessed });
-    for (i, word) in publics.into_iter().enumerate() {
-        builder.expose(i, word);
-    }
-    (builder.finish(Heights::Smallest).unwrap(), layout)
-}
-
-fn inputs_of(proved: &Proved, layout: &Layout) -> Vec<F> {
-    let Proved { program, proof, publics } = proved;
-    let mut values = Vec::new();
-    inputs::append(&mut values, layout, program.digest(), program.commitment(), proof, publics).unwrap();
-    values
-}
 
 fn executes(circuit: &Circuit, values: &[F]) -> bool {
     let mut inputs = Inputs::new();
@@ -49,8 +17,8 @@ fn executes(circuit: &Circuit, values: &[F]) -> bool {
 fn check(proved: &Proved) {
     let Proved { program, proof, publics } = proved;
     verify_batch(&program.config(), program.airs(), proof, publics, &program.common()).unwrap();
-    let (circuit, layout) = circuit(proved);
-    let values = inputs_of(proved, &layout);
+    let Checker { verifier, circuit } = Checker::new(program);
+    let values = inputs_of(proved, &verifier.layout);
     let mut inputs = Inputs::new();
     inputs.extend(values.iter().copied());
     let witness = circuit.execute(&inputs).unwrap();
@@ -88,8 +56,8 @@ fn the_circuit_checks_every_grinding_step() {
 fn the_circuit_refuses_another_proofs_public_values() {
     let proved = fibonacci(ParameterSet::DEV, 6, 3, 4);
     let other = fibonacci(ParameterSet::DEV, 6, 5, 4);
-    let (circuit, layout) = circuit(&proved);
-    let mut values = inputs_of(&proved, &layout);
+    let Checker { verifier, circuit } = Checker::new(&proved.program);
+    let mut values = inputs_of(&proved, &verifier.layout);
     assert!(executes(&circuit, &values));
     values[..3].copy_from_slice(&other.publics[0]);
     assert!(!executes(&circuit, &values));

@@ -24,10 +24,11 @@ pub mod query;
 pub mod transcript;
 
 use sinter_circuit::{Base, BitsSpec, Builder, CapRef, Ext, Item, Word};
+use sinter_program::Program;
 use sinter_program::dag::ExtDag;
 use sinter_program::field::RATE;
 
-use crate::layout::{Layout, Point, Round};
+use crate::layout::{Layout, LayoutError, Point, Round};
 use crate::plan::{Cap, Challenge, Step};
 use constraints::{ConstraintChallenges, TableValues};
 use query::QueryContext;
@@ -72,7 +73,29 @@ struct Drawn {
     samples: Vec<Base>,
 }
 
+/// Why there is no verifier for a program.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifierError {
+    /// Its proofs cannot be laid out.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Its constraints cannot be lowered.
+    #[error(transparent)]
+    Constraints(#[from] sinter_program::dag::ExportError),
+}
+
 impl Verifier {
+    /// The verifier of a program's proofs.
+    ///
+    /// # Errors
+    /// When the program's proofs cannot be laid out, or its constraints lowered.
+    pub fn new(program: &Program) -> Result<Self, VerifierError> {
+        let shape = program.shape();
+        let constraints = (0..shape.tables.len()).map(|t| program.with_lookups(t)).collect::<Result<_, _>>()?;
+        let layout = Layout::of(shape)?;
+        Ok(Self { layout, constraints, buses: shape.buses, message_width: shape.message_width })
+    }
+
     /// Records the verification of one proof under `key`; returns the words of its public values, eight a word, the last
     /// one filled with zeros.
     pub fn verify(&self, b: &mut Builder, key: KeyWords) -> Vec<Word> {
