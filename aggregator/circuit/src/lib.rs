@@ -56,4 +56,4 @@ pub use circuit::{Circuit, Heights, Inputs, PUBLIC_VALUES, TableRows, Witness};
 pub use error::{CircuitError, ExecutionError};
 pub use field::{DEGREE, EF, F, LIMBS};
 pub use record::{Base, CapRef, Ext, Item, Lane, Len, Word};
-pub use tables::{TableAir, TableKind};
+pub use tables::{TABLES, TableAir, TableKind};

@@ -187,6 +187,22 @@ impl Program {
         Ok(program)
     }
 
+    /// The same program with another preprocessed commitment, to verify with.
+    ///
+    /// # Errors
+    /// When the commitment is not of the height that the tables imply.
+    pub fn with_commitment(&self, commitment: Cap) -> Result<Self, ProgramError> {
+        let expected = self.commitment.as_ref().map_or(0, Cap::num_roots);
+        let got = commitment.num_roots();
+        if expected != got {
+            return Err(ProgramError::Commitment { expected, got });
+        }
+        let airs = self.airs.iter().map(DagAir::without_preprocessed).collect();
+        let mut program = Self { airs, commitment: Some(commitment), ..self.clone() };
+        program.digest = file::digest(&file::encode(&program));
+        Ok(program)
+    }
+
     /// The tables.
     #[must_use]
     pub fn airs(&self) -> &[DagAir] {

@@ -51,6 +51,8 @@ pub struct ProofFile {
     pub kind: ProofKind,
     /// The digest of the program's file, or of the node's key.
     pub digest: Digest,
+    /// The commitment to a node's preprocessed columns, of which `digest` is the digest; none for a leaf.
+    pub key: Option<Cap>,
     /// The public values of all tables in a row.
     pub public_values: Vec<F>,
     /// The proof.
@@ -130,6 +132,7 @@ impl ProofFile {
     /// When it does not have the shape.
     pub fn encode(&self, shape: &Shape) -> Result<Vec<u8>, ProofError> {
         same("public values", shape.public_values(), self.public_values.len())?;
+        same("digests of the key", key_len(self.kind, shape), self.key.as_ref().map_or(0, Cap::num_roots))?;
         conforms(&self.proof, shape)?;
         let mut writer = Writer::default();
         writer.bytes(&MAGIC);
@@ -142,6 +145,7 @@ impl ProofFile {
         let significant = self.public_values.iter().rposition(|&value| value != F::default()).map_or(0, |i| i + 1);
         writer.u8(significant as u8);
         writer.elements(&self.public_values[..significant]);
+        self.key.iter().for_each(|cap| writer.digests(cap.roots()));
         write_proof(&mut writer, &self.proof);
         Ok(writer.finish())
     }
@@ -158,10 +162,18 @@ impl ProofFile {
             return Err(ProofError::Shape { what: "public values", expected, got });
         }
         public_values.resize(shape.public_values(), F::default());
+        let digests = key_len(kind, shape);
+        let key = (digests > 0).then(|| reader.cap(digests)).transpose()?;
         let proof = read_proof(&mut reader, shape)?;
         reader.finish()?;
-        Ok(Self { kind, digest, public_values, proof })
+        Ok(Self { kind, digest, key, public_values, proof })
     }
+}
+
+/// Digests of the key that a proof carries: a node's key is the commitment to its preprocessed columns.
+fn key_len(kind: ProofKind, shape: &Shape) -> usize {
+    let preprocessed = shape.round(RoundKind::Preprocessed).filter(|_| kind == ProofKind::Node);
+    preprocessed.map_or(0, |(_, round)| shape.cap_len(round.log_height()))
 }
 
 fn same(what: &'static str, expected: usize, got: usize) -> Result<(), ProofError> {

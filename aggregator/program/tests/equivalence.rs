@@ -16,7 +16,7 @@ use crate::toy::{self, LOG_HEIGHTS, Toy};
 
 /// The bytes of a proof of a program.
 fn bytes(program: &Program, proof: BatchProof<Config>, public_values: Vec<F>) -> Vec<u8> {
-    let file = ProofFile { kind: ProofKind::Leaf, digest: *program.digest(), public_values, proof };
+    let file = ProofFile { kind: ProofKind::Leaf, digest: *program.digest(), key: None, public_values, proof };
     file.encode(program.shape()).unwrap()
 }
 

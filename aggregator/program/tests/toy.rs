@@ -160,6 +160,6 @@ pub fn proof() -> (Program, ProofFile) {
     let (program, data) = program();
     let proof = prove(&program.config(), program.airs(), &data);
     let public_values = Toy::ALL.map(Toy::public_values).concat();
-    let file = ProofFile { kind: ProofKind::Leaf, digest: *program.digest(), public_values, proof };
+    let file = ProofFile { kind: ProofKind::Leaf, digest: *program.digest(), key: None, public_values, proof };
     (program, file)
 }

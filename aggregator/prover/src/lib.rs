@@ -1,8 +1,14 @@
 //! Provers of circuits and programs behind one trait.
 
+pub mod fold;
+pub mod node;
 pub mod prover;
 pub mod stages;
 pub mod standard;
 pub mod variants;
+pub mod wrap;
 
+pub use fold::{Folder, Root};
+pub use node::{NodeCircuit, Report};
 pub use prover::{CpuProver, Proof, ProveError, Prover, ProvingKey};
+pub use wrap::Wrapper;

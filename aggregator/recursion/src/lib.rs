@@ -2,12 +2,20 @@
 
 #![deny(missing_docs)]
 
+pub mod fold;
 pub mod inputs;
 pub mod layout;
+pub mod node;
 pub mod plan;
 pub mod proof;
 pub mod replay;
+pub mod statement;
 pub mod verifier;
+pub mod wrap;
 
+pub use fold::Fold;
 pub use layout::Layout;
+pub use node::{NodeError, NodeKey, Universal};
+pub use statement::{Peaks, Statement};
 pub use verifier::{KeyWords, Verifier, VerifierError};
+pub use wrap::Wrap;

@@ -1,0 +1,177 @@
+//! Wrapping: a program's proof into a node's.
+//!
+//! A program whose verifier fits the universal heights is wrapped once. A wide one is wrapped by a circuit of its own
+//! heights first, whose proofs are those of a program like any other, and so on until the verifier of the last fits; the
+//! last wrap's key is the `program_id`.
+
+use std::time::Instant;
+
+use sinter_circuit::{CircuitError, Heights, TABLES, TableRows};
+use sinter_program::dag::{DagAir, ExportError};
+use sinter_program::{Digest, Program, ProgramError, ProofFile, ProofKind, StatementLayout, VerifyError};
+use sinter_recursion::wrap::{Wrap, WrapError, WrapInputError};
+use sinter_recursion::{NodeKey, Universal};
+use thiserror::Error;
+
+use crate::node::{CircuitProofError, KeyError, NodeCircuit, Report, prove_circuit};
+use crate::prover::{ProveError, Prover, ProvingKey};
+
+/// Most layers of one program's wrap.
+pub const LAYERS: usize = 3;
+
+/// Why a program cannot be wrapped.
+#[derive(Debug, Error)]
+pub enum WrapperError {
+    /// Its verifier cannot be recorded.
+    #[error(transparent)]
+    Wrap(#[from] WrapError),
+    /// A layer's tables make no program.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// A layer's tables cannot be exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A layer cannot be proved.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A layer's columns cannot be committed to.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The verifier of the last layer is still too large.
+    #[error("expected a verifier in the universal shape after at most {LAYERS} layers: {0}")]
+    TooWide(CircuitError),
+}
+
+/// Why a proof is not wrapped.
+#[derive(Debug, Error)]
+pub enum WrapProofError {
+    /// It is not a proof of the program.
+    #[error(transparent)]
+    Leaf(#[from] VerifyError),
+    /// A layer cannot read it.
+    #[error(transparent)]
+    Input(#[from] WrapInputError),
+    /// A layer rejects it, or the backend fails.
+    #[error("wrap: {0}")]
+    Prove(#[from] CircuitProofError),
+}
+
+/// A layer at heights of its own.
+#[derive(Debug)]
+struct Wide {
+    wrap: Wrap,
+    /// The layer's proofs, as those of a program.
+    program: Program,
+    proving: ProvingKey,
+}
+
+/// Wraps the proofs of one program.
+#[derive(Debug)]
+pub struct Wrapper {
+    wide: Vec<Wide>,
+    last: Wrap,
+    node: NodeCircuit,
+}
+
+impl Wrapper {
+    /// Records the circuits and commits to their columns.
+    ///
+    /// # Errors
+    /// When the program cannot be verified in-circuit, or is too wide for [`LAYERS`] layers.
+    pub fn new(program: &Program) -> Result<Self, WrapperError> {
+        Self::of(Universal::fold(), program)
+    }
+
+    /// The same for another universal shape.
+    ///
+    /// # Errors
+    /// As [`Wrapper::new`].
+    pub fn of(shape: &Universal, program: &Program) -> Result<Self, WrapperError> {
+        let start = Instant::now();
+        let mut wide: Vec<Wide> = Vec::new();
+        loop {
+            let inner = wide.last().map_or(program, |layer| &layer.program);
+            match Wrap::new(inner, shape.heights()) {
+                Ok(last) => {
+                    let node = NodeCircuit::new(shape, last.circuit(), start)?;
+                    return Ok(Self { wide, last, node });
+                }
+                Err(WrapError::Circuit(error @ CircuitError::Height { .. })) if wide.len() + 1 >= LAYERS => {
+                    return Err(WrapperError::TooWide(error));
+                }
+                Err(WrapError::Circuit(CircuitError::Height { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let layer = Wide::new(shape, Wrap::new(inner, Heights::Smallest)?)?;
+            wide.push(layer);
+        }
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        self.wide.first().map_or_else(|| self.last.program(), |layer| layer.wrap.program())
+    }
+
+    /// The key of the last circuit.
+    #[must_use]
+    pub const fn key(&self) -> &NodeKey {
+        self.node.key()
+    }
+
+    /// The program's identity: the digest of the key under which its proofs enter the tree.
+    #[must_use]
+    pub const fn program_id(&self) -> &Digest {
+        self.node.digest()
+    }
+
+    /// Rows used and available, by table, of each layer; the last is the one in the universal shape.
+    #[must_use]
+    pub fn layers(&self) -> Vec<[TableRows; TABLES]> {
+        let wide = self.wide.iter().map(|layer| *layer.wrap.circuit().rows());
+        wide.chain([*self.node.rows()]).collect()
+    }
+
+    /// The last circuit: its key, its rows, what all layers took to build.
+    #[must_use]
+    pub const fn node(&self) -> &NodeCircuit {
+        &self.node
+    }
+
+    /// Verifies a proof of the program and wraps it.
+    ///
+    /// # Errors
+    /// When the proof is not one of the program, or the backend fails.
+    pub fn wrap(&self, prover: &dyn Prover, leaf: &ProofFile) -> Result<(ProofFile, Report), WrapProofError> {
+        self.program().verify(leaf)?;
+        let mut report = Report::default();
+        let mut inner: Option<ProofFile> = None;
+        for layer in &self.wide {
+            let inputs = layer.wrap.inputs(inner.as_ref().unwrap_or(leaf))?;
+            let (proof, public_values, cost) = prove_circuit(prover, &layer.proving, layer.wrap.circuit(), &inputs)?;
+            report = report.plus(&cost);
+            let digest = *layer.program.digest();
+            inner = Some(ProofFile { kind: ProofKind::Leaf, digest, key: None, public_values, proof });
+        }
+        let inputs = self.last.inputs(inner.as_ref().unwrap_or(leaf))?;
+        let (proof, cost) = self.node.prove(prover, self.last.circuit(), &inputs)?;
+        Ok((proof, report.plus(&cost)))
+    }
+}
+
+impl Wide {
+    fn new(shape: &Universal, wrap: Wrap) -> Result<Self, WrapperError> {
+        let circuit = wrap.circuit();
+        let heights = circuit.log_heights();
+        let airs = circuit.airs().iter().map(DagAir::from_air).collect::<Result<Vec<_>, _>>()?;
+        let (parameters, layout) = (*shape.parameters(), StatementLayout::Raw);
+        let bytes = heights.map(|height| height as u8).to_vec();
+        let config = sinter_program::Config::new(parameters, shape.digest());
+        let proving = ProvingKey::new(config, airs.clone(), heights.to_vec())?;
+        let commitment = proving.preprocessed_commitment().cloned();
+        let bare = airs.iter().map(DagAir::without_preprocessed).collect();
+        let program = Program::new(bare, bytes, parameters, layout, commitment)?;
+        let proving = proving.with_digest(program.digest());
+        Ok(Self { wrap, program, proving })
+    }
+}
