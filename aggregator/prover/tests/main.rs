@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod fold;
+mod rows;
 mod standard;
 mod variants;
