@@ -104,7 +104,6 @@ impl NodeCircuit {
     }
 
     /// The digest of the key.
-    #[must_use]
     pub const fn digest(&self) -> &Digest {
         &self.key.digest
     }

@@ -120,7 +120,6 @@ impl Wrapper {
     }
 
     /// The program's identity: the digest of the key under which its proofs enter the tree.
-    #[must_use]
     pub const fn program_id(&self) -> &Digest {
         self.node.digest()
     }

@@ -3,7 +3,7 @@
 use p3_batch_stark::verify_batch;
 use sinter_program::{Config, DagAir, ParameterSet, Program, ProofFile, ProofKind, StatementLayout};
 use sinter_prover::{CpuProver, Folder, Prover, ProvingKey, Wrapper, standard::Standard};
-use sinter_recursion::{Peaks, Universal, node, statement};
+use sinter_recursion::{Universal, node, statement};
 
 /// A small shape in which a fold closes at the development set: an eighth of the work.
 pub fn dev_shape() -> Universal {
@@ -36,15 +36,20 @@ fn stock_accepts(folder: &Folder<'_>, root: &ProofFile) {
     assert!(verify_batch(&config, program.airs(), &root.proof, &forged, &program.common()).is_err());
 }
 
-/// Folds proofs in the shape of RFC 6962 and checks root, count and proof.
+/// Folds proofs in the shape of RFC 6962.
+fn tree(folder: &Folder<'_>, mut nodes: Vec<ProofFile>) -> ProofFile {
+    if nodes.len() == 1 {
+        return nodes.remove(0);
+    }
+    let right = nodes.split_off(nodes.len().next_power_of_two() / 2);
+    let (left, right) = (tree(folder, nodes), tree(folder, right));
+    folder.fold(&CpuProver, &left, &right).unwrap().0
+}
+
+/// Folds proofs and checks root, count and proof.
 fn aggregate(folder: &Folder<'_>, nodes: Vec<ProofFile>) -> ProofFile {
     let leaves: Vec<_> = nodes.iter().map(|file| node::statement(file).leaf()).collect();
-    let mut fold = |left: ProofFile, right: ProofFile| folder.fold(&CpuProver, &left, &right).map(|(proof, _)| proof);
-    let mut peaks = Peaks::default();
-    for node in nodes {
-        peaks.push(node, &mut fold).unwrap();
-    }
-    let root = peaks.finish(&mut fold).unwrap().unwrap();
+    let root = tree(folder, nodes);
     let found = folder.verify(&root).unwrap();
     assert_eq!(found.count as usize, leaves.len());
     assert_eq!(Some(found.statements_root), statement::root(&leaves));

@@ -23,7 +23,9 @@ fn rows_of_the_fold_circuit() {
 /// A release that changes one of these changes every `program_id`, and must say so.
 #[test]
 fn the_keys_of_this_version() {
-    let hex = |digest: sinter_program::Digest| digest_bytes(&digest).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |digest: sinter_program::Digest| {
+        digest_bytes(&digest).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
     let folder = Folder::new().unwrap();
     let keys = [*Universal::fold().digest(), folder.key().digest, folder.null_key().unwrap().digest].map(hex);
     let expected = [

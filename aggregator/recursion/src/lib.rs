@@ -16,6 +16,6 @@ pub mod wrap;
 pub use fold::Fold;
 pub use layout::Layout;
 pub use node::{NodeError, NodeKey, Universal};
-pub use statement::{Peaks, Statement};
+pub use statement::Statement;
 pub use verifier::{KeyWords, Verifier, VerifierError};
 pub use wrap::Wrap;

@@ -117,7 +117,6 @@ impl Universal {
     }
 
     /// U: what every key's digest begins with.
-    #[must_use]
     pub const fn digest(&self) -> &Digest {
         self.program.digest()
     }
