@@ -5,6 +5,7 @@
 mod codec;
 mod equivalence;
 mod ext;
+mod forgeries;
 mod program;
 mod soundness;
 mod toy;

@@ -5,11 +5,11 @@ use sinter_circuit::{BitsSpec, Builder, F, Heights, Inputs, TableKind};
 
 use crate::support::checker::Checker;
 
-const P: u32 = F::ORDER_U32;
+pub const P: u32 = F::ORDER_U32;
 const BITS: usize = TableKind::Bits as usize;
 
 /// A circuit that only decomposes `value`, whose high part nothing else reads.
-fn decompose(value: u32) -> Checker {
+pub fn decompose(value: u32) -> Checker {
     let (mut builder, mut inputs) = (Builder::new(), Inputs::new());
     inputs.push_base(F::from_u32(value));
     let read = builder.input_base();
@@ -23,7 +23,7 @@ fn decompose(value: u32) -> Checker {
 }
 
 /// The frame of another representative, with every other cell as honest as it can be.
-fn frame(value: u64) -> Vec<(usize, usize, usize, F)> {
+pub fn frame(value: u64) -> Vec<(usize, usize, usize, F)> {
     let mut changes = Vec::new();
     let mut ones = F::ONE;
     for k in (0..31).rev() {

@@ -5,6 +5,7 @@ mod cells;
 mod paths;
 mod publics;
 mod reads;
+mod stock;
 
 use sinter_circuit::Heights;
 

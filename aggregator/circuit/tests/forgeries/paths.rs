@@ -13,7 +13,7 @@ const BIT: usize = 165;
 const OUT_ADDRESS: usize = 191;
 
 /// A path of depth 4 below a cap of 2, in a tree of equal rows, at index 22. Rows: 0 is the last step, 4 the leaf.
-fn equal_tree() -> Checker {
+pub fn equal_tree() -> Checker {
     let opening = Opening { matrices: &[(5, 8)], cap_height: 1, index: 22, beta: false };
     let opened = opening.open_matrices(vec![RowMajorMatrix::new(vec![F::TWO; 32 * 8], 8)]);
     let (mut builder, mut inputs) = (Builder::new(), Inputs::new());
@@ -34,7 +34,7 @@ fn equal_tree() -> Checker {
 }
 
 /// The walk from `start` with the given bits, the index divided by two in the field where it is odd.
-fn walk(checker: &Checker, start: F, bits: [u32; 4]) -> Vec<(usize, usize, usize, F)> {
+pub fn walk(checker: &Checker, start: F, bits: [u32; 4]) -> Vec<(usize, usize, usize, F)> {
     let mut changes = vec![(POSEIDON2, 4, INDEX, start), (POSEIDON2, 4, OUT_ADDRESS, start)];
     let mut index = start;
     for (step, bit) in bits.into_iter().enumerate() {

@@ -92,6 +92,11 @@ impl Checker {
         Self { airs: circuit.airs(), prep, traces, publics: publics.to_vec() }
     }
 
+    /// The tables, with the circuit's preprocessed columns.
+    pub fn airs(&self) -> &[TableAir] {
+        &self.airs
+    }
+
     pub fn height(&self, table: usize) -> usize {
         self.traces[table].values.len() / self.traces[table].width
     }

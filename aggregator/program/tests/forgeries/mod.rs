@@ -1,0 +1,6 @@
+//! Programs and files made to deceive. Every file is one kind of forgery.
+
+mod allocation;
+mod decoding;
+mod degree;
+mod multiplicity;
