@@ -2,6 +2,7 @@
 
 #![deny(missing_docs)]
 
+pub mod differential;
 pub mod fold;
 pub mod inputs;
 pub mod layout;

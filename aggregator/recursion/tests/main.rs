@@ -2,6 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod differential;
+mod forgeries;
+mod nodes;
+mod puppet;
 mod replay;
 mod support;
 mod toy;

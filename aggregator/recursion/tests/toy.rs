@@ -1,7 +1,5 @@
 //! Small programs with everything in them: buses, preprocessed columns, public values, next rows, three heights.
 
-use std::borrow::Borrow;
-
 use p3_air::{Air, AirBuilder, BaseAir, WindowAccess};
 use p3_batch_stark::{BatchProof, ProverData, StarkInstance, prove_batch};
 use p3_field::PrimeCharacteristicRing;
@@ -109,11 +107,27 @@ pub struct Proved {
     pub publics: Vec<Vec<F>>,
 }
 
-fn prove(airs: Vec<DagAir>, traces: Vec<RowMajorMatrix<F>>, publics: Vec<Vec<F>>, set: ParameterSet) -> Proved {
-    let heights = traces.iter().map(|t| p3_util::log2_strict_usize(t.values.len() / t.width) as u8).collect();
-    let (program, data) = Program::build(airs, heights, set, StatementLayout::Raw).unwrap();
-    let proof = prove_traces(&program, &data, &traces, &publics);
-    Proved { program, proof, publics }
+/// Tables, their traces and their public values.
+#[derive(Clone)]
+pub struct Parts {
+    pub airs: Vec<DagAir>,
+    pub traces: Vec<RowMajorMatrix<F>>,
+    pub publics: Vec<Vec<F>>,
+}
+
+impl Parts {
+    /// The program of these tables, and what stock needs to prove it.
+    pub fn program(&self, set: ParameterSet) -> (Program, ProverData<Config>) {
+        let heights = self.traces.iter().map(|t| p3_util::log2_strict_usize(t.values.len() / t.width) as u8).collect();
+        Program::build(self.airs.clone(), heights, set, StatementLayout::Raw).unwrap()
+    }
+
+    /// The program and an honest proof.
+    pub fn prove(self, set: ParameterSet) -> Proved {
+        let (program, data) = self.program(set);
+        let proof = prove_traces(&program, &data, &self.traces, &self.publics);
+        Proved { program, proof, publics: self.publics }
+    }
 }
 
 pub fn prove_traces(
@@ -145,12 +159,22 @@ fn fibonacci_trace(log_height: usize, x: u32, y: u32) -> (RowMajorMatrix<F>, Vec
 
 /// Fibonacci alone.
 pub fn fibonacci(set: ParameterSet, log_height: usize, x: u32, y: u32) -> Proved {
+    fibonacci_parts(log_height, x, y).prove(set)
+}
+
+/// The table and trace of [`fibonacci`].
+pub fn fibonacci_parts(log_height: usize, x: u32, y: u32) -> Parts {
     let (trace, publics) = fibonacci_trace(log_height, x, y);
-    prove(vec![DagAir::from_air(Fibonacci.borrow()).unwrap()], vec![trace], vec![publics], set)
+    Parts { airs: vec![DagAir::from_air(&Fibonacci).unwrap()], traces: vec![trace], publics: vec![publics] }
 }
 
 /// Three tables of three heights, two of them joined by a bus.
 pub fn mixed(set: ParameterSet, seed: u32) -> Proved {
+    mixed_parts(seed).prove(set)
+}
+
+/// The tables and traces of [`mixed`]: [`User`], [`Range`], [`Fibonacci`].
+pub fn mixed_parts(seed: u32) -> Parts {
     let (users, range) = (8, 6);
     let public = F::from_u32(seed + 5);
     let mut counts = vec![0u32; 1 << range];
@@ -173,7 +197,7 @@ pub fn mixed(set: ParameterSet, seed: u32) -> Proved {
         RowMajorMatrix::new(counts.into_iter().map(F::from_u32).collect(), 1),
         fib,
     ];
-    prove(airs, traces, vec![vec![public], vec![], fib_publics], set)
+    Parts { airs, traces, publics: vec![vec![public], vec![], fib_publics] }
 }
 
 /// A development set with grinding, so that grinding steps are in the transcript.
