@@ -1,7 +1,7 @@
 //! The checks, in their order.
 
 use crate::{
-    Outcome, devnet,
+    Outcome, devnet, dist,
     install::{Rights, install},
     shell::{Workspace, read, run},
 };
@@ -31,6 +31,10 @@ pub const CHECKS: &[Check] = &[
     Check { name: "fuzz", about: "each fuzz target for some seconds", needs: &["tools"], run: fuzz },
     Check { name: "devnet", about: "the main job, and its metrics", needs: &["tools", "build"], run: devnet::check },
 ];
+
+/// Done only when named.
+pub const EXTRAS: &[Check] =
+    &[Check { name: "dist", about: "builds the release, for every level of processor", needs: &[], run: dist::dist }];
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: &str = "5";

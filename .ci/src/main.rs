@@ -4,6 +4,7 @@
 //! cargo ci                  everything
 //! cargo ci fmt clippy       only these, and what they need
 //! cargo ci --list           the names
+//! cargo dist                no check: builds the release
 //! ```
 //!
 //! A check that fails does not hide the others, unless they need what it makes. The exit code is 0 only
@@ -11,10 +12,11 @@
 
 mod checks;
 mod devnet;
+mod dist;
 mod install;
 mod shell;
 
-use checks::{CHECKS, Check};
+use checks::{CHECKS, Check, EXTRAS};
 use shell::Workspace;
 use std::{
     process::ExitCode,
@@ -47,13 +49,14 @@ fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.iter().any(|argument| argument == "--list" || argument == "--help" || argument == "-h") {
         println!("usage: cargo ci [CHECK...]\n");
-        for check in CHECKS {
+        for check in CHECKS.iter().chain(EXTRAS) {
             println!("  {:<10} {}", check.name, check.about);
         }
         return ExitCode::SUCCESS;
     }
-    if let Some(unknown) = wanted.iter().find(|name| CHECKS.iter().all(|check| check.name != name.as_str())) {
-        let names: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+    let known = || CHECKS.iter().chain(EXTRAS);
+    if let Some(unknown) = wanted.iter().find(|name| known().all(|check| check.name != name.as_str())) {
+        let names: Vec<&str> = known().map(|check| check.name).collect();
         eprintln!("no check is called `{unknown}`: expected one of {}", names.join(", "));
         return ExitCode::from(2);
     }
@@ -67,10 +70,10 @@ fn main() -> ExitCode {
     run(&workspace, &selected(&wanted))
 }
 
-/// The wanted checks and everything that they need, in the table's order; all when none is named.
+/// The wanted checks and everything that they need, in the table's order; all but the extras when none is named.
 fn selected(wanted: &[String]) -> Vec<&'static Check> {
     fn add(name: &str, chosen: &mut Vec<&'static str>) {
-        if let Some(check) = CHECKS.iter().find(|check| check.name == name)
+        if let Some(check) = CHECKS.iter().chain(EXTRAS).find(|check| check.name == name)
             && !chosen.contains(&check.name)
         {
             chosen.push(check.name);
@@ -79,7 +82,10 @@ fn selected(wanted: &[String]) -> Vec<&'static Check> {
     }
     let mut chosen = Vec::new();
     wanted.iter().for_each(|name| add(name, &mut chosen));
-    CHECKS.iter().filter(|check| wanted.is_empty() || chosen.contains(&check.name)).collect()
+    if wanted.is_empty() {
+        return CHECKS.iter().collect();
+    }
+    CHECKS.iter().chain(EXTRAS).filter(|check| chosen.contains(&check.name)).collect()
 }
 
 fn run(workspace: &Workspace, checks: &[&'static Check]) -> ExitCode {
@@ -138,6 +144,7 @@ mod tests {
         let names: Vec<&str> = selected(&["devnet".into()]).iter().map(|check| check.name).collect();
         assert_eq!(names, ["tools", "build", "devnet"]);
         assert_eq!(selected(&[]).len(), CHECKS.len());
+        assert_eq!(selected(&["dist".into()]).len(), 1);
     }
 
     #[test]

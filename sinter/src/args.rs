@@ -1,12 +1,14 @@
 //! The command line.
 
+use crate::aggregation;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Sinter: a committee that orders transactions for many rollups, under certificates that Ethereum can check.
 #[derive(Debug, Parser)]
-#[command(name = "sinter", version, arg_required_else_help = true, propagate_version = true)]
+#[command(name = "sinter", version, long_version = crate::variants::version())]
+#[command(arg_required_else_help = true, propagate_version = true)]
 #[command(after_help = "Exit codes: 0 done; 1 it did not work; 2 wrong arguments, configuration or file; \
                         3 a proof was checked and does not hold.")]
 pub struct Arguments {
@@ -38,6 +40,25 @@ pub enum Command {
     /// A development L1
     #[command(subcommand)]
     L1(L1Command),
+    /// What each parameter set proves, in bits, step by step
+    Soundness(aggregation::SoundnessArguments),
+    /// Programs: what is proved, as files
+    #[command(subcommand)]
+    Program(aggregation::ProgramCommand),
+    /// Leaf proofs: a program's own
+    #[command(subcommand)]
+    Leaf(aggregation::LeafCommand),
+    /// Wrap a leaf proof: prove, in the shape that all nodes have, that it verifies
+    Wrap(aggregation::WrapArguments),
+    /// Fold two nodes into one
+    Fold(aggregation::FoldArguments),
+    /// Wrap and fold many proofs into one
+    Aggregate(aggregation::AggregateArguments),
+    /// Verify a proof file: a leaf's, a node's, or the root of a batch
+    Verify(aggregation::VerifyArguments),
+    /// Append builds for newer processors to this program's file: what `cargo dist` does
+    #[command(hide = true)]
+    PackVariants(crate::variants::PackArguments),
 }
 
 /// `sinter devnet`.

@@ -1,5 +1,6 @@
 //! The one binary: arguments, configuration and wiring. What it wires lives in the other crates.
 
+mod aggregation;
 mod args;
 mod bench;
 mod chain;
@@ -12,6 +13,7 @@ mod receipt;
 mod relayer;
 mod sequencer;
 mod signals;
+mod variants;
 mod view;
 
 use args::{Arguments, Command};
@@ -20,6 +22,8 @@ use exit::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else: this process may be replaced by one that uses what the processor has.
+    sinter_prover::variants::switch();
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -38,5 +42,13 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Devnet(arguments) => devnet::run(&arguments),
         Command::Relayer(command) => relayer::run(&command),
         Command::L1(command) => l1::run(&command),
+        Command::Soundness(arguments) => aggregation::soundness(&arguments),
+        Command::Program(command) => aggregation::program(&command),
+        Command::Leaf(command) => aggregation::leaf(&command),
+        Command::Wrap(arguments) => aggregation::wrap(&arguments),
+        Command::Fold(arguments) => aggregation::fold(&arguments),
+        Command::Aggregate(arguments) => aggregation::aggregate(&arguments),
+        Command::Verify(arguments) => aggregation::verify(&arguments),
+        Command::PackVariants(arguments) => variants::pack(&arguments),
     }
 }

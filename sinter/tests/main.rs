@@ -5,4 +5,5 @@ mod commands;
 mod devnet;
 mod faults;
 mod process;
+mod proofs;
 mod support;

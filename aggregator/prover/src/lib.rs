@@ -1,10 +1,14 @@
 //! Provers of circuits and programs behind one trait.
 
+pub mod aggregate;
+pub mod files;
 pub mod fold;
+pub mod leaf;
 pub mod node;
 pub mod prover;
 pub mod stages;
 pub mod standard;
+pub mod statements;
 pub mod variants;
 pub mod wrap;
 

@@ -173,8 +173,18 @@ pub fn measured<T>(work: impl FnOnce() -> T) -> (T, Stages) {
 /// The most memory that this process has held at once, in bytes, if the system tells.
 #[must_use]
 pub fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    memory_line("/proc/self/status", "VmHWM:")
+}
+
+/// The memory that a process could take now without swapping, in bytes, if the system tells.
+#[must_use]
+pub fn available_memory_bytes() -> Option<u64> {
+    memory_line("/proc/meminfo", "MemAvailable:")
+}
+
+fn memory_line(file: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -232,6 +242,7 @@ mod tests {
     fn the_system_tells_memory_and_time() {
         if cfg!(target_os = "linux") {
             assert!(peak_memory_bytes().is_some_and(|bytes| bytes > 1 << 20));
+            assert!(available_memory_bytes().is_some());
             assert!(processor_time().is_some());
         }
     }

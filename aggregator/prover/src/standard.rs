@@ -18,7 +18,9 @@ use p3_koala_bear::{
 };
 use p3_matrix::dense::RowMajorMatrix;
 use p3_poseidon2_air::{Poseidon2Air, RoundConstants};
-use sinter_program::{Dag, F, dag::ExportError, dag::export};
+use sinter_program::{
+    Dag, DagAir, F, ParameterSet, Program, ProgramError, StatementLayout, dag::ExportError, dag::export,
+};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
@@ -82,6 +84,32 @@ impl Standard {
         }
     }
 
+    /// It alone as a program, at 2^`log_rows` rows.
+    ///
+    /// # Errors
+    /// When that is too low or too high for the program, or for the parameters.
+    pub fn program(self, log_rows: u8, parameters: ParameterSet) -> Result<Program, StandardError> {
+        self.check(log_rows)?;
+        let airs = vec![DagAir::new(self.dag()?)];
+        Ok(Program::new(airs, vec![log_rows], parameters, StatementLayout::Raw, None)?)
+    }
+
+    /// Which of them a program is, if it is one: the same constraints, whoever wrote the file.
+    #[must_use]
+    pub fn of(program: &Program) -> Option<Self> {
+        let [air] = program.airs() else { return None };
+        let same = |standard: &Self| standard.dag().is_ok_and(|dag| dag == *air.dag());
+        Self::ALL.into_iter().find(same)
+    }
+
+    fn check(self, log_rows: u8) -> Result<(), HeightError> {
+        let min = if self == Self::Keccak { 5 } else { 0 };
+        if (min..=Self::LOG_ROWS_MAX).contains(&log_rows) {
+            return Ok(());
+        }
+        Err(HeightError { program: self, min, max: Self::LOG_ROWS_MAX, got: log_rows })
+    }
+
     /// How many permutations a trace of that height holds.
     #[must_use]
     pub const fn permutations(self, log_rows: u8) -> usize {
@@ -96,10 +124,7 @@ impl Standard {
     /// # Errors
     /// [`HeightError`] when the height is too small for one permutation, or above [`Standard::LOG_ROWS_MAX`].
     pub fn trace(self, log_rows: u8, seed: u64) -> Result<RowMajorMatrix<F>, HeightError> {
-        let min = if self == Self::Keccak { 5 } else { 0 };
-        if !(min..=Self::LOG_ROWS_MAX).contains(&log_rows) {
-            return Err(HeightError { program: self, min, max: Self::LOG_ROWS_MAX, got: log_rows });
-        }
+        self.check(log_rows)?;
         let mut random = SplitMix(seed);
         let permutations = 0..self.permutations(log_rows);
         Ok(match self {
@@ -162,6 +187,20 @@ pub struct HeightError {
     pub max: u8,
     /// log2 of the height asked for.
     pub got: u8,
+}
+
+/// Why a standard program cannot be had as wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StandardError {
+    /// Not at that height.
+    #[error(transparent)]
+    Height(#[from] HeightError),
+    /// Not as data.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// Not under those parameters.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
 }
 
 /// Steele, Lea and Flood's SplitMix64: noise that is the same everywhere.

@@ -1,7 +1,9 @@
 //! What the prover crate promises, and what breaks its files.
 #![allow(clippy::unwrap_used)]
 
+mod aggregate;
 mod fold;
+mod leaf;
 mod rows;
 mod standard;
 mod variants;

@@ -6,10 +6,12 @@
 //! | `engine.rs`, `block.rs` | a bare validator: the sequencer's consensus around an application that does nothing |
 //! | `transports.rs` | QUIC against TCP, in pairs of rounds |
 //! | `order/` | `sinter bench order`: whole nodes against the bare engine, throughput, memory |
+//! | `fold.rs` | `sinter bench fold`: what a fold and a tree cost |
 //! | `measure.rs` | numbers from what the validators saw |
 
 pub mod block;
 pub mod engine;
+pub mod fold;
 pub mod measure;
 pub mod network;
 pub mod order;
@@ -28,6 +30,8 @@ pub enum BenchCommand {
     Transport(TransportArguments),
     /// What a sequencer adds to the bare engine, and what it takes
     Order(order::OrderArguments),
+    /// What folding two proofs costs, stage by stage
+    Fold(fold::FoldArguments),
 }
 
 /// Runs a benchmark and prints its numbers as one JSON object, cases as they come on standard error.
@@ -38,6 +42,7 @@ pub fn run(command: &BenchCommand) -> Result<(), Failure> {
             print_result(serde_json::json!({ "quic_vs_tcp": cases }))
         }
         BenchCommand::Order(arguments) => order::run(arguments),
+        BenchCommand::Fold(arguments) => fold::run(arguments),
     }
 }
 

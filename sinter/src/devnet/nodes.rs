@@ -34,7 +34,7 @@ impl Nodes {
     /// # Errors
     /// When a process cannot be started.
     pub fn start(directory: &Directory, count: usize) -> Result<Self, Failure> {
-        let program = std::env::current_exe().or_fail(Exit::Failed, "finding this program's file")?;
+        let program = sinter_prover::variants::own_executable().or_fail(Exit::Failed, "finding this program's file")?;
         let nodes = (0..count).map(|number| {
             let home = directory.node(number);
             let log = home.join("log");

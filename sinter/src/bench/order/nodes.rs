@@ -144,7 +144,7 @@ impl Drop for Processes {
 
 fn spawn(member: &Member) -> Result<Child, Failure> {
     let what = "starting a node";
-    let program = std::env::current_exe().or_fail(Exit::Failed, "finding this program's file")?;
+    let program = sinter_prover::variants::own_executable().or_fail(Exit::Failed, "finding this program's file")?;
     let log = fs::File::create(&member.log).or_fail(Exit::Failed, what)?;
     Command::new(program)
         .args(["sequencer", "run", "--stop-with-input", "--config"])
