@@ -81,6 +81,11 @@ impl Directory {
         self.path.join("relayer.journal")
     }
 
+    /// The nodes of the tree that is folded.
+    pub fn tree(&self) -> PathBuf {
+        self.path.join("tree")
+    }
+
     /// A node's directory.
     pub fn node(&self, number: usize) -> PathBuf {
         self.path.join(format!("node-{number}"))

@@ -2,10 +2,12 @@
 //! on L1.
 //!
 //! Make or read back the network → start the L1 and the light client → start the nodes → put them under
-//! load, and watch → stop the load → wait until everything accepted is final → wait until the L1 has
-//! verified a header that covers it → check a sample of receipts offline → stop the nodes.
+//! load, fold proofs beside it, and watch → stop the load → wait until everything accepted is final → wait
+//! until the L1 has verified a header that covers it → check a sample of receipts offline → wait for the
+//! one proof → stop the nodes.
 
 mod directory;
+mod fold;
 mod l1;
 mod network;
 mod nodes;
@@ -24,6 +26,7 @@ use crate::{
     view::{Scene, View, say},
 };
 use directory::Directory;
+use fold::Folding;
 use futures::future::{join_all, try_join_all};
 use l1::L1;
 use network::Network;
@@ -168,6 +171,7 @@ impl Run<'_> {
         })?;
         let mut relay = Relay::start(self.directory, self.network, self.l1, height, snapshot.clone())?;
         let load = Load::start(&self.load(), &tracker)?;
+        let folding = Folding::start(self.directory.tree(), snapshot.clone())?;
         let phase = |phase| snapshot.send_modify(|snapshot| snapshot.phase = phase);
         phase(Phase::Running);
         tokio::select! {
@@ -185,7 +189,9 @@ impl Run<'_> {
             let settled = relay.settle(self.height_of_all().await?, SETTLE_MAX).await?;
             phase(Phase::Verifying);
             let receipts_verified = self.verify_receipts(&tracker).await?;
-            Ok(Summary { load: drained, settled, receipts_verified })
+            phase(Phase::Folding);
+            let folded = folding.finish().await?;
+            Ok(Summary { load: drained, settled, receipts_verified, folded })
         };
         // Who asks again does not want to wait.
         tokio::select! {

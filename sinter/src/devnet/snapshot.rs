@@ -1,7 +1,7 @@
 //! What a devnet shows at one moment, whichever way it is shown.
 
 use crate::load::Numbers;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// Where a run is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Phase {
     Settling,
     /// Receipts are being verified offline.
     Verifying,
+    /// The last proofs are being folded.
+    Folding,
 }
 
 impl Phase {
@@ -28,6 +30,7 @@ impl Phase {
             Self::Draining => "draining",
             Self::Settling => "settling",
             Self::Verifying => "verifying",
+            Self::Folding => "folding",
         }
     }
 }
@@ -58,6 +61,24 @@ pub struct L1View {
     pub posted_height: u64,
     /// The highest height that the light client has verified.
     pub verified_height: u64,
+}
+
+/// The batch of proofs, as far as it is folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FoldView {
+    /// Proofs in the batch.
+    pub proofs: u64,
+    /// Proofs that are wrapped.
+    pub wrapped: u64,
+    /// Folds that are done; one less than the proofs makes them one.
+    pub folded: u64,
+}
+
+impl fmt::Display for FoldView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { proofs, wrapped, folded } = self;
+        write!(f, "wrapped {wrapped}/{proofs} folded {folded}/{}", proofs.saturating_sub(1))
+    }
 }
 
 /// Where everything listens.
@@ -104,6 +125,8 @@ pub struct Snapshot {
     pub load: Numbers,
     /// The L1.
     pub l1: L1View,
+    /// The batch of proofs.
+    pub fold: FoldView,
 }
 
 impl Snapshot {

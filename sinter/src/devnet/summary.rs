@@ -1,6 +1,6 @@
 //! What a run comes to: for people, for programs, and as an exit code.
 
-use super::{network::Network, snapshot::Addresses};
+use super::{fold::Folded, network::Network, snapshot::Addresses};
 use crate::{
     exit::{Exit, Failure, OrFail},
     load::Numbers,
@@ -28,6 +28,8 @@ pub struct Summary {
     pub settled: Settled,
     /// Receipts that were verified offline.
     pub receipts_verified: u64,
+    /// The one proof.
+    pub folded: Folded,
 }
 
 impl Summary {
@@ -46,6 +48,12 @@ impl Summary {
                 "verified_height": self.settled.verified_height,
             },
             "receipts_verified": self.receipts_verified,
+            "fold": {
+                "statements": self.folded.statements,
+                "statements_root": self.folded.statements_root,
+                "proof_bytes": self.folded.proof_bytes,
+                "wall_s": rounded(self.folded.took.as_secs_f64()),
+            },
         })
         .to_string()
     }
@@ -60,6 +68,13 @@ impl Summary {
                 self.settled.height, self.settled.posted_height, self.settled.verified_height
             ),
             format!("receipts verified offline: {}", self.receipts_verified),
+            format!(
+                "{} proofs folded into one of {} bytes beside it, in {:.1} s: statements root {}",
+                self.folded.statements,
+                self.folded.proof_bytes,
+                self.folded.took.as_secs_f64(),
+                self.folded.statements_root
+            ),
         ];
         lines.extend(self.load.refused.iter().map(|(reason, count)| format!("refused {count}: {reason}")));
         lines.join("\n")
@@ -132,12 +147,19 @@ pub fn write_addresses(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::time::Duration;
 
     fn good() -> Summary {
         Summary {
             load: Numbers { accepted: 10, finalized: 10, overall_ms: Some((40.123, 90.0)), ..Numbers::default() },
             settled: Settled { height: 7, posted_height: 8, verified_height: 8 },
             receipts_verified: 10,
+            folded: Folded {
+                statements: 3,
+                statements_root: "0xab".to_owned(),
+                proof_bytes: 390_000,
+                took: Duration::from_millis(8123),
+            },
         }
     }
 
@@ -145,7 +167,8 @@ mod tests {
     fn the_object_has_what_was_promised() {
         assert_eq!(
             good().as_json(),
-            r#"{"accepted":10,"finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"height":7,"#.to_owned()
+            r#"{"accepted":10,"finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"#.to_owned()
+                + r#""fold":{"proof_bytes":390000,"statements":3,"statements_root":"0xab","wall_s":8.12},"height":7,"#
                 + r#""l1":{"posted_height":8,"verified_height":8},"receipts_verified":10,"refused":{},"tx_per_s":0.0}"#
         );
     }

@@ -99,6 +99,8 @@ fn draw_l1(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot) {
         Line::from(format!("head      {}", l1.head)),
         Line::from(format!("posted    height {}", l1.posted_height)),
         Line::from(vec![Span::from("verified  "), Span::from(format!("height {}", l1.verified_height)).bold()]),
+        Line::from("proofs").dim(),
+        Line::from(snapshot.fold.to_string()),
     ];
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" L1 ")), area);
 }
@@ -134,8 +136,8 @@ mod tests {
             "│199 tx/s   pending 9                          ││head      14                  │",
             "│accepted 2400   final 2391                    ││posted    height 220          │",
             "│to final in  p50 41 ms p99 88 ms  last 10 s   ││verified  height 215          │",
-            "│             p50 45 ms p99 120 ms  all        ││                              │",
-            "│refused: 3 the mempool is full                ││                              │",
+            "│             p50 45 ms p99 120 ms  all        ││proofs                        │",
+            "│refused: 3 the mempool is full                ││wrapped 3/3 folded 1/2        │",
             "└──────────────────────────────────────────────┘└──────────────────────────────┘",
             "┌ where ───────────────────────────────────────────────────────────────────────┐",
             "│node 0      http://127.0.0.1:20001   metrics http://127.0.0.1:20001/metrics   │",

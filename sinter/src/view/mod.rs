@@ -149,7 +149,7 @@ pub fn latency(pair: Option<(f64, f64)>) -> String {
 #[cfg(test)]
 mod samples {
     use crate::{
-        devnet::snapshot::{Addresses, L1View, NodeView, Phase, Snapshot},
+        devnet::snapshot::{Addresses, FoldView, L1View, NodeView, Phase, Snapshot},
         load::Numbers,
     };
     use std::{collections::BTreeMap, time::Duration};
@@ -171,6 +171,7 @@ mod samples {
                 overall_ms: Some((45.0, 120.4)),
             },
             l1: L1View { head: 14, posted_height: 220, verified_height: 215 },
+            fold: FoldView { proofs: 3, wrapped: 3, folded: 1 },
         }
     }
 
