@@ -1,6 +1,7 @@
 //! The program as people run it: real processes, real sockets, real signals.
 #![allow(clippy::unwrap_used)]
 
+mod aggregation;
 mod commands;
 mod devnet;
 mod faults;

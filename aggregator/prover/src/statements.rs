@@ -74,7 +74,7 @@ pub fn encode(statements: &[Statement]) -> String {
     });
     let list = ListFile { version: VERSION, statements: statements.collect() };
     // Strings and numbers: there is nothing that JSON does not have.
-    serde_json::to_string_pretty(&list).unwrap_or_default()
+    serde_json::to_string_pretty(&list).unwrap_or_default() + "\n"
 }
 
 /// A list from text.

@@ -10,7 +10,9 @@ use sinter_prover::{
         AggregateError, Aggregation, State, StateError,
         tree::{Leaf, Tree, TreeError, batch_root},
     },
+    node::CircuitProofError,
     statements,
+    wrap::WrapProofError,
 };
 use sinter_recursion::statement::Statement;
 use std::{
@@ -137,7 +139,9 @@ fn failed(file: &Path, error: &AggregateError<TreeError>) -> Failure {
             let what = "the disk is full: what was finished is kept, and the same command goes on where there is space";
             Failure::because(Exit::Failed, what, error)
         }
-        AggregateError::Node { source: TreeError::Wrap(error), .. } => {
+        AggregateError::Node { source: TreeError::Wrap(error), .. }
+            if !matches!(error, WrapProofError::Prove(CircuitProofError::Prove(_))) =>
+        {
             Failure::because(Exit::Refused, format_args!("{} does not hold", file.display()), error)
         }
         AggregateError::Empty => Failure::because(Exit::Usage, "", error),

@@ -1,6 +1,6 @@
 //! `sinter program`: programs as files.
 
-use super::{ProgramCommand, arguments::Instance, input, soundness, text};
+use super::{ProgramCommand, arguments::Instance, input, nodes, soundness, text};
 use crate::exit::{Exit, Failure, OrFail, print_result};
 use serde_json::{Value, json};
 use sinter_program::{Program, StatementLayout, file, shape::TableShape, soundness::Report};
@@ -45,17 +45,31 @@ fn export(standard: Standard, instance: &Instance, output: &Path, json: bool) ->
 fn id(path: &Path, json: bool) -> Result<(), Failure> {
     let program = input::program(path)?;
     let (digest, report) = (text::digest(program.digest()), Report::new(program.shape()));
+    let wrapper = nodes::wrapper(path, &program)?;
+    let (program_id, layers) = (text::digest(wrapper.program_id()), wrapper.layers());
     print_result(if json {
+        let rows: Vec<Value> = layers.iter().map(|layer| nodes::rows_json(layer)).collect();
         json!({
+            "program_id": program_id,
             "digest": digest,
             "parameter_set": report.parameter_set,
             "proven_bits": report.proven_bits,
             "meets_target": report.meets_target(),
+            "verifier_rows": rows,
         })
         .to_string()
     } else {
         let bits = text::bits(report.proven_bits);
-        format!("digest       {digest}\nproven bits  {bits} ({}){}", report.parameter_set, remark(&report))
+        [
+            format!("program id   {program_id}"),
+            format!("digest       {digest}"),
+            format!("proven bits  {bits} ({}){}", report.parameter_set, remark(&report)),
+            format!(
+                "wrapped in   {}",
+                if layers.len() == 1 { "1 layer".into() } else { format!("{} layers", layers.len()) }
+            ),
+        ]
+        .join("\n")
     })
 }
 

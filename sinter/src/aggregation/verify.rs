@@ -53,7 +53,7 @@ fn leaf(file: &Path, path: &Path) -> Result<Found, Failure> {
     program.verify(&proof).or_fail(Exit::Refused, does_not_hold(file))?;
     let mut lines = vec![("program", text::digest(program.digest()).into())];
     lines.push(("public_values", text::elements(&proof.public_values).into()));
-    lines.extend(bits(&program));
+    lines.extend(bits(&program, f64::INFINITY));
     Ok(Found { what: "leaf", lines })
 }
 
@@ -65,15 +65,15 @@ fn wrapped(file: &Path, path: &Path) -> Result<Found, Failure> {
     let mut lines = vec![("program_id", text::digest(&program_id).into())];
     lines.push(("program", text::digest(program.digest()).into()));
     lines.push(("public_values", text::elements(&proof.public_values).into()));
-    lines.extend(bits(&program));
+    lines.extend(bits(&program, Report::new(Universal::fold().shape()).proven_bits));
     Ok(Found { what: "wrap", lines })
 }
 
-/// What a program's proofs prove. A wrap of one proves no more.
-fn bits(program: &Program) -> [(&'static str, Value); 2] {
+/// What a program's proofs prove, and no more than `most`: that of what is wrapped around them.
+fn bits(program: &Program, most: f64) -> [(&'static str, Value); 2] {
     let report = Report::new(program.shape());
     [
-        ("proven_bits", report.proven_bits.into()),
+        ("proven_bits", report.proven_bits.min(most).into()),
         ("parameter_set", format!("{}{}", report.parameter_set, remark(&report)).into()),
     ]
 }
@@ -151,13 +151,14 @@ fn refused(file: &Path, error: &RootError) -> Failure {
     }
 }
 
+/// What a root says. The bits are those of wraps and folds: a leaf's own are its program's.
 fn root_lines(folder: &Folder<'_>, root: &Root) -> Vec<(&'static str, Value)> {
     let report = Report::new(folder.shape().shape());
     vec![
         ("fold_key", text::digest(&folder.key().digest).into()),
         ("statements_root", text::digest(&root.statements_root).into()),
         ("count", root.count.into()),
-        ("proven_bits", report.proven_bits.into()),
+        ("node_proven_bits", report.proven_bits.into()),
         ("parameter_set", report.parameter_set.into()),
     ]
 }
@@ -181,7 +182,7 @@ impl Found {
 fn line((name, value): (&'static str, Value)) -> String {
     let value = match value {
         Value::String(text) => text,
-        Value::Number(number) if name == "proven_bits" => text::bits(number.as_f64().unwrap_or(0.0)),
+        Value::Number(number) if name.ends_with("proven_bits") => text::bits(number.as_f64().unwrap_or(0.0)),
         other => other.to_string(),
     };
     format!("{:<16} {value}", name.replace('_', " "))

@@ -209,7 +209,7 @@ impl Bench {
             proof_bytes,
             verify_ms,
         };
-        eprintln!("{leaves} leaves: {:.1} s, root of {proof_bytes} bytes, verified in {verify_ms} ms", tree.wall_s);
+        eprintln!("leaves {leaves}: {:.1} s, root of {proof_bytes} bytes, verified in {verify_ms} ms", tree.wall_s);
         Ok(tree)
     }
 }
