@@ -166,7 +166,7 @@ fn wide_airs_are_within_bounds() {
         let nodes = dag.nodes().len();
         let air = DagAir::new(dag);
         println!("{name}: {nodes} nodes, {} live values", air.live_values());
-        let program = Program::new(vec![air], vec![5], ParameterSet::FOLD, StatementLayout::Raw, None).unwrap();
+        let program = Program::new(vec![air], vec![7], ParameterSet::FOLD, StatementLayout::Raw, None).unwrap();
         let bytes = sinter_program::file::encode(&program);
         println!("{} bytes, {:?}", bytes.len(), program.shape().tables);
         assert_eq!(sinter_program::file::decode(&bytes).unwrap().digest(), program.digest());

@@ -17,13 +17,13 @@ fn hex(bytes: &[u8]) -> String {
 fn digests_are_pinned() {
     let (toy, _) = toy::program();
     let keccak = DagAir::from_air(&KeccakAir {}).unwrap();
-    let (keccak, _) = Program::build(vec![keccak], vec![5], ParameterSet::FOLD, StatementLayout::Raw).unwrap();
+    let (keccak, _) = Program::build(vec![keccak], vec![7], ParameterSet::FOLD, StatementLayout::Raw).unwrap();
     let digests = [toy, keccak].map(|program| hex(&digest_bytes(program.digest())));
     assert_eq!(digests, [TOY, KECCAK]);
 }
 
 const TOY: &str = "4f5d465350a0aedd388201116b7bb4e4330933432565cc9a1cff8f141af549bb";
-const KECCAK: &str = "04bbecff7935b2852537287957778ba01c0de5e861f2c9073e4590f7075d85ec";
+const KECCAK: &str = "6fe6e98212fa733679631e181ef72cd45d6baf0620a20f3940bd28df02e29c6c";
 
 #[test]
 fn a_proof_verifies_and_only_as_what_it_is() {
