@@ -4,14 +4,16 @@
 use p3_batch_stark::BatchProof;
 use p3_field::coset::TwoAdicMultiplicativeCoset;
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing, TwoAdicField};
+use p3_matrix::Dimensions;
 use p3_util::reverse_bits_len;
+use sinter_program::field::val_mmcs;
 use sinter_program::{Config, EF, F};
 use sinter_recursion::layout::{Point, Round};
 use sinter_recursion::plan::{self, Step};
-use sinter_recursion::proof::ProofParts;
+use sinter_recursion::proof::{ProofParts, lanes};
 use sinter_recursion::replay::{Challenges, Query, Replay};
 
-use super::{Victim, coefficients, x};
+use super::{Victim, coefficients, execute, x};
 use crate::puppet::{Script, position};
 
 /// Values whose recomposition Σ cᵢ·Xⁱ does not change: −X on the constant coefficient, 1 on the next.
@@ -171,6 +173,102 @@ fn a_group_that_folds_to_the_same_is_not_the_group() {
         }
     }
     assert!(tried >= 4, "{tried}");
+}
+
+/// The prover commits to the folds of the true columns, and claims others. It hands every query the group that it committed
+/// to, so that all paths end where they should and all folds end in the final polynomial: only the comparison of the queried
+/// value with the reduced openings is left.
+#[test]
+fn the_first_group_holds_the_reduced_openings() {
+    let victim = Victim::mixed();
+    let layout = &victim.layout;
+    // A table of the tallest height: what joins lower down is as it was committed.
+    let opening = layout.opening(Round::Quotient, 0, 0, Point::Zeta).unwrap();
+    let at = position(layout, |step| *step == Step::Opening(opening));
+    let lies = coefficients(at, -x()).chain(coefficients(at + 5, EF::ONE));
+    let mut proof = victim.cheat(&victim.parts).prove(Script::lying(lies));
+    shift(&mut proof.opened_values.instances[0].base_opened_values.quotient_chunks[0]);
+    victim.both_refuse(&proof, &victim.parts.publics, "FRI rows");
+
+    let (challenges, mut queries) = replay(&victim, &proof);
+    let groups: Vec<Vec<Vec<EF>>> =
+        queries.iter().map(|query| committed_groups(&victim, &proof, &challenges, query)).collect();
+    for (r, round) in layout.rounds.iter().enumerate() {
+        let shift = layout.index_bits() - round.log_folded();
+        let indices: Vec<usize> = queries.iter().map(|query| query.index >> shift).collect();
+        let rows: Vec<Vec<Vec<F>>> = groups.iter().map(|groups| vec![lanes(&groups[r])]).collect();
+        let dims = [Dimensions { width: 5 << round.log_arity, height: 1 << round.log_folded() }];
+        let pruned = &proof.opening_proof.commit_phase_openings[r].opening_proof;
+        let paths =
+            val_mmcs(layout.fri.cap_height).restore_and_recompute_paths(&dims, &indices, &rows, pruned).unwrap();
+        for ((query, rows), path) in queries.iter_mut().zip(rows).zip(paths) {
+            query.groups[r].clone_from(&rows[0]);
+            query.group_paths[r] = path.siblings;
+        }
+    }
+    // The inputs of the queries, which stand at the end, with these groups and paths.
+    let mut values = Vec::new();
+    let (digest, key) = (victim.program.digest(), victim.program.commitment());
+    sinter_recursion::inputs::append(&mut values, layout, digest, key, &proof, &victim.parts.publics).unwrap();
+    let mut tail: Vec<F> = Vec::new();
+    for query in &queries {
+        for (leaves, path) in query.leaves.iter().zip(&query.paths) {
+            tail.extend(leaves.iter().rev().flatten());
+            tail.extend(path.iter().flatten());
+        }
+        for (group, path) in query.groups.iter().zip(&query.group_paths) {
+            tail.extend(group);
+            tail.extend(path.iter().flatten());
+        }
+    }
+    let start = values.len() - tail.len();
+    values[start..].copy_from_slice(&tail);
+    let error = execute(&victim.circuit, values).unwrap_err();
+    assert!(error.starts_with("FRI folds"), "expected the reduced openings to differ, got {error}");
+}
+
+/// A query's groups as the prover committed to them: the queried value of each from what its fold must be, the last first.
+fn committed_groups(
+    victim: &Victim,
+    proof: &BatchProof<Config>,
+    challenges: &Challenges,
+    query: &Query,
+) -> Vec<Vec<EF>> {
+    let layout = &victim.layout;
+    let final_height = layout.log_final_height();
+    let last = query.index >> (layout.index_bits() - final_height);
+    let point = F::two_adic_generator(final_height).exp_u64(reverse_bits_len(last, final_height) as u64);
+    let mut folded: EF = proof.opening_proof.final_poly.iter().rev().fold(EF::ZERO, |sum, &c| sum * point + c);
+    let mut groups = Vec::new();
+    for (r, round) in layout.rounds.iter().enumerate().rev() {
+        let arity = 1 << round.log_arity;
+        let index = query.index >> (layout.index_bits() - round.log_height);
+        let (group, own) = (index >> round.log_arity, index % arity);
+        let exponent = reverse_bits_len(group, round.log_folded()) as u64;
+        let start = F::two_adic_generator(round.log_height).exp_u64(exponent);
+        let mut points: Vec<F> = TwoAdicMultiplicativeCoset::new(start, round.log_arity).unwrap().iter().collect();
+        p3_util::reverse_slice_index_bits(&mut points);
+        let beta = challenges.fold[r];
+        let weight = |i: usize| {
+            let others = (0..arity).filter(|&j| j != i);
+            others.map(|j| (beta - points[j]) * (points[i] - points[j]).inverse()).product::<EF>()
+        };
+        let mut values: Vec<EF> =
+            query.groups[r].chunks_exact(5).map(|c| EF::from_basis_coefficients_fn(|i| c[i])).collect();
+        let before: EF = values.iter().enumerate().map(|(i, &value)| weight(i) * value).sum();
+        // What joined after this fold in the replay joined for the prover too.
+        let next = query.groups.get(r + 1).map_or(query.folded, |group| {
+            let round = layout.rounds[r + 1];
+            let own = (query.index >> (layout.index_bits() - round.log_height)) % (1 << round.log_arity);
+            EF::from_basis_coefficients_fn(|i| group[5 * own + i])
+        });
+        let joined = next - before;
+        values[own] += (folded - joined - before) * weight(own).inverse();
+        folded = values[own];
+        groups.push(values);
+    }
+    groups.reverse();
+    groups
 }
 
 /// Paths with a digest changed, or two exchanged.

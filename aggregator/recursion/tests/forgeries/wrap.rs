@@ -100,6 +100,22 @@ fn a_wrap_exposes_the_programs_values_and_zeros() {
     }
 }
 
+/// The limbs after the last public value, which no table reads: a prover of the wrap may not write there.
+#[test]
+fn nothing_stands_behind_the_programs_values() {
+    let proved = crate::toy::fibonacci(ParameterSet::DEV, 6, 3, 4);
+    let (digest, public_values) = (*proved.program.digest(), proved.publics.concat());
+    let file = ProofFile { kind: ProofKind::Leaf, digest, key: None, public_values, proof: proved.proof };
+    let wrap = Wrap::new(&proved.program, Heights::Smallest).unwrap();
+    for limb in 3..8 {
+        let mut inputs = wrap.inputs(&file).unwrap();
+        wrap.circuit().execute(&inputs).unwrap();
+        inputs.as_mut_slice()[limb] = F::ONE;
+        let error = wrap.circuit().execute(&inputs).unwrap_err().to_string();
+        assert!(error.starts_with("public values"), "limb {limb}: {error}");
+    }
+}
+
 /// A proof of another program is refused before the circuit sees it, and by the circuit.
 #[test]
 fn a_wrap_is_of_one_program() {
