@@ -316,6 +316,12 @@ impl Dag {
         self.parts.public_values as usize
     }
 
+    /// Public values that no constraint or interaction reads, ascending: they are absorbed by the transcript, and are
+    /// otherwise the prover's word.
+    pub fn unread_public_values(&self) -> impl Iterator<Item = usize> {
+        (0..self.parts.public_values).filter(|&i| !self.parts.nodes.contains(&Node::Public(i))).map(|i| i as usize)
+    }
+
     /// The nodes, in canonical order.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {

@@ -4,3 +4,4 @@ mod allocation;
 mod decoding;
 mod degree;
 mod multiplicity;
+mod publics;
