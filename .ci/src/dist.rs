@@ -37,9 +37,24 @@ fn make(workspace: &Workspace) -> Result<(), String> {
     let bytes = fs::metadata(&output).map_err(|error| format!("{}: {error}", output.display()))?.len();
     println!("{}: {:.1} MB", output.display(), bytes as f64 / 1e6);
     for max in LEVELS {
-        println!("{}", read(workspace.command(&output).arg("--version").env("CPU_VARIANT_MAX", max))?.trim_end());
+        let version = read(workspace.command(&output).arg("--version").env("CPU_VARIANT_MAX", max))?;
+        println!("{}", version.trim_end());
+        check(max, &version)?;
     }
     Ok(())
+}
+
+/// Whether a packed program that may use `max` runs what it should: that, or what the machine has if that is less.
+fn check(max: &str, version: &str) -> Result<(), String> {
+    let after = |words: &str| Some(version.split_once(words)?.1.split([',', ';', '\n']).next()?.trim());
+    let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
+    let (compiled, machine) = (after("compiled for "), after("the machine has "));
+    match (compiled.and_then(rank), machine.and_then(rank), rank(max)) {
+        (Some(compiled), Some(machine), Some(max)) if compiled == machine.min(max) => Ok(()),
+        // On Arm there is one build.
+        (None, None, _) if compiled.is_some() && compiled == machine => Ok(()),
+        _ => Err(format!("expected a program that runs as {max}, or as what the machine has, got\n{version}")),
+    }
 }
 
 /// Builds for a level of x86-64, or for what the architecture always has; each in a directory of its own, or they
@@ -59,4 +74,22 @@ fn build(workspace: &Workspace, level: Option<&str>) -> Result<PathBuf, String> 
     command.env("RUSTFLAGS", flags.trim());
     run(&mut command)?;
     Ok(directory.join(target).join("dist/sinter"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn a_packed_program_must_run_the_best_that_it_may() {
+        let version = |compiled, machine| format!("sinter 0.1.0\ncompiled for {compiled}, the machine has {machine}\n");
+        let held = |max, compiled, machine| check(max, &version(compiled, machine)).is_ok();
+        assert!(held("x86-64-v4", "x86-64-v4", "x86-64-v4; a variant out of /sinter"));
+        assert!(held("x86-64-v4", "x86-64-v3", "x86-64-v3; a variant out of /sinter"));
+        assert!(held("x86-64", "x86-64", "x86-64-v4; CPU_VARIANT_MAX allows no more than x86-64"));
+        assert!(!held("x86-64-v4", "x86-64", "x86-64-v4; this file carries no better variant"));
+        assert!(!held("x86-64-v3", "x86-64-v4", "x86-64-v4"));
+        assert!(held("x86-64", "aarch64", "aarch64"));
+        assert!(check("x86-64", "sinter 0.1.0").is_err());
+    }
 }

@@ -140,10 +140,11 @@ fn probe() {
     }
 }
 
-/// Starts the probe in `file`.
+/// Starts the probe in `file`, which believes it is compiled for the baseline until it has switched.
 fn start(file: &Path, max: Option<Level>) -> Output {
     let mut command = Command::new(file);
     command.args(["--exact", "variants::probe", "--nocapture"]).env(PROBE, "1");
+    command.env("CPU_VARIANT_PRETENDED", Level::Baseline.to_string());
     if let Some(max) = max {
         command.env("CPU_VARIANT_MAX", max.to_string());
     }
@@ -156,35 +157,47 @@ fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).lines().find(|line| line.contains("probe: ")).unwrap().to_owned()
 }
 
-/// This very program with itself as its variant for the best level that this machine has, if it has any: the
-/// switch is real, and only what the variant was compiled for is not what its label says.
-fn mislabelled(directory: &Path) -> Option<PathBuf> {
-    if Level::machine() <= Level::compiled() {
-        println!("nothing to switch to: compiled for {}, the machine has {}", Level::compiled(), Level::machine());
+/// This very program with itself behind it, under the label of `level`; none where the machine has no such level.
+fn labelled(directory: &Path, level: Level) -> Option<PathBuf> {
+    if level == Level::Baseline || level > Level::machine() {
+        println!("not on this machine: it has {}", Level::machine());
         return None;
     }
     let program = std::env::current_exe().unwrap();
     let output = directory.join("program");
-    pack(&program, &[(Level::machine(), &program)], &output).unwrap();
+    pack(&program, &[(level, &program)], &output).unwrap();
     Some(output)
 }
 
 #[test]
-fn a_mislabelled_variant_is_run_once_and_says_so() {
+fn the_best_variant_is_started_with_the_same_arguments() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(program) = mislabelled(directory.path()) else { return };
+    // What this program is, it may say it is.
+    let Some(program) = labelled(directory.path(), Level::compiled()) else { return };
     let output = start(&program, None);
-    let expected = format!("holds a variant {} that is compiled for {}", Level::machine(), Level::compiled());
-    assert!(printed(&output).contains(&expected), "{}", printed(&output));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("warning: running the slower"));
+    assert!(printed(&output).contains(&format!("a variant out of {}", program.display())), "{}", printed(&output));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("warning"));
     // The arguments came through: the probe ran, under its name.
     assert!(printed(&output).contains(&format!("by {program:?}")));
 }
 
 #[test]
+fn a_mislabelled_variant_is_run_once_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let other =
+        [Level::V3, Level::V4].into_iter().find(|level| *level != Level::compiled() && *level <= Level::machine());
+    let Some(level) = other else { return };
+    let Some(program) = labelled(directory.path(), level) else { return };
+    let output = start(&program, Some(level));
+    let expected = format!("holds a variant {level} that is compiled for {}", Level::compiled());
+    assert!(printed(&output).contains(&expected), "{}", printed(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("warning: running the slower"));
+}
+
+#[test]
 fn a_corrupt_variant_is_warned_about_and_the_baseline_goes_on() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(program) = mislabelled(directory.path()) else { return };
+    let Some(program) = labelled(directory.path(), Level::machine()) else { return };
     let mut bytes = fs::read(&program).unwrap();
     let at = bytes.len() - 5000;
     bytes[at] ^= 1;
@@ -198,15 +211,16 @@ fn a_corrupt_variant_is_warned_about_and_the_baseline_goes_on() {
 #[test]
 fn a_machine_without_the_features_runs_the_baseline() {
     let directory = tempfile::tempdir().unwrap();
-    let Some(program) = mislabelled(directory.path()) else { return };
+    let Some(program) = labelled(directory.path(), Level::machine()) else { return };
     let output = start(&program, Some(Level::Baseline));
     assert!(printed(&output).contains("allows no more than"), "{}", printed(&output));
     assert!(!String::from_utf8_lossy(&output.stderr).contains("warning"));
 }
 
 #[test]
-fn a_program_without_variants_says_what_it_misses() {
+fn a_program_without_variants_starts_as_it_is() {
     let output = start(&std::env::current_exe().unwrap(), None);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("warning"));
     let nothing_better = Level::machine() <= Level::compiled();
     assert!(nothing_better || printed(&output).contains("carries no better variant"), "{}", printed(&output));
 }

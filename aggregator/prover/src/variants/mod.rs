@@ -32,6 +32,10 @@ use trailer::TrailerError;
 const GUARD: &str = "CPU_VARIANT_GUARD";
 /// The highest level that may be used, for tests and for a machine that lies about itself.
 const MAX: &str = "CPU_VARIANT_MAX";
+/// In a build for tests: the level that a process believes it was compiled for until it has switched. Such a build is
+/// made for the machine at hand, which leaves nothing to switch to.
+#[cfg(debug_assertions)]
+const PRETENDED: &str = "CPU_VARIANT_PRETENDED";
 
 /// What a processor of the x86-64 family must have, as the psABI names it. On others there is only the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -201,6 +205,7 @@ fn choose() -> Choice {
         }
         return Choice::Failed(format!("{} holds a variant {wanted} that is compiled for {compiled}", path.display()));
     }
+    let compiled = pretended().unwrap_or(compiled);
     let mut allowed = Level::machine();
     if let Some(max) = env::var_os(MAX) {
         match max.to_string_lossy().parse::<Level>() {
@@ -219,6 +224,18 @@ fn choose() -> Choice {
         Ok(Some(never)) => match never {},
         Err(error) => Choice::Failed(error.to_string()),
     }
+}
+
+/// The level that a test wants this process to have been compiled for.
+#[cfg(debug_assertions)]
+fn pretended() -> Option<Level> {
+    env::var_os(PRETENDED)?.to_str()?.parse().ok()
+}
+
+/// Nothing is pretended in a release.
+#[cfg(not(debug_assertions))]
+const fn pretended() -> Option<Level> {
+    None
 }
 
 /// Of this very process: its wanted level and the file it came from.
