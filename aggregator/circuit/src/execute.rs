@@ -27,6 +27,8 @@ struct View<'a> {
     /// Number of the first of them.
     first_perm: usize,
     inputs: &'a [F],
+    /// Go on where an assertion does not hold.
+    regardless: bool,
 }
 
 impl View<'_> {
@@ -51,6 +53,19 @@ impl Circuit {
     /// # Errors
     /// [`ExecutionError`]: the input list has the wrong length, or an assertion does not hold: the circuit rejects.
     pub fn execute(&self, inputs: &Inputs) -> Result<Witness, ExecutionError> {
+        self.execute_with(inputs, false)
+    }
+
+    /// Computes all words whatever the assertions say: the witness of a prover who goes on regardless. Its traces are false
+    /// wherever [`execute`](Self::execute) fails, which is for a test of the constraints to show.
+    ///
+    /// # Errors
+    /// [`ExecutionError::InputLength`].
+    pub fn execute_regardless(&self, inputs: &Inputs) -> Result<Witness, ExecutionError> {
+        self.execute_with(inputs, true)
+    }
+
+    fn execute_with(&self, inputs: &Inputs, regardless: bool) -> Result<Witness, ExecutionError> {
         if inputs.values.len() != self.inputs {
             return Err(ExecutionError::InputLength { expected: self.inputs, got: inputs.values.len() });
         }
@@ -63,6 +78,7 @@ impl Circuit {
             perms: &mut perms,
             first_perm: 0,
             inputs: &inputs.values,
+            regardless,
         };
         self.run(&self.root, &mut view)?;
         let publics = self
@@ -87,35 +103,43 @@ impl Circuit {
 
     fn run(&self, ops: &[Op], view: &mut View<'_>) -> Result<(), ExecutionError> {
         for (operation, op) in ops.iter().enumerate() {
-            match *op {
-                Op::Input { word, position, len } => {
-                    let value = view.inputs(position, len as usize);
-                    view.write(word, value);
-                }
-                Op::Alu { row, solve, label } => self.run_alu(row, solve, label, operation, view)?,
-                Op::Window { row } => self.run_window(row, view),
-                Op::Gather { word, ref lanes } => {
-                    let value = lanes.map(|lane| match lane {
-                        Lane::Limb(word, limb) => self.read(view, word.0)[limb],
-                        Lane::Const(value) => value,
-                    });
-                    view.write(word, value);
-                }
-                Op::InverseOrZero { word, of } => {
-                    let value = ext_of(&self.read(view, of)).try_inverse().unwrap_or(EF::ZERO);
-                    view.write(word, word_of(value));
-                }
-                Op::Bits { frame } => self.run_bits(frame, view),
-                Op::Perm { row } => self.run_perm(row, view),
-                Op::PathEnd { row, label } => self.run_path_end(row, label, operation, view)?,
-                Op::Equal { left, right, label } => {
-                    let (got, expected) = (self.read(view, left), self.read(view, right));
-                    if got != expected {
-                        return Err(ExecutionError::Unequal { label, operation, expected, got });
-                    }
-                }
-                Op::Sections(ref range) => self.run_sections(&self.sections[range.clone()], view)?,
+            let result = self.step(operation, op, view);
+            if !view.regardless {
+                result?;
             }
+        }
+        Ok(())
+    }
+
+    fn step(&self, operation: usize, op: &Op, view: &mut View<'_>) -> Result<(), ExecutionError> {
+        match *op {
+            Op::Input { word, position, len } => {
+                let value = view.inputs(position, len as usize);
+                view.write(word, value);
+            }
+            Op::Alu { row, solve, label } => self.run_alu(row, solve, label, operation, view)?,
+            Op::Window { row } => self.run_window(row, view),
+            Op::Gather { word, ref lanes } => {
+                let value = lanes.map(|lane| match lane {
+                    Lane::Limb(word, limb) => self.read(view, word.0)[limb],
+                    Lane::Const(value) => value,
+                });
+                view.write(word, value);
+            }
+            Op::InverseOrZero { word, of } => {
+                let value = ext_of(&self.read(view, of)).try_inverse().unwrap_or(EF::ZERO);
+                view.write(word, word_of(value));
+            }
+            Op::Bits { frame } => self.run_bits(frame, view),
+            Op::Perm { row } => self.run_perm(row, view),
+            Op::PathEnd { row, label } => self.run_path_end(row, label, operation, view)?,
+            Op::Equal { left, right, label } => {
+                let (got, expected) = (self.read(view, left), self.read(view, right));
+                if got != expected {
+                    return Err(ExecutionError::Unequal { label, operation, expected, got });
+                }
+            }
+            Op::Sections(ref range) => self.run_sections(&self.sections[range.clone()], view)?,
         }
         Ok(())
     }
@@ -139,6 +163,7 @@ impl Circuit {
                 perms: own_perms,
                 first_perm: section.perms.start,
                 inputs: view.inputs,
+                regardless: view.regardless,
             });
         }
         let run = |(section, mut view): (&Section, View<'_>)| self.run(&section.ops, &mut view);

@@ -62,6 +62,23 @@ fn another_fold_key_below_is_refused_above() {
     tree.check(&tree.key.digest, &claimed, &honest).unwrap_err();
 }
 
+/// A prover folds for a key that agrees with his program's in all limbs but one, and is carried by his proof: still a leaf.
+#[test]
+fn keys_are_compared_by_all_their_limbs() {
+    let tree = Tree::new();
+    let circuit = liar(&tree.shape, 1);
+    let liar = tree.node(&circuit);
+    for limb in 0..8 {
+        let mut fold_key = liar.key.digest;
+        fold_key[limb] += F::ONE;
+        let forged = tree.prove(&liar, &words(&[fold_key, FORGED, word(1 << 10)]));
+        let leaf = node::statement(&forged).leaf();
+        let publics = tree.check(&fold_key, &forged, &forged).unwrap();
+        assert_eq!(publics[8..16], statement::node(&leaf, &leaf), "limb {limb}");
+        assert_eq!(publics[16], F::TWO);
+    }
+}
+
 /// RFC 6962's shape: the left count is a power of two and at least the right one.
 #[test]
 fn a_tree_of_another_shape_is_refused() {
@@ -93,6 +110,9 @@ fn a_tree_of_another_shape_is_refused() {
         let error = tree.check(&own, left, right).unwrap_err();
         assert!(error.starts_with("counts"), "{error}");
     }
+    // One bit among the low 24, one above them, and a surplus that fits.
+    let (odd, pair) = (counted(F::new((1 << 24) + 1)), counted(F::TWO));
+    assert!(tree.check(&own, &odd, &pair).unwrap_err().starts_with("counts"));
     assert_eq!(tree.check(&own, &large, &large).unwrap()[16], F::new(1 << 24));
 }
 

@@ -11,6 +11,7 @@ mod lookups;
 mod openings;
 mod preprocessed;
 mod shape;
+mod witness;
 mod wrap;
 
 use p3_batch_stark::BatchProof;

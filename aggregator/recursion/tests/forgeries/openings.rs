@@ -17,7 +17,7 @@ use super::{Victim, coefficients, execute, x};
 use crate::puppet::{Script, position};
 
 /// Values whose recomposition Σ cᵢ·Xⁱ does not change: −X on the constant coefficient, 1 on the next.
-fn shift(values: &mut [EF]) {
+pub fn shift(values: &mut [EF]) {
     values[0] -= x();
     values[1] += EF::ONE;
 }
