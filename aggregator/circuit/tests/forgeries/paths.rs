@@ -74,4 +74,10 @@ fn a_bit_that_is_no_bit_is_noticed() {
         let changes = walk(&checker, F::from_u32(22), [bit, 1, 1, 0]);
         assert!(checker.notices(&changes), "bit {bit}");
     }
+    // 22 = 16 + 2·1 + 4·1 again, by numbers that are not bits: the walk ends where it should.
+    for bits in [[2, 0, 1, 0], [6, 0, 0, 0], [0, 3, 0, 0]] {
+        let changes = walk(&checker, F::from_u32(22), bits);
+        assert_eq!(changes[8].3, F::ONE, "the index at the end");
+        assert!(checker.notices(&changes), "{bits:?}");
+    }
 }
