@@ -113,6 +113,7 @@ fn table_json(program: &Program, index: usize, table: &TableShape) -> Value {
         "preprocessed_width": table.preprocessed_width,
         "reads_next_preprocessed_row": table.preprocessed_next,
         "public_values": table.public_values,
+        "unread_public_values": dag.unread_public_values().collect::<Vec<_>>(),
         "nodes": dag.nodes().len(),
         "constraints": dag.constraints().len(),
         "constraints_with_lookups": table.constraints,
@@ -168,6 +169,13 @@ fn inspect_text(program: &Program) -> String {
         String::new(),
         text::table(&soundness::rows(&[report])),
     ];
+    for (table, air) in program.airs().iter().enumerate() {
+        let unread: Vec<String> = air.dag().unread_public_values().map(|index| index.to_string()).collect();
+        if !unread.is_empty() {
+            let list = unread.join(", ");
+            parts.push(format!("table {table}: no constraint reads public values {list}: they are the prover's word"));
+        }
+    }
     if !remark.is_empty() {
         parts.push(remark.trim_start_matches(": ").to_owned());
     }
