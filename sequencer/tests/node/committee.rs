@@ -1,5 +1,6 @@
 //! Configurations for a committee on loopback, and nodes that run in threads.
 
+use crate::support::ports::free_udp_addresses;
 use sinter_primitives::{
     Chain, Digest, Namespace, Parameters,
     chain::{ChainFile, L1Spec, NamespaceSpec, Ordering},
@@ -11,12 +12,7 @@ use sinter_sequencer::{
     keys,
     node::{self, NodeError},
 };
-use std::{
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
-    path::PathBuf,
-    sync::Arc,
-    thread::JoinHandle,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -61,13 +57,14 @@ impl Committee {
 
     pub fn with(seats: usize, parameters: Parameters) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut members: Vec<(PathBuf, SocketAddr, sinter_primitives::committee::Seat)> = (0..seats)
-            .map(|member| {
+        let mut members: Vec<(PathBuf, SocketAddr, sinter_primitives::committee::Seat)> = free_udp_addresses(seats)
+            .into_iter()
+            .enumerate()
+            .map(|(member, listen)| {
                 let path = directory.path().join(member.to_string());
                 std::fs::create_dir(&path).unwrap();
                 let node_key = keys::generate_node_key(&path.join("node.key"), rand::rng()).unwrap();
                 let bls_key = keys::generate_bls_key(&path.join("bls.key"), rand::rng()).unwrap();
-                let listen = free_udp_address();
                 let seat = keys::seat(&node_key, &bls_key, &listen.to_string()).unwrap();
                 (path, listen, seat)
             })
@@ -113,8 +110,4 @@ impl Committee {
     pub fn index(&self, seat: usize) -> Index {
         Index::open(&self.configs[seat].data_dir.join("index.redb"), self.chain.clone()).unwrap()
     }
-}
-
-fn free_udp_address() -> SocketAddr {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }

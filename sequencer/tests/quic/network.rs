@@ -1,7 +1,7 @@
 //! The transport under the p2p layer that it was made for.
 
 use super::harness::{CHAIN, Context, SOON, ended, eventually, key, run};
-use crate::quic::harness;
+use crate::{quic::harness, support::ports::free_udp_addresses};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{
     Address, AddressableManager as _, Receiver as _, Recipients, Sender as _,
@@ -14,7 +14,7 @@ use sinter_sequencer::{
     quic::{QuicContext, Transport},
 };
 use std::{
-    net::{SocketAddr, UdpSocket},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,9 +28,8 @@ struct Member {
     running: Handle<()>,
 }
 
-fn free_addresses(count: u64) -> Vec<(u64, SocketAddr)> {
-    let sockets: Vec<_> = (0..count).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
-    sockets.iter().zip(1..).map(|(socket, seed)| (seed, socket.local_addr().unwrap())).collect()
+fn free_addresses(count: usize) -> Vec<(u64, SocketAddr)> {
+    (1..).zip(free_udp_addresses(count)).collect()
 }
 
 fn join(context: &Context, seed: u64, addresses: &[(u64, SocketAddr)]) -> Member {
