@@ -3,5 +3,4 @@
 mod committee;
 
 mod configuration;
-mod disk;
 mod lifecycle;
