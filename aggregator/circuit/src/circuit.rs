@@ -186,7 +186,13 @@ impl Circuit {
         self.addresses.get(node).copied().unwrap_or(0)
     }
 
-    fn word(&self, witness: &Witness, word: u32) -> [F; LIMBS] {
+    /// The constant zero, which every finished circuit has.
+    pub(crate) fn zero_constant(&self) -> u32 {
+        let zero = self.constants.iter().position(|limbs| *limbs == [F::ZERO; LIMBS]);
+        zero.map_or(NONE, |index| index as u32 | CONSTANT)
+    }
+
+    pub(crate) fn word(&self, witness: &Witness, word: u32) -> [F; LIMBS] {
         if word & CONSTANT == 0 { witness.memory[word as usize] } else { self.constants[(word ^ CONSTANT) as usize] }
     }
 

@@ -44,6 +44,28 @@ pub enum CircuitError {
         /// The value given.
         got: usize,
     },
+    /// The narrow table needs more rows than its height has.
+    #[error("narrow table: expected at most {available} rows, got {needed}")]
+    NarrowHeight {
+        /// Rows the recorded operations take.
+        needed: usize,
+        /// Rows of the table.
+        available: usize,
+    },
+    /// The narrow table cannot add up a leaf whose last block has that many lanes.
+    #[error("narrow table: expected a Horner block of 1 to 6 or of 8 lanes, got {lanes}")]
+    NarrowLanes {
+        /// Lanes of the block.
+        lanes: usize,
+    },
+    /// A narrow circuit has fewer public words.
+    #[error("narrow table: expected {words} public words at most, got word {index} exposed")]
+    NarrowPublic {
+        /// Index of the public word.
+        index: usize,
+        /// Public words of a narrow circuit.
+        words: usize,
+    },
     /// A public word was exposed twice.
     #[error("public word {index} is exposed twice")]
     ExposedTwice {

@@ -48,6 +48,7 @@ mod error;
 mod execute;
 mod field;
 mod finish;
+pub mod narrow;
 mod record;
 pub mod tables;
 
@@ -55,5 +56,6 @@ pub use builder::{BitsOut, BitsSpec, Builder, Chain, LeafOut, LeafSpec, MerkleSp
 pub use circuit::{Circuit, Heights, Inputs, PUBLIC_VALUES, TableRows, Witness};
 pub use error::{CircuitError, ExecutionError};
 pub use field::{DEGREE, EF, F, LIMBS};
+pub use narrow::{NarrowAir, NarrowCircuit};
 pub use record::{Base, CapRef, Ext, Item, Lane, Len, Word};
 pub use tables::{TABLES, TableAir, TableKind};

@@ -6,10 +6,10 @@ use p3_air::{Air, AirBuilder, RowWindow};
 use p3_field::PrimeCharacteristicRing;
 use p3_lookup::{Count, InteractionBuilder};
 use p3_matrix::dense::RowMajorMatrix;
-use sinter_circuit::{Circuit, F, TableAir};
+use sinter_circuit::{Circuit, F, NarrowAir, NarrowCircuit, TableAir, Witness};
 
 /// One row's view, its violations and its tuples.
-struct Row<'a> {
+pub struct Row<'a> {
     main: RowWindow<'a, F>,
     prep: RowWindow<'a, F>,
     publics: &'a [F],
@@ -79,8 +79,9 @@ impl InteractionBuilder for Row<'_> {
 type Bus = HashMap<Vec<F>, F>;
 
 /// A circuit's traces and what is checked of them.
-pub struct Checker {
-    airs: Vec<TableAir>,
+pub struct Checker<A = TableAir> {
+    airs: Vec<A>,
+    names: Vec<String>,
     prep: Vec<RowMajorMatrix<F>>,
     pub traces: Vec<RowMajorMatrix<F>>,
     pub publics: Vec<F>,
@@ -89,11 +90,27 @@ pub struct Checker {
 impl Checker {
     pub fn new(circuit: &Circuit, traces: Vec<RowMajorMatrix<F>>, publics: &[F]) -> Self {
         let prep = circuit.preprocessed().iter().map(|prep| (**prep).clone()).collect();
-        Self { airs: circuit.airs(), prep, traces, publics: publics.to_vec() }
+        let airs = circuit.airs();
+        let names = airs.iter().map(|air| air.kind().to_string()).collect();
+        Self { airs, names, prep, traces, publics: publics.to_vec() }
     }
+}
 
+impl Checker<NarrowAir> {
+    pub fn narrow(circuit: &NarrowCircuit, witness: &Witness) -> Self {
+        Self {
+            airs: vec![circuit.air()],
+            names: vec!["narrow".to_owned()],
+            prep: vec![circuit.preprocessed().clone()],
+            traces: vec![circuit.trace(witness)],
+            publics: circuit.public_values(witness),
+        }
+    }
+}
+
+impl<A: for<'a> Air<Row<'a>>> Checker<A> {
     /// The tables, with the circuit's preprocessed columns.
-    pub fn airs(&self) -> &[TableAir] {
+    pub fn airs(&self) -> &[A] {
         &self.airs
     }
 
@@ -128,7 +145,7 @@ impl Checker {
             for row in 0..self.height(table) {
                 let view = self.row(table, row);
                 if let Some(constraint) = view.violated.first() {
-                    return Err(format!("{} row {row} constraint {constraint}", self.airs[table].kind()));
+                    return Err(format!("{} row {row} constraint {constraint}", self.names[table]));
                 }
                 add(&mut bus, view.tuples, F::ONE);
             }

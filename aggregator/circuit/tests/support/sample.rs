@@ -6,6 +6,7 @@ use p3_matrix::Matrix;
 use p3_matrix::dense::RowMajorMatrix;
 use sinter_circuit::{
     Base, BitsSpec, Builder, CapRef, Circuit, Ext, F, Heights, Inputs, Item, Lane, LeafSpec, Len, MerkleSpec,
+    PUBLIC_WORDS, Word,
 };
 
 use super::{Random, mmcs};
@@ -103,10 +104,18 @@ pub fn openings() -> [Opening<'static>; 3] {
 
 /// The circuit and inputs that it accepts.
 pub fn sample(heights: Heights) -> (Circuit, Inputs) {
+    sample_with(heights, PUBLIC_WORDS)
+}
+
+/// The same, of whose public words only the first `public_words` are exposed.
+pub fn sample_with(heights: Heights, public_words: usize) -> (Circuit, Inputs) {
     let (mut builder, mut inputs, mut random) = (Builder::new(), Inputs::new(), Random::new(7));
-    arithmetic(&mut builder, &mut inputs, &mut random);
-    words(&mut builder, &mut inputs, &mut random);
-    transcript(&mut builder, &mut inputs, &mut random);
+    let mut words_out = vec![arithmetic(&mut builder, &mut inputs, &mut random)];
+    words_out.extend(words(&mut builder, &mut inputs, &mut random));
+    words_out.extend(transcript(&mut builder, &mut inputs, &mut random));
+    for (index, word) in words_out.into_iter().enumerate().take(public_words) {
+        builder.expose(index, word);
+    }
     let alpha = random.ext();
     inputs.push_ext(alpha.inverse());
     let beta = builder.input_ext();
@@ -144,7 +153,7 @@ pub fn sample(heights: Heights) -> (Circuit, Inputs) {
     (builder.finish(heights).unwrap(), inputs)
 }
 
-fn arithmetic(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) {
+fn arithmetic(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) -> Word {
     let (x, y) = (random.ext(), random.ext());
     inputs.push_ext(x);
     inputs.push_ext(y);
@@ -165,10 +174,10 @@ fn arithmetic(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) {
     builder.assert_eq(chosen, a);
     let known = builder.constant(x * y + x);
     builder.assert_mul_add(a, b, a, known);
-    builder.expose(0, chosen);
+    chosen.into()
 }
 
-fn words(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) {
+fn words(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) -> [Word; 3] {
     let (first, second) = (random.word(), random.word());
     inputs.push_word(first);
     inputs.push_word(second);
@@ -194,13 +203,11 @@ fn words(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) {
     let (one, zero) = (builder.one(), builder.zero());
     builder.assert_eq(same, one);
     builder.assert_eq(other, zero);
-    builder.expose(1, all);
-    builder.expose(2, mixed);
     let copies = builder.block_from(&[first, second]);
-    builder.expose(3, copies.word(1).unwrap());
+    [all, mixed, copies.word(1).unwrap()]
 }
 
-fn transcript(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) {
+fn transcript(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) -> [Word; 3] {
     let (left, right) = (random.word(), random.word());
     inputs.push_word(left);
     inputs.push_word(right);
@@ -214,13 +221,11 @@ fn transcript(builder: &mut Builder, inputs: &mut Inputs, random: &mut Random) {
     let more = builder.squeeze(&mut chain);
     let node = builder.compress(sampled, more);
     let hash = builder.hash(&[left, right, node]);
-    builder.expose(4, hash);
-    builder.expose(5, more);
     let limb = builder.pick(more, 7);
     let spec = BitsSpec { len: 31, bits: vec![30], shifts: vec![0, 30], factors: vec![] };
     let bits = builder.bits(limb, &spec);
     builder.assert_eq(bits.bits[0], bits.shifted[1]);
-    builder.expose(6, bits.shifted[0]);
+    [hash, more, bits.shifted[0].into()]
 }
 
 /// The low bits of an element.
