@@ -52,12 +52,6 @@ pub enum CircuitError {
         /// Rows of the table.
         available: usize,
     },
-    /// The narrow table cannot add up a leaf whose last block has that many lanes.
-    #[error("narrow table: expected a Horner block of 1 to 6 or of 8 lanes, got {lanes}")]
-    NarrowLanes {
-        /// Lanes of the block.
-        lanes: usize,
-    },
     /// A narrow circuit has fewer public words.
     #[error("narrow table: expected {words} public words at most, got word {index} exposed")]
     NarrowPublic {

@@ -37,8 +37,7 @@ pub(crate) const FRESH: usize = PART + PARTS;
 pub(crate) const CONT: usize = FRESH + 1;
 /// Preprocessed column of row A: lanes not absorbed keep their value.
 pub(crate) const KEEP: usize = CONT + 1;
-/// Preprocessed column. Row A: what is added to lane 8; row B with `horner_b`: lanes 6 and 7 are absorbed; window: five
-/// limbs.
+/// Preprocessed column. Row A: what is added to lane 8; row B: lane 7 is absorbed; window: five limbs.
 pub(crate) const TAG: usize = KEEP + 1;
 /// Preprocessed column of row A: a Merkle step.
 pub(crate) const MERKLE: usize = TAG + 1;
@@ -63,7 +62,7 @@ pub(crate) const AT: usize = OUT + 1;
 pub(crate) const BITS: usize = AT + 1;
 /// Preprocessed column: d is a window over a, b, c.
 pub(crate) const WINDOW: usize = BITS + 1;
-/// Preprocessed column of a window: at least three limbs.
+/// Preprocessed column. Row B: lane 6 is absorbed; window: at least three limbs.
 pub(crate) const THREE: usize = WINDOW + 1;
 /// Preprocessed column: d is constant, or public.
 pub(crate) const CONSTANT: usize = THREE + 1;

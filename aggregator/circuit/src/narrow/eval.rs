@@ -209,7 +209,8 @@ fn eval_horner<AB: InteractionBuilder<F = F>>(
 
     let beta = view.next_cell(1);
     let square = ext_mul(beta, beta);
-    let lanes: [AB::Expr; 2] = std::array::from_fn(|i| view.prep(TAG) * input_before[6 + i].dup());
+    let lanes: [AB::Expr; 2] =
+        [(THREE, 6), (TAG, 7)].map(|(absorbed, lane)| view.prep(absorbed) * input_before[lane].dup());
     let sum = horner_step(view.next_cell(3), &[beta, &square[..]], &lanes);
     let on_b = view.prep(HORNER_B);
     for (sum, value) in sum.into_iter().zip(view.cell(3)) {

@@ -33,8 +33,7 @@ impl NarrowCircuit {
     /// Lays a circuit out in a table of 2^`log_height` rows. Heights that the circuit was finished at do not matter.
     ///
     /// # Errors
-    /// When it does not fit, exposes more than [`NARROW_PUBLIC_WORDS`](super::NARROW_PUBLIC_WORDS) public words, or sums up a
-    /// block of seven lanes.
+    /// When it does not fit, or exposes more than [`NARROW_PUBLIC_WORDS`](super::NARROW_PUBLIC_WORDS) public words.
     pub fn new(circuit: Circuit, log_height: usize) -> Result<Self, CircuitError> {
         let rows = rows(&circuit)?;
         let available = 1 << log_height;
@@ -110,7 +109,9 @@ fn flags(circuit: &Circuit, row: &Row, cells: &mut [F]) {
                     cells[LEFT] = F::from_bool(row.first_half);
                     cells[RIGHT] = F::from_bool(row.second_half);
                     cells[HORNER_B] = F::from_bool(row.horner);
-                    cells[TAG] = F::from_bool(usize::from(circuit.perms[perm as usize].lanes) == LIMBS);
+                    let lanes = usize::from(circuit.perms[perm as usize].lanes);
+                    cells[THREE] = F::from_bool(lanes >= LIMBS - 1);
+                    cells[TAG] = F::from_bool(lanes == LIMBS);
                 }
                 D => {
                     cells[OUT] = F::from_bool(row.first_half);

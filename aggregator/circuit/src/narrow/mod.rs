@@ -52,8 +52,8 @@
 //! - **Index** (3): (B + C + D) · (index − index′) = 0; **inject**: keep · (1 − fresh − cont) · (index − index′) = 0;
 //!   shift = at · 2 · index
 //! - **Horner** (5): with v_i = (1 − z_i) · in_i, on row A: c = a · b³ + v_0 · b² + v_1 · b + v_2 and
-//!   d = c · b³ + v_3 · b² + v_4 · b + v_5; on row B: d = d′ · b′² + tag · (in′_6 · b′ + in′_7). a is the accumulator before,
-//!   b is β, d of row B the accumulator after. A row absorbs eight lanes, or at most six: seven have no encoding
+//!   d = c · b³ + v_3 · b² + v_4 · b + v_5; on row B: d = d′ · b′² + three · in′_6 · b′ + tag · in′_7. a is the accumulator
+//!   before, b is β, d of row B the accumulator after
 //! - **Wires** (2): row B, `left`: a ‖ b = in′_{0..8}; `right`: c ‖ d = in′_{8..16}; row D, `out`: a ‖ b = out_{0..8}; `at`: c is
 //!   (index, 0, 0, 0, 0). The limbs of b and d that have nothing to carry are zero
 //!

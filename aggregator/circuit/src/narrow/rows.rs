@@ -12,9 +12,6 @@ use crate::field::{DEGREE, F, LIMBS};
 use crate::record::{CONSTANT, Len, NONE, PermKind, PermRow, WindowRow};
 use crate::tables::bits::VALUE_BITS;
 
-/// Lanes of which a Horner row has no encoding.
-const LANES_UNKNOWN: u8 = 7;
-
 /// The part of a word that one port carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Half {
@@ -117,7 +114,7 @@ impl Row {
 pub(super) fn rows(circuit: &Circuit) -> Result<Vec<Row>, CircuitError> {
     let mut rows = Vec::new();
     for &perm in circuit.order.iter().rev().filter(|perm| **perm != NONE) {
-        permutation(circuit, perm, &mut rows)?;
+        permutation(circuit, perm, &mut rows);
     }
     for frame in 0..circuit.frames.len() {
         decomposition(circuit, frame as u32, &mut rows);
@@ -139,16 +136,13 @@ const fn lower(word: u32) -> Value {
     Value::Word(word, Half::Lower)
 }
 
-fn permutation(circuit: &Circuit, perm: u32, rows: &mut Vec<Row>) -> Result<(), CircuitError> {
+fn permutation(circuit: &Circuit, perm: u32, rows: &mut Vec<Row>) {
     let spec: &PermRow = &circuit.perms[perm as usize];
     let [mut a, mut b, c, mut d] = std::array::from_fn(|part| Row::new(Kind::Perm { perm, part }));
     if spec.kind == PermKind::Merkle {
         a.cells[0] = Value::Bit(perm);
     }
     if spec.beta != NONE {
-        if spec.lanes == LANES_UNKNOWN {
-            return Err(CircuitError::NarrowLanes { lanes: spec.lanes.into() });
-        }
         (a.horner, b.horner) = (true, true);
         let zero = circuit.zero_constant();
         a.cells[0] = if spec.acc_prev == NONE { lower(zero) } else { Value::Accumulator(spec.acc_prev) };
@@ -175,7 +169,6 @@ fn permutation(circuit: &Circuit, perm: u32, rows: &mut Vec<Row>) -> Result<(), 
         d.cells[2] = Value::Index(perm);
     }
     rows.extend([d, c, b, a]);
-    Ok(())
 }
 
 fn decomposition(circuit: &Circuit, frame: u32, rows: &mut Vec<Row>) {
