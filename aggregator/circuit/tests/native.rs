@@ -14,7 +14,7 @@ fn publics(builder: Builder, inputs: &Inputs) -> Vec<F> {
     let circuit = builder.finish(Heights::Smallest).unwrap();
     let witness = circuit.execute(inputs).unwrap();
     Checker::new(&circuit, circuit.traces(&witness), witness.publics()).check().unwrap();
-    let narrow = NarrowCircuit::new(circuit, 14).unwrap();
+    let narrow = NarrowCircuit::new(circuit.into(), 14).unwrap();
     Checker::narrow(&narrow, &witness).check().unwrap();
     witness.publics().to_vec()
 }

@@ -66,6 +66,10 @@ impl ParameterSet {
     };
     /// The same with more bits, fewer queries and a larger code.
     pub const FOLD_WIDE: Self = Self { log_blowup: 3, queries: 60, ..Self::FOLD };
+    /// The first layer between the root of a batch and its seal: half as high as a fold, with a third of the queries.
+    pub const SHRINK: Self = Self { log_blowup: 6, queries: 27, ..Self::FOLD };
+    /// The second: one narrow table, at the rate at which what verifies it is smallest.
+    pub const NARROW: Self = Self { log_blowup: 8, queries: 20, query_pow_bits: 24, ..Self::FOLD };
     /// Development only: a handful of queries and no grinding, so that tests are fast. It proves next to nothing.
     pub const DEV: Self = Self {
         queries: 8,
@@ -77,8 +81,13 @@ impl ParameterSet {
         ..Self::FOLD
     };
     /// Every named set.
-    pub const NAMED: [(&'static str, Self); 3] =
-        [("fold", Self::FOLD), ("fold-wide", Self::FOLD_WIDE), ("dev", Self::DEV)];
+    pub const NAMED: [(&'static str, Self); 5] = [
+        ("fold", Self::FOLD),
+        ("fold-wide", Self::FOLD_WIDE),
+        ("shrink", Self::SHRINK),
+        ("narrow", Self::NARROW),
+        ("dev", Self::DEV),
+    ];
 
     /// The set of that name.
     #[must_use]

@@ -3,9 +3,11 @@
 pub mod aggregate;
 pub mod files;
 pub mod fold;
+pub mod layer;
 pub mod leaf;
 pub mod node;
 pub mod prover;
+pub mod shrink;
 pub mod stages;
 pub mod standard;
 pub mod statements;
@@ -15,4 +17,5 @@ pub mod wrap;
 pub use fold::{Folder, Root};
 pub use node::{NodeCircuit, Report};
 pub use prover::{CpuProver, Proof, ProveError, Prover, ProvingKey};
+pub use shrink::Shrinker;
 pub use wrap::Wrapper;

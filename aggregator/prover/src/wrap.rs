@@ -7,14 +7,14 @@
 use std::time::Instant;
 
 use sinter_circuit::{CircuitError, Heights, TABLES, TableRows};
-use sinter_program::dag::{DagAir, ExportError};
-use sinter_program::{Digest, Program, ProgramError, ProofFile, ProofKind, StatementLayout, VerifyError};
+use sinter_program::{Digest, Program, ProofFile, VerifyError};
 use sinter_recursion::wrap::{Wrap, WrapError, WrapInputError};
 use sinter_recursion::{NodeKey, Universal};
 use thiserror::Error;
 
-use crate::node::{CircuitProofError, KeyError, NodeCircuit, Report, prove_circuit};
-use crate::prover::{ProveError, Prover, ProvingKey};
+use crate::layer::{Layer, LayerError};
+use crate::node::{CircuitProofError, KeyError, NodeCircuit, Report};
+use crate::prover::Prover;
 
 /// Most layers of one program's wrap.
 pub const LAYERS: usize = 3;
@@ -25,18 +25,12 @@ pub enum WrapperError {
     /// Its verifier cannot be recorded.
     #[error(transparent)]
     Wrap(#[from] WrapError),
-    /// A layer's tables make no program.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// A layer's tables cannot be exported.
-    #[error(transparent)]
-    Export(#[from] ExportError),
     /// A layer cannot be proved.
     #[error(transparent)]
-    Key(#[from] KeyError),
-    /// A layer's columns cannot be committed to.
+    Layer(#[from] LayerError),
+    /// The last circuit cannot be proved.
     #[error(transparent)]
-    Prove(#[from] ProveError),
+    Key(#[from] KeyError),
     /// The verifier of the last layer is still too large.
     #[error("expected a verifier in the universal shape after at most {LAYERS} layers: {0}")]
     TooWide(CircuitError),
@@ -56,19 +50,10 @@ pub enum WrapProofError {
     Prove(#[from] CircuitProofError),
 }
 
-/// A layer at heights of its own.
-#[derive(Debug)]
-struct Wide {
-    wrap: Wrap,
-    /// The layer's proofs, as those of a program.
-    program: Program,
-    proving: ProvingKey,
-}
-
 /// Wraps the proofs of one program.
 #[derive(Debug)]
 pub struct Wrapper {
-    wide: Vec<Wide>,
+    wide: Vec<(Wrap, Layer)>,
     last: Wrap,
     node: NodeCircuit,
 }
@@ -88,9 +73,9 @@ impl Wrapper {
     /// As [`Wrapper::new`].
     pub fn of(shape: &Universal, program: &Program) -> Result<Self, WrapperError> {
         let start = Instant::now();
-        let mut wide: Vec<Wide> = Vec::new();
+        let mut wide: Vec<(Wrap, Layer)> = Vec::new();
         loop {
-            let inner = wide.last().map_or(program, |layer| &layer.program);
+            let inner = wide.last().map_or(program, |(_, layer)| layer.program());
             match Wrap::new(inner, shape.heights()) {
                 Ok(last) => {
                     let node = NodeCircuit::new(shape, last.circuit(), start)?;
@@ -102,15 +87,16 @@ impl Wrapper {
                 Err(WrapError::Circuit(CircuitError::Height { .. })) => {}
                 Err(error) => return Err(error.into()),
             }
-            let layer = Wide::new(shape, Wrap::new(inner, Heights::Smallest)?)?;
-            wide.push(layer);
+            let wrap = Wrap::new(inner, Heights::Smallest)?;
+            let layer = Layer::new(*shape.parameters(), wrap.circuit())?;
+            wide.push((wrap, layer));
         }
     }
 
     /// The program.
     #[must_use]
     pub fn program(&self) -> &Program {
-        self.wide.first().map_or_else(|| self.last.program(), |layer| layer.wrap.program())
+        self.wide.first().map_or_else(|| self.last.program(), |(wrap, _)| wrap.program())
     }
 
     /// The key of the last circuit.
@@ -127,7 +113,7 @@ impl Wrapper {
     /// Rows used and available, by table, of each layer; the last is the one in the universal shape.
     #[must_use]
     pub fn layers(&self) -> Vec<[TableRows; TABLES]> {
-        let wide = self.wide.iter().map(|layer| *layer.wrap.circuit().rows());
+        let wide = self.wide.iter().map(|(wrap, _)| *wrap.circuit().rows());
         wide.chain([*self.node.rows()]).collect()
     }
 
@@ -145,32 +131,14 @@ impl Wrapper {
         self.program().verify(leaf)?;
         let mut report = Report::default();
         let mut inner: Option<ProofFile> = None;
-        for layer in &self.wide {
-            let inputs = layer.wrap.inputs(inner.as_ref().unwrap_or(leaf))?;
-            let (proof, public_values, cost) = prove_circuit(prover, &layer.proving, layer.wrap.circuit(), &inputs)?;
+        for (wrap, layer) in &self.wide {
+            let inputs = wrap.inputs(inner.as_ref().unwrap_or(leaf))?;
+            let (proof, cost) = layer.prove(prover, wrap.circuit(), &inputs)?;
             report = report.plus(&cost);
-            let digest = *layer.program.digest();
-            inner = Some(ProofFile { kind: ProofKind::Leaf, digest, key: None, public_values, proof });
+            inner = Some(proof);
         }
         let inputs = self.last.inputs(inner.as_ref().unwrap_or(leaf))?;
         let (proof, cost) = self.node.prove(prover, self.last.circuit(), &inputs)?;
         Ok((proof, report.plus(&cost)))
-    }
-}
-
-impl Wide {
-    fn new(shape: &Universal, wrap: Wrap) -> Result<Self, WrapperError> {
-        let circuit = wrap.circuit();
-        let heights = circuit.log_heights();
-        let airs = circuit.airs().iter().map(DagAir::from_air).collect::<Result<Vec<_>, _>>()?;
-        let (parameters, layout) = (*shape.parameters(), StatementLayout::Raw);
-        let bytes = heights.map(|height| height as u8).to_vec();
-        let config = sinter_program::Config::new(parameters, shape.digest());
-        let proving = ProvingKey::new(config, airs.clone(), heights.to_vec())?;
-        let commitment = proving.preprocessed_commitment().cloned();
-        let bare = airs.iter().map(DagAir::without_preprocessed).collect();
-        let program = Program::new(bare, bytes, parameters, layout, commitment)?;
-        let proving = proving.with_digest(program.digest());
-        Ok(Self { wrap, program, proving })
     }
 }

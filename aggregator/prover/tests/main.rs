@@ -5,5 +5,6 @@ mod aggregate;
 mod fold;
 mod leaf;
 mod rows;
+mod shrink;
 mod standard;
 mod variants;

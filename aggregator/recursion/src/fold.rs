@@ -25,11 +25,9 @@ use sinter_program::field::Digest;
 use sinter_program::{F, ProofFile};
 use thiserror::Error;
 
-use crate::inputs;
 use crate::node::{NodeError, Universal};
 use crate::replay::ReplayError;
 use crate::statement::TAG;
-use crate::verifier::KeyWords;
 
 /// Bits of a count of statements.
 pub const COUNT_BITS: usize = 24;
@@ -110,12 +108,7 @@ impl Fold {
         for (side, child) in [("left", left), ("right", right)] {
             let key = shape.key_of(child).map_err(|source| FoldInputError::Node { side, source })?;
             values.extend(key.cap.roots().iter().flatten());
-            let layout = &shape.verifier().layout;
-            // The Boundary table, the last, has all public values.
-            let mut publics = vec![Vec::new(); layout.tables.len()];
-            publics.iter_mut().rev().take(1).for_each(|last| last.clone_from(&child.public_values));
-            inputs::append(&mut values, layout, &key.digest, Some(&key.cap), &child.proof, &publics)
-                .map_err(|source| FoldInputError::Replay { side, source })?;
+            shape.append(&mut values, &key, child).map_err(|source| FoldInputError::Replay { side, source })?;
         }
         let mut inputs = Inputs::new();
         inputs.extend(values);
@@ -125,16 +118,7 @@ impl Fold {
 
 /// Verifies one child and finds what it adds to the tree.
 fn child(b: &mut Builder, shape: &Universal, fold_key: Word) -> Child {
-    b.set_label("key");
-    let digests = shape.shape().cap_len(shape.verifier().layout.index_bits());
-    let cap = b.block_of_words(digests);
-    let mut chain = b.hasher();
-    let shape_digest = b.constant_word(*shape.digest());
-    let mut key = b.absorb(&mut chain, shape_digest, 8);
-    for word in cap.words() {
-        key = b.absorb(&mut chain, word, 8);
-    }
-    let publics = shape.verifier().verify(b, KeyWords { digest: key, preprocessed: Some(cap) });
+    let (key, publics) = shape.verify_any(b);
 
     b.set_label("statement");
     let mut chain = b.hasher();

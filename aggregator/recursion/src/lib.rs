@@ -11,6 +11,7 @@ pub mod plan;
 pub mod proof;
 pub mod replay;
 pub mod statement;
+pub mod top;
 pub mod verifier;
 pub mod wrap;
 
@@ -18,5 +19,6 @@ pub use fold::Fold;
 pub use layout::Layout;
 pub use node::{NodeError, NodeKey, Universal};
 pub use statement::Statement;
+pub use top::Top;
 pub use verifier::{KeyWords, Verifier, VerifierError};
 pub use wrap::Wrap;

@@ -13,7 +13,7 @@
 
 use std::sync::OnceLock;
 
-use sinter_circuit::{Circuit, Heights, TableAir, TableKind};
+use sinter_circuit::{Builder, Circuit, Heights, TableAir, TableKind, Word};
 use sinter_program::dag::{DagAir, ExportError, export};
 use sinter_program::field::{Cap, Digest, hash_elements};
 use sinter_program::proof::ProofError;
@@ -22,8 +22,10 @@ use sinter_program::{
 };
 use thiserror::Error;
 
+use crate::inputs;
+use crate::replay::ReplayError;
 use crate::statement::Statement;
-use crate::verifier::{Verifier, VerifierError};
+use crate::verifier::{KeyWords, Verifier, VerifierError};
 
 /// The universal shape.
 #[derive(Debug)]
@@ -149,6 +151,35 @@ impl Universal {
     #[must_use]
     pub const fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// Records the verification of a node's proof under whatever key it carries; returns the key's digest and the words of
+    /// its public values.
+    pub fn verify_any(&self, b: &mut Builder) -> (Word, Vec<Word>) {
+        b.set_label("key");
+        let digests = self.shape().cap_len(self.verifier.layout.index_bits());
+        let cap = b.block_of_words(digests);
+        let mut chain = b.hasher();
+        let shape_digest = b.constant_word(*self.digest());
+        let mut key = b.absorb(&mut chain, shape_digest, 8);
+        for word in cap.words() {
+            key = b.absorb(&mut chain, word, 8);
+        }
+        let publics = self.verifier.verify(b, KeyWords { digest: key, preprocessed: Some(cap) });
+        (key, publics)
+    }
+
+    /// Appends what the verifier reads of a node's proof to an input list; the key's cap is the caller's to append before it
+    /// where the circuit reads one.
+    ///
+    /// # Errors
+    /// When the proof cannot be replayed.
+    pub fn append(&self, values: &mut Vec<F>, key: &NodeKey, file: &ProofFile) -> Result<(), ReplayError> {
+        let layout = &self.verifier.layout;
+        // The Boundary table, the last, has all public values.
+        let mut publics = vec![Vec::new(); layout.tables.len()];
+        publics.iter_mut().rev().take(1).for_each(|last| last.clone_from(&file.public_values));
+        inputs::append(values, layout, &key.digest, Some(&key.cap), &file.proof, &publics)
     }
 
     /// The key with that commitment.

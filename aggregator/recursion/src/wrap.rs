@@ -3,6 +3,8 @@
 //! The program's digest and preprocessed commitment are constants of the circuit, so the circuit's key is the program's
 //! identity in the tree. The 16 limbs of a `journal` program are shown to be below 2^16.
 
+use std::sync::Arc;
+
 use sinter_circuit::{BitsSpec, Builder, Circuit, CircuitError, Heights, Inputs, PUBLIC_WORDS};
 use sinter_program::field::RATE;
 use sinter_program::program::JOURNAL_LIMBS;
@@ -21,7 +23,7 @@ const LIMB_BITS: usize = 16;
 pub struct Wrap {
     program: Program,
     verifier: Verifier,
-    circuit: Circuit,
+    circuit: Arc<Circuit>,
 }
 
 /// Why a program cannot be wrapped.
@@ -52,6 +54,14 @@ impl Wrap {
     /// # Errors
     /// When there is no verifier for the program, or it does not fit into the heights.
     pub fn new(program: &Program, heights: Heights) -> Result<Self, WrapError> {
+        Self::exposing(program, PUBLIC_WORDS, heights)
+    }
+
+    /// Records the circuit that exposes the first `words` words of the program's public values alone, eight each.
+    ///
+    /// # Errors
+    /// As [`Wrap::new`].
+    pub fn exposing(program: &Program, words: usize, heights: Heights) -> Result<Self, WrapError> {
         let verifier = Verifier::new(program)?;
         let mut b = Builder::new();
         let digest = b.constant_word(*program.digest());
@@ -66,15 +76,15 @@ impl Wrap {
             }
         }
         debug_assert!(publics.len() <= PUBLIC_WORDS, "a program has at most 64 public values");
-        for (i, word) in publics.into_iter().enumerate() {
+        for (i, word) in publics.into_iter().enumerate().take(words) {
             b.expose(i, word);
         }
-        Ok(Self { program: program.clone(), verifier, circuit: b.finish(heights)? })
+        Ok(Self { program: program.clone(), verifier, circuit: Arc::new(b.finish(heights)?) })
     }
 
     /// The circuit.
     #[must_use]
-    pub const fn circuit(&self) -> &Circuit {
+    pub const fn circuit(&self) -> &Arc<Circuit> {
         &self.circuit
     }
 

@@ -21,7 +21,7 @@ use crate::tables::bits::{HIGH_FROM, VALUE_BITS};
 /// A circuit in one narrow table.
 #[derive(Debug)]
 pub struct NarrowCircuit {
-    pub(super) circuit: Circuit,
+    pub(super) circuit: Arc<Circuit>,
     pub(super) rows: Vec<Row>,
     log_height: usize,
     preprocessed: Arc<RowMajorMatrix<F>>,
@@ -34,7 +34,7 @@ impl NarrowCircuit {
     ///
     /// # Errors
     /// When it does not fit, or exposes more than [`NARROW_PUBLIC_WORDS`](super::NARROW_PUBLIC_WORDS) public words.
-    pub fn new(circuit: Circuit, log_height: usize) -> Result<Self, CircuitError> {
+    pub fn new(circuit: Arc<Circuit>, log_height: usize) -> Result<Self, CircuitError> {
         let rows = rows(&circuit)?;
         let available = 1 << log_height;
         if rows.len() > available {

@@ -20,7 +20,7 @@ const LOG_HEIGHT: usize = 10;
 
 fn valid() -> Checker<NarrowAir> {
     let (circuit, inputs) = sample_with(Heights::Forced([8, 8, 9, 6, 7]), NARROW_PUBLIC_WORDS);
-    let narrow = NarrowCircuit::new(circuit, LOG_HEIGHT).unwrap();
+    let narrow = NarrowCircuit::new(circuit.into(), LOG_HEIGHT).unwrap();
     println!("{} rows", narrow.used());
     let witness = narrow.execute(&inputs).unwrap();
     Checker::narrow(&narrow, &witness)
@@ -82,9 +82,9 @@ fn stock_plonky3_proves_it_and_refuses_changes() {
 #[test]
 fn what_does_not_fit_is_said() {
     let (circuit, _) = sample_with(Heights::Smallest, NARROW_PUBLIC_WORDS);
-    let error = NarrowCircuit::new(circuit, 8).unwrap_err();
+    let error = NarrowCircuit::new(circuit.into(), 8).unwrap_err();
     assert!(matches!(error, CircuitError::NarrowHeight { needed: 257.., available: 256 }), "{error}");
     let (circuit, _) = sample_with(Heights::Smallest, NARROW_PUBLIC_WORDS + 1);
-    let error = NarrowCircuit::new(circuit, LOG_HEIGHT).unwrap_err();
+    let error = NarrowCircuit::new(circuit.into(), LOG_HEIGHT).unwrap_err();
     assert_eq!(error, CircuitError::NarrowPublic { index: 3, words: 3 });
 }
