@@ -316,7 +316,10 @@ fn eval_constant<AB: InteractionBuilder<F = F>>(builder: &mut AB, view: &View<AB
                 (true, 0..UPPER) => word * LIMBS + DEGREE + limb,
                 _ => continue,
             };
-            sum += is_group.dup() * publics[public].dup();
+            // The last word is a base element: its other limbs are zero.
+            if let Some(public) = publics.get(public) {
+                sum += is_group.dup() * public.dup();
+            }
         }
         builder.assert_zero(flag.dup() * (value.dup() - sum));
     }

@@ -69,7 +69,7 @@
 //! - **window** (4): d_i = μ_i · Σ_k z_k · AB\[k + i\], where AB is the limbs of a, then three of b, then those of c, μ_0 = 1,
 //!   μ_1 = μ_2 = three, μ_3 = μ_4 = tag. A window of eight limbs is two rows
 //! - **constant** (4): d_i = z_i + Σ_{g = 1..6} \[z_5 + 2 z_6 + 4 z_7 = g\] · P_{g,i}, where P_g is the lower, then the upper limbs
-//!   of each of the three public words
+//!   of each of the three public words, the last of which is a base element
 //! - **block**: the multiplicity of d is preprocessed + block · m_32: `reads` of the wide layout
 //!
 //! A row of nothing is zero. All constraints have degree at most 5, the bus's included, which puts four ports on one column:
@@ -93,10 +93,10 @@ use crate::field::{F, LIMBS};
 
 pub use layout::NarrowCircuit;
 
-/// Public words of a narrow circuit, of eight limbs each.
+/// Public words of a narrow circuit: two of eight limbs, and a base element.
 pub const NARROW_PUBLIC_WORDS: usize = 3;
 /// Public values of a narrow circuit.
-pub const NARROW_PUBLIC_VALUES: usize = NARROW_PUBLIC_WORDS * LIMBS;
+pub const NARROW_PUBLIC_VALUES: usize = 2 * LIMBS + 1;
 
 /// The narrow table's AIR: its constraints, and its preprocessed columns when a circuit gave them.
 #[derive(Clone, Debug)]

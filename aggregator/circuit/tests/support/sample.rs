@@ -113,6 +113,9 @@ pub fn sample_with(heights: Heights, public_words: usize) -> (Circuit, Inputs) {
     let mut words_out = vec![arithmetic(&mut builder, &mut inputs, &mut random)];
     words_out.extend(words(&mut builder, &mut inputs, &mut random));
     words_out.extend(transcript(&mut builder, &mut inputs, &mut random));
+    // A base element, as the narrow layout wants it.
+    let base = words_out.remove(6);
+    words_out.insert(2, base);
     for (index, word) in words_out.into_iter().enumerate().take(public_words) {
         builder.expose(index, word);
     }
