@@ -3,7 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`light_client`] | the `FinalityLightClient` contract: deploy, encode, read |
-//! | [`relayer`] | posts certified headers; durable, with fee replacement |
+//! | [`submitter`] | calls to a contract, each included at most once and none lost: journal, nonce, fees, reorganizations |
+//! | [`relayer`] | posts certified headers through it |
 //! | [`dev_l1`] | an Ethereum for development in this process |
 //!
 //! The contracts are in `contracts/`, compiled in `artifacts/`: `cargo build` needs no Solidity compiler.
@@ -11,3 +12,4 @@
 pub mod dev_l1;
 pub mod light_client;
 pub mod relayer;
+pub mod submitter;

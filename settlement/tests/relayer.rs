@@ -13,6 +13,7 @@ use sinter_settlement::{
     dev_l1::{self, DevL1, DevL1Config, Mining},
     light_client,
     relayer::{Relayer, RelayerConfig, RelayerError, RelayerStatus},
+    submitter::SubmitError,
 };
 use std::{net::SocketAddr, time::Duration};
 use tempfile::TempDir;
@@ -349,7 +350,7 @@ async fn another_l1_than_configured_is_refused() {
     let relayer = Relayer::open(config).unwrap();
     let (_headers, receiver) = watch::channel(None);
     let error = relayer.run(receiver, std::future::pending()).await.unwrap_err();
-    assert!(matches!(error, RelayerError::ChainId { expected: 1, got: L1_CHAIN_ID }), "{error}");
+    assert!(matches!(error, RelayerError::Submit(SubmitError::ChainId { expected: 1, got: L1_CHAIN_ID })), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
