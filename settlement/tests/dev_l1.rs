@@ -178,8 +178,30 @@ async fn refusals_are_geths() {
     assert_eq!(call(&chain, "eth_getBalance", json!(["0x12"])).await.unwrap_err().0, -32602);
     assert_eq!(call(&chain, "eth_getBalance", json!([])).await.unwrap_err().0, -32602);
     assert_eq!(call(&chain, "eth_getBalance", json!({})).await.unwrap_err().0, -32602);
-    let (_, message) = call(&chain, "eth_getBalance", json!([SINK, "0x0"])).await.unwrap_err();
-    assert_eq!(message, "historical state of block 0 is not available");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_states_of_the_last_128_blocks_are_known() {
+    let chain = chain().await;
+    let balance = async |block: &str| call(&chain, "eth_getBalance", json!([SINK, block])).await;
+    let nonce = async |block: &str| {
+        call(&chain, "eth_getTransactionCount", json!([dev_signer(0).address(), block])).await.unwrap()
+    };
+    for number in 0..3 {
+        submit(&chain, &sign(TxEip1559 { value: U256::from(5), ..transfer(number) }, 0)).await.unwrap();
+        chain.mine();
+    }
+    assert_eq!(balance("0x0").await.unwrap(), json!("0x0"));
+    assert_eq!(balance("0x1").await.unwrap(), json!("0x5"));
+    assert_eq!((balance("finalized").await.unwrap(), nonce("finalized").await), (json!("0x5"), json!("0x1")));
+    assert_eq!((balance("safe").await.unwrap(), nonce("safe").await), (json!("0xa"), json!("0x2")));
+    assert_eq!((balance("latest").await.unwrap(), nonce("latest").await), (json!("0xf"), json!("0x3")));
+    assert_eq!(balance("0x4").await.unwrap_err().1, "header not found");
+    for _ in 3..128 {
+        chain.mine();
+    }
+    assert_eq!(balance("0x1").await.unwrap(), json!("0x5"));
+    assert_eq!(balance("0x0").await.unwrap_err().1, "historical state of block 0 is not available");
 }
 
 #[tokio::test(flavor = "multi_thread")]

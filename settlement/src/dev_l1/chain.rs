@@ -14,15 +14,14 @@ use alloy::{
         proofs::{calculate_receipt_root, calculate_transaction_root},
         transaction::SignerRecoverable,
     },
-    eips::{
-        BlockNumberOrTag, Decodable2718, Encodable2718,
-        eip1559::{BaseFeeParams, calc_next_block_base_fee},
-        eip7840::BlobParams,
-    },
+    eips::{BlockNumberOrTag, Decodable2718, Encodable2718, eip1559::BaseFeeParams, eip7840::BlobParams},
     primitives::{Address, B256, Bloom, Bytes, U256, keccak256, logs_bloom},
     rpc::types::TransactionRequest,
 };
-use std::collections::{HashMap, VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+};
 
 /// Most bytes of a transaction without its blobs (geth's `txMaxSize`).
 pub const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
@@ -30,6 +29,9 @@ pub const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
 const INITCODE_BYTES_MAX: usize = 2 * 24_576;
 /// The least tip that geth's pool takes.
 const TIP_MIN_WEI: u128 = 1;
+
+/// Blocks before the head whose states can be asked about, as on a node that keeps no archive.
+const HISTORY_BLOCKS: u64 = 127;
 
 /// A transaction in a block.
 #[derive(Debug)]
@@ -134,7 +136,27 @@ impl Chain {
         self.pool.len()
     }
 
-    pub(super) fn nonce(&self, address: &Address) -> u64 {
+    /// The state after a block, where it is still known.
+    pub(super) fn state(&self, number: u64) -> Result<Cow<'_, State>, RpcError> {
+        let head = self.head().header.number;
+        if number == head {
+            return Ok(Cow::Borrowed(&self.state));
+        }
+        let known = head.checked_sub(number).is_some_and(|back| back <= HISTORY_BLOCKS);
+        if !known || self.block(number).is_none() {
+            return Err(RpcError::HistoricalState(number));
+        }
+        let mut state = self.state.clone();
+        for block in self.blocks.iter().rev().take_while(|block| block.header.number > number) {
+            state.pop_hash();
+            for mined in block.transactions.iter().rev() {
+                state.revert(mined.undo.clone());
+            }
+        }
+        Ok(Cow::Owned(state))
+    }
+
+    fn nonce(&self, address: &Address) -> u64 {
         self.state.account(address).nonce
     }
 
@@ -142,23 +164,13 @@ impl Chain {
         self.pool.pending_nonce(address, self.nonce(address))
     }
 
-    pub(super) fn balance(&self, address: &Address) -> U256 {
+    fn balance(&self, address: &Address) -> U256 {
         self.state.account(address).balance
-    }
-
-    pub(super) fn code(&self, address: &Address) -> Bytes {
-        self.state.code(address).original_bytes()
-    }
-
-    pub(super) fn slot(&self, address: Address, slot: U256) -> B256 {
-        B256::from(self.state.slot(address, slot))
     }
 
     /// The next block's base fee, in wei.
     pub(super) fn next_base_fee(&self) -> u64 {
-        let header = &self.head().header;
-        let base_fee = header.base_fee_per_gas.unwrap_or_default();
-        calc_next_block_base_fee(header.gas_used, header.gas_limit, base_fee, BaseFeeParams::ethereum())
+        base_fee_after(&self.head().header)
     }
 
     // ------------------------------------------------------------ transactions
@@ -214,28 +226,28 @@ impl Chain {
         }
         // What is left are the intrinsic rules, which revm knows best. The nonce may be ahead and the base fee
         // above what is offered: such transactions wait.
-        let block = BlockContext { base_fee: 0, ..self.next_context(self.head().header.timestamp + 1) };
+        let block = BlockContext { base_fee: 0, ..self.context_after(self.head()) };
         let limits = evm::run(&self.state, self.chain_id, block, evm::signed(transaction, sender), Nonce::Any);
         limits.map(|_| ()).map_err(|error| evm::refusal(error, sender))
     }
 
-    /// Runs a call on the head's state.
-    pub(super) fn call(&self, request: &TransactionRequest) -> Result<Bytes, RpcError> {
+    /// Runs a call on the state after a block.
+    pub(super) fn call(&self, request: &TransactionRequest, number: u64) -> Result<Bytes, RpcError> {
         let gas = request.gas.unwrap_or(TRANSACTION_GAS_MAX).min(TRANSACTION_GAS_MAX);
-        evm::output(self.run_call(request, gas)?)
+        evm::output(self.run_call(request, gas, number)?)
     }
 
-    /// The least gas limit with which a call succeeds.
-    pub(super) fn estimate_gas(&self, request: &TransactionRequest) -> Result<u64, RpcError> {
+    /// The least gas limit with which a call succeeds on the state after a block.
+    pub(super) fn estimate_gas(&self, request: &TransactionRequest, number: u64) -> Result<u64, RpcError> {
         let most = request.gas.unwrap_or(TRANSACTION_GAS_MAX).min(TRANSACTION_GAS_MAX);
-        let result = self.run_call(request, most)?;
+        let result = self.run_call(request, most, number)?;
         let used = result.tx_gas_used();
         evm::output(result)?;
         // It succeeds with `most`; what it used may be too little because of refunds and the 63/64 rule.
         let (mut low, mut high) = (used.saturating_sub(1), most);
         let mut guess = used.saturating_add(used / 20).min(most);
         while low + 1 < high {
-            let enough = matches!(self.run_call(request, guess), Ok(result) if result.is_success());
+            let enough = matches!(self.run_call(request, guess, number), Ok(result) if result.is_success());
             if enough {
                 high = guess;
             } else {
@@ -250,13 +262,15 @@ impl Chain {
         &self,
         request: &TransactionRequest,
         gas: u64,
+        number: u64,
     ) -> Result<revm::context::result::ExecutionResult, RpcError> {
-        let mut context = self.next_context(self.head().header.timestamp + 1);
+        let state = self.state(number)?;
+        let mut context = self.context_after(self.block(number).unwrap_or_else(|| self.head()));
         let transaction = evm::call(request, gas);
         if transaction.gas_price == 0 {
             context.base_fee = 0;
         }
-        evm::run(&self.state, self.chain_id, context, transaction, Nonce::Any).map(|outcome| outcome.result).map_err(
+        evm::run(&state, self.chain_id, context, transaction, Nonce::Any).map(|outcome| outcome.result).map_err(
             |error| match evm::refusal(error, request.from.unwrap_or_default()) {
                 RpcError::IntrinsicGas { .. } | RpcError::FloorGas { .. } => RpcError::GasRequired(gas),
                 other => other,
@@ -266,12 +280,13 @@ impl Chain {
 
     // ------------------------------------------------------------ blocks
 
-    fn next_context(&self, timestamp: u64) -> BlockContext {
-        let number = self.head().header.number + 1;
+    /// What the block after this one is like, a second later.
+    fn context_after(&self, block: &Block) -> BlockContext {
+        let number = block.header.number + 1;
         BlockContext {
             number,
-            timestamp,
-            base_fee: self.next_base_fee(),
+            timestamp: block.header.timestamp + 1,
+            base_fee: base_fee_after(&block.header),
             prevrandao: keccak256([number.to_be_bytes(), self.rollbacks.to_be_bytes()].concat()),
             beneficiary: Address::ZERO,
         }
@@ -280,7 +295,7 @@ impl Chain {
     /// Mines a block of what waits, best tips first. `now` is in Unix seconds.
     pub(super) fn mine(&mut self, now: u64) {
         let timestamp = now.max(self.head().header.timestamp + 1);
-        let context = self.next_context(timestamp);
+        let context = BlockContext { timestamp, ..self.context_after(self.head()) };
         let blobs = BlobParams::osaka();
         let parent = &self.head().header;
         let excess_blob_gas = blobs.next_block_excess_blob_gas_osaka(
@@ -414,6 +429,11 @@ impl Chain {
             ..Header::default()
         }
     }
+}
+
+/// The base fee of the block after one with this header, in wei.
+fn base_fee_after(header: &Header) -> u64 {
+    header.next_block_base_fee(BaseFeeParams::ethereum()).unwrap_or_default()
 }
 
 fn envelope(kind: TxType, receipt: Receipt) -> ReceiptEnvelope {

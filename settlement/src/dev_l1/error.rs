@@ -160,7 +160,7 @@ pub enum RpcError {
     /// No such block, or one that has been forgotten.
     #[error("header not found")]
     HeaderNotFound,
-    /// Only the head's state is kept.
+    /// The states of the last 128 blocks are known, the head's among them.
     #[error("historical state of block {0} is not available")]
     HistoricalState(u64),
     /// More logs than one answer may carry.

@@ -4,6 +4,7 @@ use super::{
     chain::{Block, Chain, Mined},
     error::{RpcError, to_json},
     evm::BLOCK_GAS_LIMIT,
+    state::State,
 };
 use alloy::{
     consensus::{Transaction as _, transaction::Recovered},
@@ -16,6 +17,7 @@ use alloy::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Most logs in one answer.
 const LOGS_MAX: usize = 10_000;
@@ -118,33 +120,27 @@ fn query(chain: &Chain, method: &str, mut params: Params) -> Result<Value, RpcEr
             if block == Some(BlockId::Number(BlockNumberOrTag::Pending)) {
                 return to_json(U64::from(chain.pending_nonce(&address)));
             }
-            require_head(chain, block)?;
-            to_json(U64::from(chain.nonce(&address)))
+            to_json(U64::from(state_at(chain, block)?.account(&address).nonce))
         }
         "eth_getBalance" => {
             let address: Address = params.get(0)?;
-            require_head(chain, params.option(1)?)?;
-            to_json(chain.balance(&address))
+            to_json(state_at(chain, params.option(1)?)?.account(&address).balance)
         }
         "eth_getCode" => {
             let address: Address = params.get(0)?;
-            require_head(chain, params.option(1)?)?;
-            to_json(chain.code(&address))
+            to_json(state_at(chain, params.option(1)?)?.code(&address).original_bytes())
         }
         "eth_getStorageAt" => {
             let (address, slot): (Address, U256) = (params.get(0)?, params.get(1)?);
-            require_head(chain, params.option(2)?)?;
-            to_json(chain.slot(address, slot))
+            to_json(B256::from(state_at(chain, params.option(2)?)?.slot(address, slot)))
         }
         "eth_call" => {
             let request: TransactionRequest = params.get(0)?;
-            require_head(chain, params.option(1)?)?;
-            to_json(chain.call(&request)?)
+            to_json(chain.call(&request, number(chain, params.option(1)?)?)?)
         }
         "eth_estimateGas" => {
             let request: TransactionRequest = params.get(0)?;
-            require_head(chain, params.option(1)?)?;
-            to_json(U64::from(chain.estimate_gas(&request)?))
+            to_json(U64::from(chain.estimate_gas(&request, number(chain, params.option(1)?)?)?))
         }
         "eth_feeHistory" => {
             let count: U64 = params.get(0)?;
@@ -166,14 +162,13 @@ fn block_at(chain: &Chain, id: BlockId) -> Result<&Block, RpcError> {
     .ok_or(RpcError::HeaderNotFound)
 }
 
-/// Only the head's state is kept, so only the head may be asked about.
-fn require_head(chain: &Chain, block: Option<BlockId>) -> Result<(), RpcError> {
-    let Some(block) = block else { return Ok(()) };
-    if block == BlockId::Number(BlockNumberOrTag::Pending) {
-        return Ok(());
-    }
-    let number = block_at(chain, block)?.header.number;
-    if number == chain.head().header.number { Ok(()) } else { Err(RpcError::HistoricalState(number)) }
+/// The block whose state is asked about: the head where none is named. Nothing is pending but in the pool.
+fn number(chain: &Chain, block: Option<BlockId>) -> Result<u64, RpcError> {
+    Ok(block_at(chain, block.unwrap_or_default())?.header.number)
+}
+
+fn state_at(chain: &Chain, block: Option<BlockId>) -> Result<Cow<'_, State>, RpcError> {
+    chain.state(number(chain, block)?)
 }
 
 fn block_json(block: &Block, full: bool) -> Result<Value, RpcError> {

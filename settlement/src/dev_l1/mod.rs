@@ -8,7 +8,7 @@
 //! # Deviations
 //! - One node: a block is *safe* with one block on it, *finalized* with two. [`DevL1::rollback`] makes a
 //!   reorganization of any depth.
-//! - Only the head's state can be asked about, as on a pruned node that keeps no history.
+//! - The states of the last 128 blocks can be asked about, as on a node that keeps no archive.
 //! - No state trie: `stateRoot` is zero, and there is no `eth_getProof`.
 //! - No system contracts (EIP-2935, EIP-4788): nobody here reads them.
 //! - Nothing is kept on disk. The last [`DevL1Config::blocks_max`] blocks are kept in memory.

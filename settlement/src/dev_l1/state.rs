@@ -14,8 +14,8 @@ use std::{
 /// Blocks whose hashes the `BLOCKHASH` opcode sees.
 const BLOCK_HASHES: usize = 256;
 
-/// The head's state.
-#[derive(Debug, Default)]
+/// The state after a block.
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     accounts: HashMap<Address, AccountInfo>,
     storage: HashMap<(Address, U256), U256>,
@@ -25,7 +25,7 @@ pub(super) struct State {
 }
 
 /// What a transaction changed, as it was before.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Undo {
     accounts: Vec<(Address, Option<AccountInfo>)>,
     storage: Vec<((Address, U256), U256)>,
