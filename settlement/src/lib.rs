@@ -5,6 +5,7 @@
 //! | [`light_client`] | the `FinalityLightClient` contract: deploy, encode, read |
 //! | [`submitter`] | calls to a contract, each included at most once and none lost: journal, nonce, fees, reorganizations |
 //! | [`relayer`] | posts certified headers through it |
+//! | [`seals`] | posts seals through it, when gas is cheap enough |
 //! | [`dev_l1`] | an Ethereum for development in this process |
 //!
 //! The contracts are in `contracts/`, compiled in `artifacts/`: `cargo build` needs no Solidity compiler.
@@ -12,4 +13,5 @@
 pub mod dev_l1;
 pub mod light_client;
 pub mod relayer;
+pub mod seals;
 pub mod submitter;

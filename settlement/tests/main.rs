@@ -4,6 +4,8 @@
 mod artifacts;
 mod contract;
 mod dev_l1;
+mod proxy;
 mod relayer;
 mod ring;
+mod seals;
 mod support;

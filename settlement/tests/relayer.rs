@@ -1,13 +1,13 @@
 //! The relayer, killed and started again at every step, on L1s that lie down, reorganize and start anew.
 
-mod proxy;
-
-use crate::support::{CHAIN_HASH, CHAIN_ID, L1, L1_CHAIN_ID, Members, header};
+use crate::{
+    proxy::{Mood, Proxy},
+    support::{CHAIN_HASH, CHAIN_ID, L1, L1_CHAIN_ID, Members, header},
+};
 use alloy::{
     primitives::{Address, TxKind},
     providers::Provider,
 };
-use proxy::{Mood, Proxy};
 use sinter_primitives::{Header, receipt::CertifiedHeader};
 use sinter_settlement::{
     dev_l1::{self, DevL1, DevL1Config, Mining},
@@ -384,6 +384,27 @@ async fn a_header_that_the_contract_refuses_is_not_sent() {
         "{error}"
     );
     assert_eq!(world.proxy.distinct_sends(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_of_the_first_version_is_read() {
+    let world = World::new().await;
+    let (hash, raw) = (format!("0x{}", "1".repeat(64)), "0x02");
+    let attempt = serde_json::json!({ "hash": hash, "raw": raw, "fee_wei": 1, "tip_wei": 1, "signed_at_ms": 5 });
+    let post = serde_json::json!({
+        "nonce": 0, "height": 10, "gas_limit": 7, "call": "0x03", "attempts": [attempt],
+        "included": { "hash": hash, "block": 3 }, "unseen_rounds": 0,
+    });
+    let journal = serde_json::json!({
+        "version": 1, "l1_chain_id": L1_CHAIN_ID, "contract": world.contract, "sender": dev_l1::dev_signer(0).address(),
+        "last_post_ms": 0, "posts": [post], "lost": { "height": 9, "call": "0x04" },
+    });
+    std::fs::write(world.config().journal, journal.to_string()).unwrap();
+    let mut relayer = world.relayer();
+    let status = relayer.status();
+    // The L1 does not know that inclusion: the transaction waits again, and these bytes are none that an L1 takes.
+    relayer.round(None).await.unwrap_err();
+    assert_eq!((status.borrow().sent_height, status.borrow().pending), (10, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,12 +237,18 @@ impl L1 {
     }
 
     async fn send(&self, to: TxKind, input: Bytes) -> B256 {
+        let nonce = self.provider.get_transaction_count(self.account()).await.expect("an L1 that answers");
+        self.submit(nonce, 1_000_000_000, to, input).await
+    }
+
+    /// Sends a transaction that pays any base fee, and this tip.
+    pub async fn submit(&self, nonce: u64, tip_wei: u128, to: TxKind, input: Bytes) -> B256 {
         let mut transaction = TxEip1559 {
             chain_id: L1_CHAIN_ID,
-            nonce: self.provider.get_transaction_count(self.account()).await.expect("an L1 that answers"),
+            nonce,
             gas_limit: GAS,
-            max_fee_per_gas: 50_000_000_000,
-            max_priority_fee_per_gas: 1_000_000_000,
+            max_fee_per_gas: 500_000_000_000,
+            max_priority_fee_per_gas: tip_wei,
             to,
             value: U256::ZERO,
             access_list: Default::default(),

@@ -8,7 +8,8 @@ mod metrics;
 use crate::{
     light_client::{self, Head, LightClientError, Refusal},
     submitter::{
-        Fate, Limits, Pace, Posted, Reverted, Rounds, Settings, Subject, SubmitError, Submitter, View, elapsed_ms, repeat,
+        Fate, Limits, Pace, Posted, Reverted, Rounds, Settings, Subject, SubmitError, Submitter, View, elapsed_ms,
+        repeat,
     },
 };
 use alloy::{
@@ -193,7 +194,7 @@ impl Relayer {
         let head = light_client::head(&self.submitter.l1().provider, self.config.contract).await?;
         let fates = self.submitter.settle(&view, |post| post.height <= head.height).await?;
         let posted = fates.iter().filter_map(|fate| match fate {
-            Fate::Included { subject, receipt, .. } if receipt.status() => Some(subject.height),
+            Fate::Included { subject, included, .. } if !included.reverted => Some(subject.height),
             _ => None,
         });
         if let Some(height) = posted.max() {
@@ -279,7 +280,7 @@ impl Rounds for Following {
         self.relayer.round(newest.as_ref()).await.map(|()| false)
     }
 
-    fn is_fatal(error: &RelayerError) -> bool {
+    fn is_fatal(&self, error: &RelayerError) -> bool {
         matches!(error, RelayerError::Submit(error) if error.is_fatal())
     }
 

@@ -58,6 +58,13 @@ pub(crate) struct Attempt {
 pub(crate) struct Inclusion {
     pub(crate) hash: B256,
     pub(crate) block: u64,
+    #[serde(default)]
+    pub(crate) gas_used: u64,
+    /// What was paid per gas.
+    #[serde(default)]
+    pub(crate) gas_price_wei: u128,
+    #[serde(default)]
+    pub(crate) reverted: bool,
 }
 
 /// A call on its way to the contract.
@@ -82,6 +89,11 @@ impl<S> Post<S> {
     /// The attempt that pays most. A journal with a post without one is refused.
     pub(crate) fn last_attempt(&self) -> &Attempt {
         &self.attempts[self.attempts.len() - 1]
+    }
+
+    /// Where the call was included and succeeded.
+    pub(crate) fn delivered(&self) -> Option<&Inclusion> {
+        self.included.as_ref().filter(|included| !included.reverted && !self.cancelled_by(&included.hash))
     }
 
     /// Whether the transaction of this hash does nothing but use the nonce up.
@@ -133,7 +145,8 @@ impl<S: Subject> Journal<S> {
             Err(TryLockError::WouldBlock) => return Err(SubmitError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let fresh = Entries { version: VERSION, identity, last_post_ms: 0, posts: VecDeque::new(), lost: S::Lost::default() };
+        let fresh =
+            Entries { version: VERSION, identity, last_post_ms: 0, posts: VecDeque::new(), lost: S::Lost::default() };
         let entries = match fs::read(path) {
             Ok(bytes) => {
                 let entries: Entries<S> = serde_json::from_slice(&bytes)

@@ -1,5 +1,5 @@
 //! Gets calls to a contract on the L1 included: each at most once, and none lost. The [relayer](crate::relayer) and
-//! the seal submitter are its users; each decides what is to be posted now, and asks its contract
+//! the [seal submitter](crate::seals) are its users; each decides what is to be posted now, and asks its contract
 //! what is there already.
 //!
 //! # How nothing is posted twice or lost
@@ -10,7 +10,8 @@
 //! 3. A new nonce is used only when every earlier post has been included. It is the L1's count at that
 //!    moment, never one that was counted here.
 //! 4. Posts stay in the journal until their block is final. If the L1 takes a block back, its posts are sent
-//!    again as they were, lowest nonce first; if it forgot them altogether, the user posts anew.
+//!    again as they were, lowest nonce first; if it forgot them altogether, the user posts anew. Only an L1 that takes
+//!    final blocks back can make somebody pay twice.
 //! 5. What the contract has decides what is left to post, not what was sent.
 //! 6. A post that waits though the contract came to have what it brings, by somebody else's transaction, is not
 //!    taken back: it may be included yet. Its replacement does nothing, cheaply, and uses the nonce up.
@@ -35,18 +36,17 @@ mod transaction;
 pub use error::SubmitError;
 pub(crate) use fees::Limits;
 pub use journal::Identity;
-pub(crate) use journal::{Entries, Subject};
+pub(crate) use journal::{Entries, Inclusion, Post, Subject};
 pub(crate) use l1::{L1, Reverted, View};
 pub(crate) use metrics::Metrics;
 pub(crate) use rounds::{Pace, Rounds, repeat};
 
 use alloy::{
     primitives::{Address, B256, Bytes},
-    rpc::types::TransactionReceipt,
     signers::local::PrivateKeySigner,
 };
 use fees::Fees;
-use journal::{Inclusion, Journal, Post};
+use journal::Journal;
 use l1::Sent;
 use std::{
     path::PathBuf,
@@ -56,8 +56,8 @@ use transaction::{Act, GAS_LEAST};
 
 /// Most posts that may await finality: beyond, no new one is signed.
 const POSTS_MAX: usize = 256;
-/// Most attempts at one post.
-const ATTEMPTS_MAX: usize = 32;
+/// Most attempts at one post: as many bumps multiply a fee by a million, so that the limits bind first.
+const ATTEMPTS_MAX: usize = 128;
 /// Rounds for which a receipt may be missing though its nonce is used.
 const UNSEEN_ROUNDS_MAX: u32 = 16;
 
@@ -82,7 +82,7 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug)]
 pub(crate) enum Fate<S> {
     /// A block has it, for the first time since it was sent or taken back.
-    Included { subject: S, cancelled: bool, receipt: Box<TransactionReceipt> },
+    Included { subject: S, cancelled: bool, included: Inclusion },
     /// The L1 took its block back; it waits again.
     TakenBack { subject: S },
     /// Its nonce was used by a transaction that was not signed here. It was given up.
@@ -173,10 +173,16 @@ impl<S: Subject> Submitter<S> {
                 entries.posts.remove(index);
             } else if let Some(receipt) = self.l1.receipt(post).await? {
                 let block = receipt.block_number.unwrap_or(view.finalized.saturating_add(1));
-                let included = Inclusion { hash: receipt.transaction_hash, block };
+                let included = Inclusion {
+                    hash: receipt.transaction_hash,
+                    block,
+                    gas_used: receipt.gas_used,
+                    gas_price_wei: receipt.effective_gas_price,
+                    reverted: !receipt.status(),
+                };
                 if post.included.replace(included).is_none() {
                     let (subject, cancelled) = (post.subject.clone(), post.cancelled_by(&included.hash));
-                    fates.push(Fate::Included { subject, cancelled, receipt: Box::new(receipt) });
+                    fates.push(Fate::Included { subject, cancelled, included });
                 }
                 post.unseen_rounds = 0;
             } else if !on_l1(&post.subject) && post.unseen_rounds < UNSEEN_ROUNDS_MAX {
@@ -198,16 +204,15 @@ impl<S: Subject> Submitter<S> {
 
     fn report(&self, fate: &Fate<S>) {
         match fate {
-            Fate::Included { subject, cancelled, receipt } => {
-                self.metrics.gas_used.increment(receipt.gas_used);
-                let (gas, hash) = (receipt.gas_used, receipt.transaction_hash);
+            Fate::Included { subject, cancelled, included: Inclusion { hash, gas_used: gas, reverted, .. } } => {
+                self.metrics.gas_used.increment(*gas);
                 if *cancelled {
                     tracing::info!(%subject, gas, %hash, "cancelled a post that had become needless");
-                } else if receipt.status() {
-                    tracing::info!(%subject, gas, %hash, "posted");
-                } else {
+                } else if *reverted {
                     self.metrics.reverted.increment(1);
                     tracing::warn!(%subject, gas, %hash, "a post reverted");
+                } else {
+                    tracing::info!(%subject, gas, %hash, "posted");
                 }
             }
             Fate::TakenBack { subject } => {

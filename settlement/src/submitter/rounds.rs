@@ -15,6 +15,13 @@ pub(crate) struct Pace {
     pub(crate) backoff_max: Duration,
 }
 
+impl Pace {
+    /// The pause after a round that failed, where the last one was `pause`.
+    fn back_off(self, pause: Duration) -> Duration {
+        pause.saturating_mul(2).min(self.backoff_max.max(self.poll))
+    }
+}
+
 /// Something done in rounds.
 pub(crate) trait Rounds: Send {
     /// Why a round failed.
@@ -24,7 +31,7 @@ pub(crate) trait Rounds: Send {
     fn round(&mut self) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Whether waiting cannot help.
-    fn is_fatal(error: &Self::Error) -> bool;
+    fn is_fatal(&self, error: &Self::Error) -> bool;
 
     /// Takes note of a round that failed, before the pause that follows.
     fn failed(&mut self, error: &Self::Error, pause: Duration);
@@ -47,9 +54,9 @@ pub(crate) async fn repeat<R: Rounds>(
         match outcome {
             Ok(true) => return Ok(true),
             Ok(false) => pause = pace.poll,
-            Err(error) if R::is_fatal(&error) => return Err(error),
+            Err(error) if rounds.is_fatal(&error) => return Err(error),
             Err(error) => {
-                pause = (pause * 2).min(pace.backoff_max.max(pace.poll));
+                pause = pace.back_off(pause);
                 rounds.failed(&error, pause);
             }
         }
@@ -57,5 +64,24 @@ pub(crate) async fn repeat<R: Rounds>(
             () = tokio::time::sleep(pause) => {}
             () = &mut shutdown => return Ok(false),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_without_an_l1_costs_few_rounds() {
+        let pace = Pace { poll: Duration::from_secs(4), backoff_max: Duration::from_secs(60) };
+        let (mut pause, mut waited, mut rounds) = (pace.poll, Duration::ZERO, 0);
+        while waited < Duration::from_secs(3600) {
+            pause = pace.back_off(pause);
+            waited += pause;
+            rounds += 1;
+        }
+        assert_eq!(rounds, 63);
+        let impatient = Pace { poll: Duration::from_secs(90), ..pace };
+        assert_eq!(impatient.back_off(impatient.poll), impatient.poll, "never more often than when all is well");
     }
 }

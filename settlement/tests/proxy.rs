@@ -1,10 +1,14 @@
-//! A proxy in front of an L1 that loses requests or answers, on demand.
+//! A proxy in front of an L1 that loses requests or answers, on demand, or at one certain request.
 
 use alloy::transports::http::reqwest;
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse, routing::post};
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// What the proxy does.
@@ -20,6 +24,17 @@ pub enum Mood {
     FailAfterSends,
 }
 
+/// What happens at one certain request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trap {
+    /// It does not reach the L1.
+    Before,
+    /// Its answer does not come back.
+    After,
+    /// It passes, but from then on a folder stands where a file is to be written.
+    Block(PathBuf),
+}
+
 #[derive(Clone)]
 pub struct Proxy {
     url: String,
@@ -31,6 +46,23 @@ struct Shared {
     client: reqwest::Client,
     mood: Mutex<Mood>,
     sends: Mutex<HashSet<String>>,
+    requests: AtomicUsize,
+    /// Requests until it springs.
+    trap: Mutex<Option<(usize, Trap)>>,
+}
+
+impl Shared {
+    /// The trap that this request springs.
+    fn sprung(&self) -> Option<Trap> {
+        let mut trap = self.trap.lock().unwrap();
+        match trap.as_mut()? {
+            (0, _) => trap.take().map(|(_, trap)| trap),
+            (left, _) => {
+                *left -= 1;
+                None
+            }
+        }
+    }
 }
 
 impl Proxy {
@@ -40,6 +72,8 @@ impl Proxy {
             client: reqwest::Client::new(),
             mood: Mutex::new(Mood::Pass),
             sends: Mutex::new(HashSet::new()),
+            requests: AtomicUsize::new(0),
+            trap: Mutex::new(None),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -56,7 +90,22 @@ impl Proxy {
         *self.shared.mood.lock().unwrap() = mood;
     }
 
-    /// Different transactions that the relayer tried to send.
+    /// Springs once, after so many more requests.
+    pub fn arm(&self, after: usize, trap: Trap) {
+        *self.shared.trap.lock().unwrap() = Some((after, trap));
+    }
+
+    /// Whether a trap is still there; it is not afterwards.
+    pub fn disarm(&self) -> bool {
+        self.shared.trap.lock().unwrap().take().is_some()
+    }
+
+    /// All requests.
+    pub fn requests(&self) -> usize {
+        self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// Different transactions that somebody tried to send.
     pub fn distinct_sends(&self) -> usize {
         self.shared.sends.lock().unwrap().len()
     }
@@ -68,8 +117,13 @@ async fn forward(State(shared): State<Arc<Shared>>, body: Bytes) -> axum::respon
     if sends {
         shared.sends.lock().unwrap().insert(request["params"][0].to_string());
     }
+    shared.requests.fetch_add(1, Ordering::Relaxed);
     let mood = *shared.mood.lock().unwrap();
-    if mood == Mood::Down || (sends && mood == Mood::SwallowSends) {
+    let trap = shared.sprung();
+    if let Some(Trap::Block(path)) = &trap {
+        std::fs::create_dir(path).unwrap();
+    }
+    if trap == Some(Trap::Before) || mood == Mood::Down || (sends && mood == Mood::SwallowSends) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let upstream = shared.client.post(&shared.upstream).header("content-type", "application/json").body(body);
@@ -77,7 +131,7 @@ async fn forward(State(shared): State<Arc<Shared>>, body: Bytes) -> axum::respon
         Ok(answer) => answer.bytes().await.unwrap(),
         Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
     };
-    if sends && mood == Mood::FailAfterSends {
+    if trap == Some(Trap::After) || (sends && mood == Mood::FailAfterSends) {
         return StatusCode::BAD_GATEWAY.into_response();
     }
     ([("content-type", "application/json")], answer).into_response()
