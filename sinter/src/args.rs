@@ -37,6 +37,8 @@ pub enum Command {
     /// Post certified headers to L1
     #[command(subcommand)]
     Relayer(RelayerCommand),
+    /// Bring seals to the hub on L1, when gas is cheap enough; ends when the L1 has every root for good
+    Settle(crate::settle::SettleArguments),
     /// A development L1
     #[command(subcommand)]
     L1(L1Command),

@@ -12,6 +12,7 @@ mod load;
 mod receipt;
 mod relayer;
 mod sequencer;
+mod settle;
 mod signals;
 mod variants;
 mod view;
@@ -41,6 +42,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Bench(command) => bench::run(&command),
         Command::Devnet(arguments) => devnet::run(&arguments),
         Command::Relayer(command) => relayer::run(&command),
+        Command::Settle(arguments) => settle::run(&arguments),
         Command::L1(command) => l1::run(&command),
         Command::Soundness(arguments) => aggregation::soundness(&arguments),
         Command::Program(command) => aggregation::program(&command),

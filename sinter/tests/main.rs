@@ -7,4 +7,5 @@ mod devnet;
 mod faults;
 mod process;
 mod proofs;
+mod settle;
 mod support;
