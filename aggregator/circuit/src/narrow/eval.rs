@@ -71,10 +71,7 @@ pub(super) fn eval<AB: InteractionBuilder<F = F>>(builder: &mut AB) {
 }
 
 /// Adds each kind's constants to a state.
-fn add_constants<E: PrimeCharacteristicRing + Dup>(state: &mut [E; STATE], kinds: &[(&E, usize)])
-where
-    E: From<F>,
-{
+fn add_constants<E: PrimeCharacteristicRing + Dup + From<F>>(state: &mut [E; STATE], kinds: &[(&E, usize)]) {
     for (lane, value) in state.iter_mut().enumerate() {
         for (kind, round) in kinds {
             *value += (*kind).dup() * E::from(full_constants(*round)[lane]);
