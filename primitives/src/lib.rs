@@ -12,6 +12,7 @@
 //! | [`committee`], [`certificate`] | seats with their BLS keys, and the aggregated signature they make |
 //! | [`network`], [`header_chain`] | what a verifier trusts, and headers under a certificate of it |
 //! | [`receipt`], [`range`] | proofs for people who trust nobody but a committee |
+//! | [`statements`] | the Keccak tree over what a batch of proofs proves, as contracts open it |
 //! | [`hexadecimal`] | bytes as text in JSON and TOML |
 //!
 //! Every encoding is canonical (`encode(decode(bytes)) == bytes`), bounded before it allocates, and
@@ -33,6 +34,7 @@ pub mod network;
 mod poseidon2;
 pub mod range;
 pub mod receipt;
+pub mod statements;
 pub mod table;
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -9,4 +9,5 @@ mod fixtures;
 mod ledgers;
 mod merkle_proofs;
 mod proofs;
+mod statements;
 mod strategies;
