@@ -8,9 +8,9 @@ use p3_matrix::dense::RowMajorMatrix;
 
 use crate::builder::PUBLIC_WORDS;
 use crate::field::{EF, F, LIMBS, ext_of};
-use crate::record::{CONSTANT, Frame, NONE, Op, PermRow, Section, WindowRow};
+use crate::record::{BytesRow, CONSTANT, Frame, KeccakRow, NONE, Op, PermRow, Section, WindowRow};
 use crate::tables::poseidon2::{Extra, PermState};
-use crate::tables::{TABLES, TableAir, TableKind, alu, bits, boundary, poseidon2, window};
+use crate::tables::{TABLES, TableAir, TableKind, alu, bits, boundary, bytes, keccak, poseidon2, window};
 
 /// Public values of every circuit.
 pub const PUBLIC_VALUES: usize = boundary::PUBLIC_VALUES;
@@ -18,8 +18,16 @@ pub const PUBLIC_VALUES: usize = boundary::PUBLIC_VALUES;
 /// The heights of a circuit's tables, as powers of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heights {
-    /// Exactly these, in the order of [`TableKind::ALL`]: what does not fit is an error.
+    /// Exactly these, in the order of [`TableKind::ALL`]: what does not fit is an error. So is hashing with Keccak: there
+    /// are no tables for it.
     Forced([usize; TABLES]),
+    /// The Keccak table of one height, all the others of another: for a circuit that hashes with Keccak.
+    Keccak {
+        /// log2 of the Keccak table's rows.
+        keccak: usize,
+        /// log2 of the rows of every other table.
+        others: usize,
+    },
     /// For each table the smallest of 2^9, 2^12, 2^15, … that fits: FRI folds by 8 and must stop at every height.
     Smallest,
 }
@@ -123,10 +131,20 @@ pub struct Circuit {
     pub(crate) publics: [u32; PUBLIC_WORDS],
     pub(crate) rows: [TableRows; TABLES],
     pub(crate) preprocessed: [Arc<RowMajorMatrix<F>>; TABLES],
+    pub(crate) bytes: Vec<BytesRow>,
+    pub(crate) keccaks: Vec<KeccakRow>,
+    pub(crate) keccak: Option<KeccakTables>,
     /// Address of each constant and word.
     pub(crate) addresses: Vec<u32>,
     /// Cell of `reads` of each address in a block.
     pub(crate) reads: HashMap<u32, ReadsCell>,
+}
+
+/// The two tables of a circuit that hashes with Keccak, in the order of [`TableKind::KECCAK`].
+#[derive(Debug)]
+pub(crate) struct KeccakTables {
+    pub rows: [TableRows; 2],
+    pub preprocessed: [Arc<RowMajorMatrix<F>>; 2],
 }
 
 /// Where the dynamic reads of an address are counted.
@@ -138,16 +156,26 @@ pub(crate) struct ReadsCell {
 }
 
 impl Circuit {
-    /// Rows used and available, by table.
+    /// Rows used and available, by table, of the tables that every circuit has.
     #[must_use]
     pub const fn rows(&self) -> &[TableRows; TABLES] {
         &self.rows
     }
 
-    /// log2 of each table's height.
+    /// Rows used and available of the Bytes and the Keccak table, in a circuit that has them.
     #[must_use]
-    pub fn log_heights(&self) -> [usize; TABLES] {
-        self.rows.map(|rows| rows.height.trailing_zeros() as usize)
+    pub fn keccak_rows(&self) -> Option<&[TableRows; 2]> {
+        self.keccak.as_ref().map(|tables| &tables.rows)
+    }
+
+    fn all_rows(&self) -> impl Iterator<Item = &TableRows> {
+        self.rows.iter().chain(self.keccak_rows().into_iter().flatten())
+    }
+
+    /// log2 of each table's height, in the order of proofs.
+    #[must_use]
+    pub fn log_heights(&self) -> Vec<usize> {
+        self.all_rows().map(|rows| rows.height.trailing_zeros() as usize).collect()
     }
 
     /// Elements of the input list that an execution reads.
@@ -159,14 +187,12 @@ impl Circuit {
     /// The tables' AIRs with this circuit's preprocessed columns, in the order of proofs.
     #[must_use]
     pub fn airs(&self) -> Vec<TableAir> {
-        TableKind::ALL
-            .iter()
-            .zip(&self.preprocessed)
-            .map(|(kind, preprocessed)| TableAir::new(*kind, Arc::clone(preprocessed)))
-            .collect()
+        let more = self.keccak.as_ref().into_iter().flat_map(|tables| &tables.preprocessed);
+        let columns = self.preprocessed.iter().chain(more);
+        self.all_rows().zip(columns).map(|(rows, columns)| TableAir::new(rows.table, Arc::clone(columns))).collect()
     }
 
-    /// The preprocessed columns, in the order of proofs.
+    /// The preprocessed columns of the tables that every circuit has, in the order of proofs.
     #[must_use]
     pub const fn preprocessed(&self) -> &[Arc<RowMajorMatrix<F>>; TABLES] {
         &self.preprocessed
@@ -175,10 +201,8 @@ impl Circuit {
     /// Public values of each table: the 64 for the Boundary table, none for the others.
     #[must_use]
     pub fn public_values(&self, witness: &Witness) -> Vec<Vec<F>> {
-        TableKind::ALL
-            .iter()
-            .map(|kind| if *kind == TableKind::Boundary { witness.publics.clone() } else { Vec::new() })
-            .collect()
+        let of = |kind| if kind == TableKind::Boundary { witness.publics.clone() } else { Vec::new() };
+        self.all_rows().map(|rows| of(rows.table)).collect()
     }
 
     pub(crate) fn address(&self, word: u32) -> u32 {
@@ -199,22 +223,25 @@ impl Circuit {
     /// The main traces, in the order of proofs; filled in parallel.
     #[must_use]
     pub fn traces(&self, witness: &Witness) -> Vec<RowMajorMatrix<F>> {
-        let mut traces: Vec<RowMajorMatrix<F>> = self
-            .rows
-            .iter()
-            .map(|rows| RowMajorMatrix::new(F::zero_vec(rows.height * rows.table.width()), rows.table.width()))
-            .collect();
         let word = |id: u32| self.word(witness, id);
-        for (kind, trace) in TableKind::ALL.iter().zip(&mut traces) {
+        let mut traces: Vec<RowMajorMatrix<F>> = self
+            .all_rows()
+            .map(|rows| {
+                let zeros = || RowMajorMatrix::new(F::zero_vec(rows.height * rows.table.width()), rows.table.width());
+                if rows.table == TableKind::Keccak { keccak::trace(rows.height, &self.keccaks, word) } else { zeros() }
+            })
+            .collect();
+        for (rows, trace) in self.all_rows().zip(&mut traces) {
             let values = &mut trace.values;
-            match kind {
+            match rows.table {
                 TableKind::Poseidon2 => {
                     poseidon2::fill(values, self.order.len(), |at| self.perm_row(witness, at));
                 }
                 TableKind::Alu => alu::fill(values, &self.alu, word),
                 TableKind::Bits => bits::fill(values, &self.frames, word),
                 TableKind::Window => window::fill(values, &self.windows, word),
-                TableKind::Boundary => {}
+                TableKind::Bytes => bytes::fill(values, &self.bytes, word),
+                TableKind::Boundary | TableKind::Keccak => {}
             }
         }
         for (row, state) in self.perms.iter().zip(&witness.perms) {

@@ -13,6 +13,7 @@ use crate::field::{EF, F, LIMBS, base_word, ext_of, word_of};
 use crate::record::{CONSTANT, Lane, NONE, Op, PermKind, Section, Solve};
 use crate::tables::bits::VALUE_BITS;
 use crate::tables::poseidon2::{PermState, STATE, horner};
+use crate::tables::{bytes, keccak};
 
 static PERMUTATION: LazyLock<Poseidon2KoalaBear<16>> = LazyLock::new(default_koalabear_poseidon2_16);
 
@@ -132,6 +133,17 @@ impl Circuit {
             }
             Op::Bits { frame } => self.run_bits(frame, view),
             Op::Perm { row } => self.run_perm(row, view),
+            Op::Bytes { row } => {
+                let row = self.bytes[row as usize];
+                let halves = bytes::split(&self.read(view, row.word));
+                row.bytes.into_iter().zip(halves).for_each(|(word, value)| view.write(word, value));
+            }
+            Op::Keccak { row } => {
+                let row = self.keccaks[row as usize];
+                let message = row.message.into_iter().filter(|&word| word != NONE);
+                let message: Vec<_> = message.map(|word| self.read(view, word)).collect();
+                row.digest.into_iter().zip(keccak::hash(&message)).for_each(|(word, value)| view.write(word, value));
+            }
             Op::PathEnd { row, label } => self.run_path_end(row, label, operation, view)?,
             Op::Equal { left, right, label } => {
                 let (got, expected) = (self.read(view, left), self.read(view, right));

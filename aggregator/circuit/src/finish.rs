@@ -7,11 +7,11 @@ use p3_field::PrimeCharacteristicRing;
 use p3_matrix::dense::RowMajorMatrix;
 
 use crate::builder::{Builder, PUBLIC_WORDS};
-use crate::circuit::{Circuit, Heights, ReadsCell, TableRows};
+use crate::circuit::{Circuit, Heights, KeccakTables, ReadsCell, TableRows};
 use crate::error::CircuitError;
 use crate::field::{F, LIMBS};
 use crate::record::{CONSTANT, Len, NONE, PermKind, Shape, WindowRow};
-use crate::tables::{TABLES, TableKind, alu, bits, boundary, poseidon2, window};
+use crate::tables::{TABLES, TableKind, alu, bits, boundary, bytes, keccak, poseidon2, window};
 
 /// Smallest height that is chosen freely, as a power of two; the next ones are 8 times higher each.
 const LOG_HEIGHT_MIN: usize = 9;
@@ -99,13 +99,16 @@ pub(crate) fn finish(mut builder: Builder, heights: Heights) -> Result<Circuit, 
     }
 
     let reads = reads(&builder, &constants, &address);
-    let preprocessed: Vec<Arc<RowMajorMatrix<F>>> = prep
-        .into_iter()
-        .zip(TableKind::ALL)
-        .map(|(values, kind)| Arc::new(RowMajorMatrix::new(values, kind.preprocessed_width())))
-        .collect();
-    let mut preprocessed = preprocessed.into_iter();
-    let empty = Arc::new(RowMajorMatrix::new(Vec::new(), 1));
+    let mut tables = rows.into_iter().zip(prep).map(|(rows, values)| {
+        let columns = RowMajorMatrix::new(values, rows.table.preprocessed_width());
+        (rows, Arc::new(columns))
+    });
+    let mut next = || tables.next().unwrap_or_else(|| (UNUSED, Arc::new(RowMajorMatrix::new(Vec::new(), 1))));
+    let five: [_; TABLES] = std::array::from_fn(|_| next());
+    let keccak = uses_keccak(&builder).then(|| {
+        let two: [_; 2] = std::array::from_fn(|_| next());
+        KeccakTables { rows: two.each_ref().map(|(rows, _)| *rows), preprocessed: two.map(|(_, columns)| columns) }
+    });
     Ok(Circuit {
         words: builder.shapes.len(),
         inputs: builder.inputs as usize,
@@ -118,8 +121,11 @@ pub(crate) fn finish(mut builder: Builder, heights: Heights) -> Result<Circuit, 
         root: builder.root,
         sections: builder.sections,
         publics: builder.publics,
-        rows,
-        preprocessed: std::array::from_fn(|_| preprocessed.next().unwrap_or_else(|| Arc::clone(&empty))),
+        rows: five.each_ref().map(|(rows, _)| *rows),
+        preprocessed: five.map(|(_, columns)| columns),
+        bytes: builder.bytes,
+        keccaks: builder.keccaks,
+        keccak,
         addresses,
         reads,
     })
@@ -219,35 +225,48 @@ fn own_every_word(builder: &mut Builder, sets: &mut Sets, order: &[u32], zero: c
     constants
 }
 
+/// What stands for a table that a circuit does not have.
+const UNUSED: TableRows = TableRows { table: TableKind::Poseidon2, used: 0, height: 0 };
+
+/// Whether the circuit has the tables that hashing with Keccak takes.
+const fn uses_keccak(builder: &Builder) -> bool {
+    !builder.bytes.is_empty() || !builder.keccaks.is_empty()
+}
+
+/// Rows used and available of each of the circuit's tables, in the order of proofs.
 fn row_counts(
     builder: &Builder,
     permutations: usize,
     constants: usize,
     heights: Heights,
-) -> Result<[TableRows; TABLES], CircuitError> {
-    let used = TableKind::ALL.map(|kind| match kind {
-        TableKind::Poseidon2 => permutations,
-        TableKind::Alu => builder.alu.len().div_ceil(alu::SLOTS),
-        TableKind::Bits => builder.frames.len().div_ceil(bits::LANES) * bits::VALUE_BITS,
-        TableKind::Window => builder.windows.len().div_ceil(window::SLOTS),
-        TableKind::Boundary => PUBLIC_WORDS + constants,
-    });
-    let mut rows = [TableRows { table: TableKind::Poseidon2, used: 0, height: 0 }; TABLES];
-    for (index, (table, needed)) in TableKind::ALL.into_iter().zip(used).enumerate() {
+) -> Result<Vec<TableRows>, CircuitError> {
+    let more = TableKind::KECCAK.into_iter().filter(|_| uses_keccak(builder));
+    let tables = TableKind::ALL.into_iter().chain(more);
+    let rows = tables.map(|table| {
+        let needed = match table {
+            TableKind::Poseidon2 => permutations,
+            TableKind::Alu => builder.alu.len().div_ceil(alu::SLOTS),
+            TableKind::Bits => builder.frames.len().div_ceil(bits::LANES) * bits::VALUE_BITS,
+            TableKind::Window => builder.windows.len().div_ceil(window::SLOTS),
+            TableKind::Boundary => PUBLIC_WORDS + constants,
+            TableKind::Bytes => builder.bytes.len(),
+            TableKind::Keccak => builder.keccaks.len() * keccak::ROUNDS,
+        };
         let log_height = match heights {
-            Heights::Forced(heights) => heights[index],
+            Heights::Forced(heights) => heights.get(table as usize).copied(),
+            Heights::Keccak { keccak, others } => Some(if table == TableKind::Keccak { keccak } else { others }),
             Heights::Smallest => (LOG_HEIGHT_MIN..usize::BITS as usize)
                 .step_by(LOG_HEIGHT_STEP)
                 .find(|log| needed <= 1 << log)
-                .unwrap_or(LOG_HEIGHT_MIN),
+                .or(Some(LOG_HEIGHT_MIN)),
         };
-        let available = 1 << log_height;
-        if needed > available {
+        let available = log_height.map_or(0, |log| 1 << log);
+        if needed > available || available == 0 {
             return Err(CircuitError::Height { table, needed, available });
         }
-        rows[index] = TableRows { table, used: needed, height: available };
-    }
-    Ok(rows)
+        Ok(TableRows { table, used: needed, height: available })
+    });
+    rows.collect()
 }
 
 /// Every port that carries a word. The first that can own a word does: rows that may be read dynamically come first.
@@ -281,6 +300,7 @@ fn ports(builder: &Builder, order: &[u32], constants: &[u32], zero: crate::recor
             push(0, 2, frame.product);
         }
     }
+    keccak_ports(&mut ports, builder);
     for (at, &id) in order.iter().enumerate() {
         if id != NONE {
             perm_ports(&mut ports, order.len() - 1 - at, &builder.perms[id as usize]);
@@ -314,6 +334,30 @@ fn window_ports(ports: &mut Vec<Port>, index: usize, row: &WindowRow, targets: b
     }
 }
 
+/// The ports of the Bytes and the Keccak table.
+fn keccak_ports(ports: &mut Vec<Port>, builder: &Builder) {
+    let mut push = |table, row, address, word| {
+        if word != NONE {
+            ports.push(Port { table, row, address, multiplicity: Some(address + 1), word, shows: Shape::Full });
+        }
+    };
+    for (row, cells) in builder.bytes.iter().enumerate() {
+        let [first, second] = cells.bytes;
+        for (port, word) in [cells.word, first, second].into_iter().enumerate() {
+            push(TableKind::Bytes, row, bytes::PORTS + 2 * port, word);
+        }
+    }
+    for (index, cells) in builder.keccaks.iter().enumerate() {
+        let first = index * keccak::ROUNDS;
+        for (port, word) in cells.message.into_iter().enumerate() {
+            push(TableKind::Keccak, first, keccak::INPUT + 2 * port, word);
+        }
+        for (port, word) in cells.digest.into_iter().enumerate() {
+            push(TableKind::Keccak, first + keccak::ROUNDS - 1, keccak::OUTPUT + 2 * port, word);
+        }
+    }
+}
+
 fn perm_ports(ports: &mut Vec<Port>, row: usize, perm: &crate::record::PermRow) {
     let table = TableKind::Poseidon2;
     let out = if perm.cap.0 == NONE { perm.out } else { NONE };
@@ -342,7 +386,7 @@ fn fill_flags(
     builder: &Builder,
     order: &[u32],
     constants: &[u32],
-    rows: &[TableRows; TABLES],
+    rows: &[TableRows],
     address: &impl Fn(u32) -> u32,
     prep: &mut [Vec<F>],
 ) {
@@ -385,6 +429,11 @@ fn fill_flags(
         cells[..LIMBS].copy_from_slice(&builder.constants[(constant ^ CONSTANT) as usize]);
         let block = builder.blocks.iter().any(|block| block.words().any(|word| word.0 == constant));
         cells[boundary::BLOCK] = F::from_bool(block);
+    }
+    for (index, row) in builder.keccaks.iter().enumerate() {
+        let long = row.message[keccak::INPUT_WORDS - 1] != NONE;
+        let cells = &mut prep[TableKind::Keccak as usize][index * keccak::ROUNDS * keccak::PREP..];
+        cells[if long { keccak::LONG } else { keccak::SHORT }] = F::ONE;
     }
 }
 

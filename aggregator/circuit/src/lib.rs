@@ -14,6 +14,9 @@
 //! | Window | three windows: limbs k.. of two words as a word |
 //! | Boundary | a constant, or eight of the 64 public values |
 //!
+//! A circuit that hashes with Keccak has two tables more, Bytes (the big-endian bytes of a word) and Keccak (24 rows a
+//! permutation), on the same bus. It is not in the universal shape.
+//!
 //! # From code to proof
 //!
 //! ```
@@ -57,5 +60,5 @@ pub use circuit::{Circuit, Heights, Inputs, PUBLIC_VALUES, TableRows, Witness};
 pub use error::{CircuitError, ExecutionError};
 pub use field::{DEGREE, EF, F, LIMBS};
 pub use narrow::{NarrowAir, NarrowCircuit};
-pub use record::{Base, CapRef, Ext, Item, Lane, Len, Word};
+pub use record::{Base, Bytes32, CapRef, Ext, Item, Lane, Len, Word};
 pub use tables::{TABLES, TableAir, TableKind};

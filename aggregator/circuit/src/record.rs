@@ -116,6 +116,19 @@ impl CapRef {
     }
 }
 
+/// 32 bytes as 16 limbs of 16 bits in two words, as Keccak's lanes have them: limb i is byte 2i + 2^8 · byte 2i + 1. There is
+/// none whose limbs are not shown to be below 2^16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Bytes32(pub(crate) [Word; 2]);
+
+impl Bytes32 {
+    /// The two words: limbs 0 to 7, and 8 to 15.
+    #[must_use]
+    pub const fn words(&self) -> [Word; 2] {
+        self.0
+    }
+}
+
 /// How many limbs of a word may be other than zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shape {
@@ -165,6 +178,12 @@ pub(crate) enum Op {
         frame: u32,
     },
     Perm {
+        row: u32,
+    },
+    Bytes {
+        row: u32,
+    },
+    Keccak {
         row: u32,
     },
     /// A path ends in this row: its index and its output are checked.
@@ -278,4 +297,18 @@ impl PermRow {
             input: NONE,
         }
     }
+}
+
+/// One row of the Bytes table: a word, and the two words of its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BytesRow {
+    pub word: u32,
+    pub bytes: [u32; 2],
+}
+
+/// The 24 rows of one Keccak-256. Of a message of 64 bytes the last two words are `NONE`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeccakRow {
+    pub message: [u32; 6],
+    pub digest: [u32; 2],
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod forgeries;
+mod keccak;
 mod narrow;
 mod native;
 mod operations;

@@ -109,3 +109,14 @@ fn sections_that_read_a_sibling_are_refused() {
     builder.section(|builder| builder.add(inner, one));
     assert!(matches!(builder.finish(Heights::Smallest), Err(CircuitError::SectionLeak { .. })));
 }
+
+#[test]
+fn what_follows_sections_reads_all_of_them() {
+    let mut builder = sinter_circuit::Builder::new();
+    let one = builder.one();
+    let [left, right] = [(); 2].map(|()| builder.section(|builder| builder.add(one, one)));
+    let sum = builder.add(left, right);
+    builder.expose(0, sum);
+    let circuit = builder.finish(Heights::Smallest).unwrap();
+    assert_eq!(circuit.execute(&Inputs::new()).unwrap().publics()[0], F::from_u32(4));
+}

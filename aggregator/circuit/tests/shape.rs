@@ -7,20 +7,23 @@ use p3_lookup::{LogUpGadget, Lookups};
 use sinter_circuit::{EF, F, Heights, TableAir, TableKind};
 
 use crate::support::checker::Checker;
-use crate::support::sample::sample;
+use crate::support::digests::digests;
 
 /// Main columns, preprocessed columns, auxiliary columns over the base field, and constraints, by table.
-const SHAPE: [(TableKind, usize, usize, usize, usize); 5] = [
+const SHAPE: [(TableKind, usize, usize, usize, usize); 7] = [
     (TableKind::Poseidon2, 192, 24, 20, 202),
     (TableKind::Alu, 40, 16, 25, 10),
     (TableKind::Bits, 8, 16, 20, 10),
     (TableKind::Window, 80, 56, 30, 32),
     (TableKind::Boundary, 1, 19, 10, 1),
+    (TableKind::Bytes, 272, 6, 15, 280),
+    // Stock's 3,182, and the padding.
+    (TableKind::Keccak, 2633, 18, 25, 3250),
 ];
 
 #[test]
 fn at_most_two_quotient_chunks_and_few_columns() {
-    let (circuit, inputs) = sample(Heights::Smallest);
+    let (circuit, inputs) = digests(Heights::Smallest);
     let witness = circuit.execute(&inputs).unwrap();
     let checker = Checker::new(&circuit, circuit.traces(&witness), witness.publics());
     for (index, (kind, main, preprocessed, auxiliary, constraints)) in SHAPE.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! The builder: records a circuit's operations, and the table rows that they take.
 
 mod hash;
+mod keccak;
 mod words;
 
 pub use hash::{Chain, LeafOut, LeafSpec, MerkleSpec, Sum};
@@ -14,7 +15,8 @@ use crate::circuit::{Circuit, Heights};
 use crate::error::CircuitError;
 use crate::field::{EF, F, LIMBS, base_word, word_of};
 use crate::record::{
-    Base, CONSTANT, CapRef, Ext, Frame, Len, NONE, Op, PermRow, Section, Shape, Solve, WindowRow, Word,
+    Base, BytesRow, CONSTANT, CapRef, Ext, Frame, KeccakRow, Len, NONE, Op, PermRow, Section, Shape, Solve, WindowRow,
+    Word,
 };
 
 /// Public values of a circuit, as words of eight.
@@ -40,6 +42,8 @@ pub struct Builder {
     pub(crate) windows: Vec<WindowRow>,
     pub(crate) frames: Vec<Frame>,
     pub(crate) perms: Vec<PermRow>,
+    pub(crate) bytes: Vec<BytesRow>,
+    pub(crate) keccaks: Vec<KeccakRow>,
     pub(crate) root: Vec<Op>,
     pub(crate) sections: Vec<Section>,
     pub(crate) equal: Vec<(u32, u32)>,
@@ -87,6 +91,8 @@ impl Builder {
             windows: Vec::new(),
             frames: Vec::new(),
             perms: Vec::new(),
+            bytes: Vec::new(),
+            keccaks: Vec::new(),
             root: Vec::new(),
             sections: Vec::new(),
             equal: Vec::new(),
@@ -129,7 +135,8 @@ impl Builder {
         if word & CONSTANT != 0 {
             return;
         }
-        let Some(group) = &self.group else { return };
+        // After a group everything in it is computed.
+        let Some(group) = self.group.as_ref().filter(|group| group.open) else { return };
         let own = self.sections.last().map_or(group.first_word, |section| section.words.start);
         if word >= group.first_word && word < own {
             self.fail(CircuitError::SectionLeak { operation, word });

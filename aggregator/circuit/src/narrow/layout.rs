@@ -12,7 +12,7 @@ use super::columns::{
 };
 use super::rows::{A, B, C, D, HALVES, Half, Kind, Row, Value, rows};
 use super::{NARROW_PUBLIC_VALUES, NarrowAir};
-use crate::circuit::{Circuit, Inputs, Witness};
+use crate::circuit::{Circuit, Inputs, TableRows, Witness};
 use crate::error::{CircuitError, ExecutionError};
 use crate::field::{DEGREE, F, LIMBS};
 use crate::record::{NONE, PermKind};
@@ -33,8 +33,13 @@ impl NarrowCircuit {
     /// Lays a circuit out in a table of 2^`log_height` rows. Heights that the circuit was finished at do not matter.
     ///
     /// # Errors
-    /// When it does not fit, or exposes more than [`NARROW_PUBLIC_WORDS`](super::NARROW_PUBLIC_WORDS) public words.
+    /// When it does not fit, hashes with Keccak, or exposes more than [`NARROW_PUBLIC_WORDS`](super::NARROW_PUBLIC_WORDS) public
+    /// words.
     pub fn new(circuit: Arc<Circuit>, log_height: usize) -> Result<Self, CircuitError> {
+        // There are no rows for it, and words that no row computes are hints.
+        if let Some(&[_, TableRows { table, used: needed, .. }]) = circuit.keccak_rows() {
+            return Err(CircuitError::Height { table, needed, available: 0 });
+        }
         let rows = rows(&circuit)?;
         let available = 1 << log_height;
         if rows.len() > available {

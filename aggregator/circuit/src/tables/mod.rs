@@ -1,4 +1,4 @@
-//! The five tables as AIRs, and the memory bus that joins them.
+//! The five tables as AIRs, two more for circuits that hash with Keccak, and the memory bus that joins them.
 //!
 //! # The bus
 //!
@@ -24,6 +24,8 @@
 pub(crate) mod alu;
 pub(crate) mod bits;
 pub(crate) mod boundary;
+pub(crate) mod bytes;
+pub(crate) mod keccak;
 pub(crate) mod poseidon2;
 pub(crate) mod window;
 
@@ -39,7 +41,7 @@ use crate::field::{F, LIMBS};
 
 /// Name of the memory bus.
 pub const BUS: &str = "memory";
-/// Number of tables.
+/// Number of tables of every circuit.
 pub const TABLES: usize = 5;
 
 /// A table, in the order of proofs.
@@ -55,11 +57,17 @@ pub enum TableKind {
     Window,
     /// Constants and public values.
     Boundary,
+    /// The bytes of a word a row.
+    Bytes,
+    /// One Keccak permutation in 24 rows.
+    Keccak,
 }
 
 impl TableKind {
-    /// All tables in the order of proofs.
+    /// The tables of every circuit, in the order of proofs.
     pub const ALL: [Self; TABLES] = [Self::Poseidon2, Self::Alu, Self::Bits, Self::Window, Self::Boundary];
+    /// The tables that follow in a circuit that hashes with Keccak, and in no other.
+    pub const KECCAK: [Self; 2] = [Self::Bytes, Self::Keccak];
 
     /// The table's name in reports.
     #[must_use]
@@ -70,6 +78,8 @@ impl TableKind {
             Self::Bits => "bits",
             Self::Window => "window",
             Self::Boundary => "boundary",
+            Self::Bytes => "bytes",
+            Self::Keccak => "keccak",
         }
     }
 
@@ -82,6 +92,8 @@ impl TableKind {
             Self::Bits => bits::WIDTH,
             Self::Window => window::WIDTH,
             Self::Boundary => boundary::WIDTH,
+            Self::Bytes => bytes::WIDTH,
+            Self::Keccak => keccak::WIDTH,
         }
     }
 
@@ -94,13 +106,15 @@ impl TableKind {
             Self::Bits => bits::PREP,
             Self::Window => window::PREP,
             Self::Boundary => boundary::PREP,
+            Self::Bytes => bytes::PREP,
+            Self::Keccak => keccak::PREP,
         }
     }
 
     /// Whether a constraint reads the next row's main columns.
     #[must_use]
     pub const fn reads_next_row(self) -> bool {
-        matches!(self, Self::Poseidon2 | Self::Bits)
+        matches!(self, Self::Poseidon2 | Self::Bits | Self::Keccak)
     }
 }
 
@@ -174,6 +188,8 @@ impl<AB: InteractionBuilder<F = F>> Air<AB> for TableAir {
             TableKind::Bits => bits::eval(builder),
             TableKind::Window => window::eval(builder),
             TableKind::Boundary => boundary::eval(builder),
+            TableKind::Bytes => bytes::eval(builder),
+            TableKind::Keccak => keccak::eval(builder),
         }
     }
 }

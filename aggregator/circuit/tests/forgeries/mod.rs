@@ -1,7 +1,9 @@
 //! What a cheating prover may try on the tables' level. Every file is one kind of forgery.
 
 mod bits;
+mod bytes;
 mod cells;
+mod keccak;
 mod paths;
 mod publics;
 mod reads;

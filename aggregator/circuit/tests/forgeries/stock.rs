@@ -10,7 +10,7 @@ use crate::support::checker::Checker;
 use crate::support::{Random, config};
 
 /// Proves the checker's traces, changed, and verifies the proof.
-fn stock_accepts(checker: &Checker, changes: &[(usize, usize, usize, F)]) -> bool {
+pub fn stock_accepts(checker: &Checker, changes: &[(usize, usize, usize, F)]) -> bool {
     let mut traces = checker.traces.clone();
     for &(table, row, column, value) in changes {
         let width = traces[table].width;
@@ -19,8 +19,9 @@ fn stock_accepts(checker: &Checker, changes: &[(usize, usize, usize, F)]) -> boo
     let heights: Vec<usize> = traces.iter().map(|trace| (trace.values.len() / trace.width).ilog2() as usize).collect();
     let (config, airs) = (config(), checker.airs());
     let data = ProverData::from_airs_and_degrees(&config, airs, &heights).unwrap();
-    let publics: Vec<Vec<F>> =
-        TableKind::ALL.map(|kind| if kind == TableKind::Boundary { checker.publics.clone() } else { vec![] }).to_vec();
+    let publics =
+        airs.iter().map(|air| if air.kind() == TableKind::Boundary { checker.publics.clone() } else { vec![] });
+    let publics: Vec<Vec<F>> = publics.collect();
     let traces: Vec<_> = traces.iter().collect();
     let instances = StarkInstance::new_multiple(airs, &traces, &publics);
     let proof = prove_batch(&config, &instances, &data).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use p3_air::{Air, AirBuilder, RowWindow};
+use p3_air::{Air, AirBuilder, BaseAir, RowWindow};
 use p3_field::PrimeCharacteristicRing;
 use p3_lookup::{Count, InteractionBuilder};
 use p3_matrix::dense::RowMajorMatrix;
@@ -13,6 +13,8 @@ pub struct Row<'a> {
     main: RowWindow<'a, F>,
     prep: RowWindow<'a, F>,
     publics: &'a [F],
+    first: bool,
+    last: bool,
     violated: Vec<usize>,
     constraints: usize,
     tuples: Vec<(Vec<F>, F)>,
@@ -35,17 +37,16 @@ impl<'a> AirBuilder for Row<'a> {
         &self.prep
     }
 
-    // The tables use no selectors: were one to, these would make it fail.
     fn is_first_row(&self) -> F {
-        F::ONE
+        F::from_bool(self.first)
     }
 
     fn is_last_row(&self) -> F {
-        F::ONE
+        F::from_bool(self.last)
     }
 
     fn is_transition(&self) -> F {
-        F::ONE
+        F::from_bool(!self.last)
     }
 
     fn assert_zero<I: Into<F>>(&mut self, x: I) {
@@ -89,10 +90,32 @@ pub struct Checker<A = TableAir> {
 
 impl Checker {
     pub fn new(circuit: &Circuit, traces: Vec<RowMajorMatrix<F>>, publics: &[F]) -> Self {
-        let prep = circuit.preprocessed().iter().map(|prep| (**prep).clone()).collect();
         let airs = circuit.airs();
+        let prep = airs.iter().map(|air| air.preprocessed_trace().unwrap()).collect();
         let names = airs.iter().map(|air| air.kind().to_string()).collect();
         Self { airs, names, prep, traces, publics: publics.to_vec() }
+    }
+
+    /// The constraints that changed cells of a valid trace violate, as (table, row, constraint).
+    pub fn violated(&self, changes: &[(usize, usize, usize, F)]) -> Vec<(usize, usize, usize)> {
+        let mut changed = Self {
+            airs: self.airs.clone(),
+            names: self.names.clone(),
+            prep: self.prep.clone(),
+            traces: self.traces.clone(),
+            publics: self.publics.clone(),
+        };
+        let mut rows: Vec<(usize, usize)> = Vec::new();
+        for &(table, row, column, value) in changes {
+            let height = self.height(table);
+            rows.extend([(table, row), (table, (row + height - 1) % height)]);
+            let width = self.traces[table].width;
+            changed.traces[table].values[row * width + column] = value;
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        let of = |(table, row)| changed.row(table, row).violated.into_iter().map(move |at| (table, row, at));
+        rows.into_iter().flat_map(of).collect()
     }
 }
 
@@ -130,6 +153,8 @@ impl<A: for<'a> Air<Row<'a>>> Checker<A> {
             main: RowWindow::from_two_rows(&main.values[main_row], &main.values[main_next]),
             prep: RowWindow::from_two_rows(&prep.values[prep_row], &prep.values[prep_next]),
             publics: &self.publics,
+            first: row == 0,
+            last: row + 1 == self.height(table),
             violated: Vec::new(),
             constraints: 0,
             tuples: Vec::new(),

@@ -1,6 +1,7 @@
 //! A small stock configuration, native twins, and a circuit with every kind of row.
 
 pub mod checker;
+pub mod digests;
 pub mod sample;
 
 use p3_challenger::DuplexChallenger;
