@@ -6,6 +6,7 @@ pub mod differential;
 pub mod fold;
 pub mod inputs;
 pub mod layout;
+pub mod link;
 pub mod node;
 pub mod plan;
 pub mod proof;
@@ -17,6 +18,7 @@ pub mod wrap;
 
 pub use fold::Fold;
 pub use layout::Layout;
+pub use link::Link;
 pub use node::{NodeError, NodeKey, Universal};
 pub use statement::Statement;
 pub use top::Top;

@@ -90,7 +90,7 @@ impl Universal {
     /// log2 of the heights of the universal tables, in the order of [`TableKind::ALL`].
     pub const LOG_HEIGHTS: [usize; 5] = match Heights::UNIVERSAL {
         Heights::Forced(heights) => heights,
-        Heights::Smallest => [0; 5],
+        Heights::Smallest | Heights::Keccak { .. } => [0; 5],
     };
 
     /// The shape that everything in production has: the `fold` parameter set at the universal heights.

@@ -12,12 +12,16 @@
 //! arrive, like a binary counter. A batch holds at least two statements: a single one is joined by the **null statement**,
 //! that of the circuit which asserts nothing and whose public values are zero.
 
+use p3_field::PrimeField32;
 use p3_symmetric::PseudoCompressionFunction;
 use sinter_program::F;
-use sinter_program::field::{Digest, compress, hash_elements};
+use sinter_program::field::{DIGEST_LEN, Digest, compress, hash_elements};
 
 /// Public values of a statement.
 pub const PUBLIC_VALUES: usize = 64;
+
+/// Bytes of a statement.
+pub const BYTES: usize = 4 * (DIGEST_LEN + PUBLIC_VALUES);
 
 /// The word that a statement's hash is compressed with: `"SNTL"` less its last bit, then zeros.
 pub const TAG: Digest = {
@@ -40,6 +44,16 @@ impl Statement {
     pub fn leaf(&self) -> Digest {
         let hash = hash_elements(self.program_id.iter().chain(&self.public_values).copied());
         node(&hash, &TAG)
+    }
+
+    /// The statement as contracts see it: the elements of `program_id`, then the public values, each a big-endian `u32`.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; BYTES] {
+        let mut bytes = [0; BYTES];
+        for (chunk, element) in bytes.chunks_exact_mut(4).zip(self.program_id.iter().chain(&self.public_values)) {
+            chunk.copy_from_slice(&element.as_canonical_u32().to_be_bytes());
+        }
+        bytes
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod differential;
 mod forgeries;
+mod link;
 mod nodes;
 mod puppet;
 mod replay;

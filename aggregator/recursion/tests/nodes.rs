@@ -90,7 +90,7 @@ impl Tree {
 
 fn node<'a>(shape: &Universal, circuit: &'a Circuit) -> Node<'a> {
     let airs = shape.airs_of(circuit).unwrap();
-    let heights = circuit.log_heights().map(|height| height as u8).to_vec();
+    let heights = circuit.log_heights().into_iter().map(|height| height as u8).collect();
     let (program, _) = Program::build(airs.clone(), heights, SMALL, StatementLayout::Raw).unwrap();
     Node { circuit, key: shape.key(program.commitment().unwrap().clone()), airs }
 }

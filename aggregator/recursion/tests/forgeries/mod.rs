@@ -7,6 +7,7 @@
 mod constraints;
 mod fold;
 mod grinding;
+mod link;
 mod lookups;
 mod openings;
 mod preprocessed;

@@ -22,7 +22,7 @@ struct Outer<'a> {
 impl<'a> Outer<'a> {
     fn new(circuit: &'a Circuit) -> Self {
         let airs: Vec<DagAir> = circuit.airs().iter().map(|air| DagAir::from_air(air).unwrap()).collect();
-        let heights = circuit.log_heights().map(|height| height as u8).to_vec();
+        let heights = circuit.log_heights().into_iter().map(|height| height as u8).collect();
         let (program, _) = Program::build(airs.clone(), heights, ParameterSet::DEV, StatementLayout::Raw).unwrap();
         Self { circuit, program, airs }
     }
