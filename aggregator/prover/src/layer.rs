@@ -33,13 +33,13 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// The five tables of a circuit at the heights it was finished at.
+    /// The tables of a circuit at the heights it was finished at.
     ///
     /// # Errors
     /// When the tables make no program under the parameters.
     pub fn new(parameters: ParameterSet, circuit: &Circuit) -> Result<Self, LayerError> {
         let airs = circuit.airs().iter().map(DagAir::from_air).collect::<Result<Vec<_>, _>>()?;
-        Self::of(parameters, airs, circuit.log_heights().to_vec())
+        Self::of(parameters, airs, circuit.log_heights())
     }
 
     /// The one table of a narrow circuit.

@@ -5,6 +5,7 @@ pub mod files;
 pub mod fold;
 pub mod layer;
 pub mod leaf;
+pub mod link;
 pub mod node;
 pub mod prover;
 pub mod shrink;
@@ -15,6 +16,7 @@ pub mod variants;
 pub mod wrap;
 
 pub use fold::{Folder, Root};
+pub use link::Linker;
 pub use node::{NodeCircuit, Report};
 pub use prover::{CpuProver, Proof, ProveError, Prover, ProvingKey};
 pub use shrink::Shrinker;

@@ -72,6 +72,14 @@ impl Wrapper {
     /// # Errors
     /// As [`Wrapper::new`].
     pub fn of(shape: &Universal, program: &Program) -> Result<Self, WrapperError> {
+        Self::with(shape, program, Heights::Smallest)
+    }
+
+    /// The same with other heights of the layers before the last: other circuits, so another `program_id`.
+    ///
+    /// # Errors
+    /// As [`Wrapper::new`]; also when a layer does not fit.
+    pub fn with(shape: &Universal, program: &Program, wide_heights: Heights) -> Result<Self, WrapperError> {
         let start = Instant::now();
         let mut wide: Vec<(Wrap, Layer)> = Vec::new();
         loop {
@@ -87,7 +95,7 @@ impl Wrapper {
                 Err(WrapError::Circuit(CircuitError::Height { .. })) => {}
                 Err(error) => return Err(error.into()),
             }
-            let wrap = Wrap::new(inner, Heights::Smallest)?;
+            let wrap = Wrap::new(inner, wide_heights)?;
             let layer = Layer::new(*shape.parameters(), wrap.circuit())?;
             wide.push((wrap, layer));
         }

@@ -4,6 +4,7 @@
 mod aggregate;
 mod fold;
 mod leaf;
+mod link;
 mod rows;
 mod shrink;
 mod standard;
