@@ -9,6 +9,7 @@
 //! | [`merkle`], [`table`] | SHA-256 Merkle trees, and the namespace table under a header |
 //! | [`accumulator`] | a namespace's running Poseidon2 commitment to everything ordered for it |
 //! | [`ledger`] | what carries over from block to block for every open namespace |
+//! | [`inbox`] | what a rollup takes from the L1 on its own, and what it gives back |
 //! | [`committee`], [`certificate`] | seats with their BLS keys, and the aggregated signature they make |
 //! | [`network`], [`header_chain`] | what a verifier trusts, and headers under a certificate of it |
 //! | [`receipt`], [`range`] | proofs for people who trust nobody but a committee |
@@ -28,6 +29,7 @@ pub mod committee;
 pub mod header;
 pub mod header_chain;
 pub mod hexadecimal;
+pub mod inbox;
 pub mod ledger;
 pub mod merkle;
 pub mod network;

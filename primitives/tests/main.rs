@@ -6,6 +6,7 @@ mod adversaries;
 mod chain_files;
 mod encodings;
 mod fixtures;
+mod inbox;
 mod ledgers;
 mod merkle_proofs;
 mod proofs;

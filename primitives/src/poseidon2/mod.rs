@@ -162,7 +162,7 @@ fn sponge_group<const L: usize, K: Kernel<L>>(kernel: &K, tag: u32, group: &[&[u
 
 /// Up to 24 bytes as 8 elements of three bytes each, little-endian.
 #[inline]
-fn unpack(bytes: &[u8]) -> Elements {
+pub fn unpack(bytes: &[u8]) -> Elements {
     let mut padded = [0; BLOCK_BYTES];
     if let Ok(whole) = <&[u8; BLOCK_BYTES]>::try_from(bytes) {
         padded[..BLOCK_BYTES].copy_from_slice(whole);
