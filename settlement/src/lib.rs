@@ -3,6 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`light_client`] | the `FinalityLightClient` contract: deploy, encode, read |
+//! | [`hub`] | `AggregationHub`, its gateway and the adapters: calls and proofs |
+//! | [`rollup`] | `RollupSettlement` and its inbox: statements and the calls that settle them |
 //! | [`submitter`] | calls to a contract, each included at most once and none lost: journal, nonce, fees, reorganizations |
 //! | [`relayer`] | posts certified headers through it |
 //! | [`seals`] | posts seals through it, when gas is cheap enough |
@@ -11,7 +13,9 @@
 //! The contracts are in `contracts/`, compiled in `artifacts/`: `cargo build` needs no Solidity compiler.
 
 pub mod dev_l1;
+pub mod hub;
 pub mod light_client;
 pub mod relayer;
+pub mod rollup;
 pub mod seals;
 pub mod submitter;

@@ -2,24 +2,47 @@
 
 use serde_json::Value;
 use sha3::{Digest as _, Keccak256};
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What is shipped, and what only tests deploy.
+const FOLDERS: [&str; 2] = ["artifacts", "tests/artifacts"];
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
+/// Every artifact with its path below the crate.
 fn artifacts() -> Vec<(String, Value)> {
-    let mut artifacts: Vec<(String, Value)> = fs::read_dir(folder("artifacts"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            (name, serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
-        })
-        .collect();
+    let mut artifacts = Vec::new();
+    for name in FOLDERS {
+        for entry in fs::read_dir(folder(name)).unwrap() {
+            let path = entry.unwrap().path();
+            let file = path.file_name().unwrap().to_str().unwrap();
+            artifacts.push((format!("{name}/{file}"), serde_json::from_slice(&fs::read(&path).unwrap()).unwrap()));
+        }
+    }
     artifacts.sort_by(|a, b| a.0.cmp(&b.0));
     assert!(!artifacts.is_empty());
     artifacts
+}
+
+/// Every Solidity file below `folder`, by its path from there.
+fn sources(folder: &Path, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() && name != "node_modules" {
+            found.extend(sources(&path, &format!("{prefix}{name}/")));
+        } else if name.ends_with(".sol") {
+            found.push(format!("{prefix}{name}"));
+        }
+    }
+    found
 }
 
 #[test]
@@ -45,11 +68,8 @@ fn artifacts_name_the_hashes_of_their_sources() {
 #[test]
 fn every_source_is_in_an_artifact() {
     let artifacts = artifacts();
-    for entry in fs::read_dir(folder("contracts")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".sol") {
-            assert!(artifacts.iter().any(|(_, artifact)| artifact["sources"].get(&name).is_some()), "{name}");
-        }
+    for name in sources(&folder("contracts"), "") {
+        assert!(artifacts.iter().any(|(_, artifact)| artifact["sources"].get(&name).is_some()), "{name}");
     }
 }
 

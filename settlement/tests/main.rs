@@ -4,8 +4,12 @@
 mod artifacts;
 mod contract;
 mod dev_l1;
+mod hub;
+mod poseidon2;
 mod proxy;
 mod relayer;
 mod ring;
+mod rollup;
 mod seals;
+mod suite;
 mod support;

@@ -36,6 +36,8 @@ pub const CHAIN_ID: u64 = 77;
 pub const L1_CHAIN_ID: u64 = 1337;
 /// Enough gas for anything here, and under the cap.
 const GAS: u64 = 16_000_000;
+/// When a timed chain begins, in Unix seconds; every block is a second later than the one before.
+const START: u64 = 4_000_000_000;
 
 /// A committee with its secrets, in seat order.
 pub struct Members {
@@ -135,12 +137,11 @@ pub struct L1 {
     pub provider: RootProvider,
     pub url: String,
     signer: PrivateKeySigner,
-    #[expect(dead_code, reason = "dropping it stops the chain")]
     backend: Backend,
 }
 
 enum Backend {
-    Embedded(#[expect(dead_code, reason = "dropping it stops the chain")] DevL1),
+    Embedded(DevL1),
     Anvil(Child),
     Elsewhere,
 }
@@ -163,6 +164,43 @@ impl L1 {
         Self::at(url, Backend::Embedded(chain))
     }
 
+    /// The embedded chain with a clock of its own.
+    pub async fn embedded_timed() -> Self {
+        let config = DevL1Config { mining: Mining::Instant, genesis_timestamp: START, ..DevL1Config::default() };
+        let chain = dev_l1::spawn(config).await.expect("loopback");
+        Self::at(chain.url(), Backend::Embedded(chain))
+    }
+
+    /// anvil with the same clock.
+    pub async fn anvil_timed() -> Option<Self> {
+        let l1 = Self::anvil_with(&["--timestamp", &START.to_string()]).await?;
+        l1.tell("anvil_setBlockTimestampInterval", 1).await;
+        Some(l1)
+    }
+
+    async fn tell(&self, method: &'static str, argument: u64) {
+        let done = self.provider.raw_request::<_, serde_json::Value>(method.into(), [argument]).await;
+        done.unwrap_or_else(|error| panic!("{method}: {error}"));
+    }
+
+    /// Mines a block that is `seconds` later than the last one.
+    pub async fn pass(&self, seconds: u64) {
+        match &self.backend {
+            Backend::Embedded(chain) => chain.mine_later(seconds),
+            Backend::Anvil(_) => {
+                self.tell("evm_setNextBlockTimestamp", self.now().await + seconds).await;
+                self.provider.raw_request::<_, serde_json::Value>("evm_mine".into(), ()).await.expect("anvil mines");
+            }
+            Backend::Elsewhere => panic!("a chain that the caller runs"),
+        }
+    }
+
+    /// The last block's time.
+    pub async fn now(&self) -> u64 {
+        let block = self.provider.get_block_by_number(alloy::eips::BlockNumberOrTag::Latest).await;
+        block.expect("an L1 that answers").expect("there is a last block").header.timestamp
+    }
+
     /// A chain that the caller runs; the account is the development account of this number.
     pub fn beside(chain: &DevL1, account: usize) -> Self {
         Self { signer: dev_l1::dev_signer(account), ..Self::at(chain.url(), Backend::Elsewhere) }
@@ -170,6 +208,10 @@ impl L1 {
 
     /// anvil, where it is installed. It must be in CI.
     pub async fn anvil() -> Option<Self> {
+        Self::anvil_with(&[]).await
+    }
+
+    async fn anvil_with(arguments: &[&str]) -> Option<Self> {
         let Some(program) = find_anvil() else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "CI installs anvil: cargo ci tools");
             eprintln!("skipped: anvil is not installed (cargo ci tools, or set ANVIL)");
@@ -187,6 +229,7 @@ impl L1 {
                 "60000000",
                 "--silent",
             ])
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -237,12 +280,56 @@ impl L1 {
     }
 
     async fn send(&self, to: TxKind, input: Bytes) -> B256 {
-        let nonce = self.provider.get_transaction_count(self.account()).await.expect("an L1 that answers");
-        self.submit(nonce, 1_000_000_000, to, input).await
+        self.send_as(&self.signer, to, input, U256::ZERO).await
+    }
+
+    /// What a call returns, or reverts with.
+    pub async fn read(&self, from: Address, to: TxKind, data: Bytes, value: U256) -> Result<Bytes, Bytes> {
+        let request = TransactionRequest {
+            from: Some(from),
+            to: Some(to),
+            gas: Some(GAS),
+            value: Some(value),
+            input: data.into(),
+            ..Default::default()
+        };
+        self.provider.call(request).await.map_err(|error| {
+            let data = error.as_error_resp().and_then(|response| response.as_revert_data());
+            data.unwrap_or_else(|| panic!("no revert data: {error}"))
+        })
+    }
+
+    /// Sends a transaction from a development account and waits for its receipt.
+    pub async fn transact(
+        &self,
+        signer: &PrivateKeySigner,
+        to: TxKind,
+        data: Bytes,
+        value: U256,
+    ) -> TransactionReceipt {
+        let hash = self.send_as(signer, to, data, value).await;
+        self.receipt(hash).await
+    }
+
+    async fn send_as(&self, signer: &PrivateKeySigner, to: TxKind, input: Bytes, value: U256) -> B256 {
+        let nonce = self.provider.get_transaction_count(signer.address()).await.expect("an L1 that answers");
+        self.submit_as(signer, nonce, 1_000_000_000, to, input, value).await
     }
 
     /// Sends a transaction that pays any base fee, and this tip.
     pub async fn submit(&self, nonce: u64, tip_wei: u128, to: TxKind, input: Bytes) -> B256 {
+        self.submit_as(&self.signer, nonce, tip_wei, to, input, U256::ZERO).await
+    }
+
+    async fn submit_as(
+        &self,
+        signer: &PrivateKeySigner,
+        nonce: u64,
+        tip_wei: u128,
+        to: TxKind,
+        input: Bytes,
+        value: U256,
+    ) -> B256 {
         let mut transaction = TxEip1559 {
             chain_id: L1_CHAIN_ID,
             nonce,
@@ -250,11 +337,11 @@ impl L1 {
             max_fee_per_gas: 500_000_000_000,
             max_priority_fee_per_gas: tip_wei,
             to,
-            value: U256::ZERO,
+            value,
             access_list: Default::default(),
             input,
         };
-        let signature = self.signer.sign_transaction_sync(&mut transaction).expect("a local key");
+        let signature = signer.sign_transaction_sync(&mut transaction).expect("a local key");
         let raw = transaction.into_signed(signature).encoded_2718();
         *self.provider.send_raw_transaction(&raw).await.expect("a valid transaction").tx_hash()
     }

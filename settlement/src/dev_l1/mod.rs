@@ -193,6 +193,11 @@ impl DevL1 {
         self.shared.mine();
     }
 
+    /// Mines a block that is `seconds` later than the last one; those after it are later still.
+    pub fn mine_later(&self, seconds: u64) {
+        self.shared.with_chain(|chain| chain.mine(chain.head().header.timestamp.saturating_add(seconds)));
+    }
+
     /// Takes the last blocks back, as a reorganization does; their transactions wait again where `resubmit` is
     /// set, and are forgotten otherwise. Returns how many blocks went.
     pub fn rollback(&self, blocks: u64, resubmit: bool) -> u64 {

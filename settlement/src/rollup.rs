@@ -1,0 +1,152 @@
+//! `RollupSettlement` and its inbox: what a rollup's program claims, and the calls that settle it.
+
+use crate::hub::{PUBLIC_VALUES_BYTES, Place, selector};
+use alloy::{
+    primitives::{Address, B256, Bytes},
+    sol_types::{SolCall, SolConstructor},
+};
+use commonware_codec::Encode;
+use sinter_primitives::{Accumulator, Header, Namespace, inbox, table::ProvenLeaf};
+
+/// The bindings that the checked-in artifact describes.
+#[allow(missing_docs, clippy::pedantic)]
+pub mod contract {
+    alloy::sol!(
+        #[derive(Debug, PartialEq, Eq)]
+        RollupSettlement,
+        "artifacts/RollupSettlement.json"
+    );
+}
+
+use contract::RollupSettlement as Contract;
+
+/// What a statement of a rollup's program claims. `contracts/Transitions.sol` has its 64 public values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Which settlement contract it is for: [`inbox::Domain::digest`].
+    pub domain: inbox::Words,
+    /// The digest of the state before.
+    pub state_before: inbox::Words,
+    /// The digest of the state after.
+    pub state_after: inbox::Words,
+    /// The namespace's accumulator after the block in which the cursor stands.
+    pub accumulator: Accumulator,
+    /// The inbox's rolling hash over the entries consumed.
+    pub inbox_rolling: inbox::Words,
+    /// The root over this statement's own withdrawals; zeros for none.
+    pub withdrawals_root: inbox::Words,
+    /// The height of the block in which the cursor stands.
+    pub height: u64,
+    /// Bytes of that block's envelopes (`sinter_primitives::accumulator`, step 1) that are consumed.
+    pub offset: u64,
+    /// Inbox entries consumed.
+    pub inbox_entries: u64,
+    /// Withdrawals under the root.
+    pub withdrawals: u64,
+}
+
+impl Transition {
+    /// The public values: 64 big-endian elements.
+    #[must_use]
+    pub fn public_values(&self) -> [u8; PUBLIC_VALUES_BYTES] {
+        let mut bytes = [0; PUBLIC_VALUES_BYTES];
+        let digests = [
+            &self.domain,
+            &self.state_before,
+            &self.state_after,
+            &self.accumulator.0,
+            &self.inbox_rolling,
+            &self.withdrawals_root,
+        ];
+        for (to, digest) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(digests) {
+            *to = *digest;
+        }
+        let integers = [(192, self.height), (204, self.offset), (224, self.inbox_entries), (236, self.withdrawals)];
+        for (at, value) in integers {
+            let elements = [value & 0xff_ffff, (value >> 24) & 0xff_ffff, value >> 48];
+            for (to, element) in bytes[at..at + 12].as_chunks_mut::<4>().0.iter_mut().zip(elements) {
+                *to = (element as u32).to_be_bytes();
+            }
+        }
+        bytes
+    }
+}
+
+/// That the committee ordered what leads to a chain's last accumulator.
+#[derive(Clone, Debug)]
+pub struct Ordered<'a> {
+    /// From the header of the block in which the cursor stands up to one that was posted, each the parent of the
+    /// next; at most 256.
+    pub headers: &'a [Header],
+    /// The number of the last one's post in the light client.
+    pub post: u64,
+    /// The namespace's leaf in the first one's table.
+    pub leaf: &'a ProvenLeaf,
+}
+
+/// What a settlement contract is created with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    /// A gateway, or the hub that the rollup is pinned to.
+    pub hubs: Address,
+    /// The light client.
+    pub light_client: Address,
+    /// The program that every statement must be of.
+    pub program_id: B256,
+    /// The rollup's lane.
+    pub namespace: Namespace,
+    /// The digest of the state before anything was ordered for the namespace. It holds the domain, and the domain
+    /// the contract's address: see [`crate::light_client::predicted_address`].
+    pub state: inbox::Words,
+    /// Seconds in which an inbox entry must be consumed: an hour to thirty days.
+    pub inbox_delay_s: u64,
+}
+
+/// The code that creates the contract.
+#[must_use]
+pub fn creation_code(genesis: &Genesis) -> Bytes {
+    let arguments = Contract::constructorCall {
+        hubs_: genesis.hubs,
+        lightClient_: genesis.light_client,
+        programId_: genesis.program_id,
+        namespace_: genesis.namespace.0,
+        genesisState: genesis.state.into(),
+        // The contract refuses what does not fit: a delay has fewer than 22 bits.
+        inboxDelay_: alloy::primitives::Uint::from(genesis.inbox_delay_s.min((1 << 40) - 1)),
+    };
+    [Contract::BYTECODE.as_ref(), &arguments.abi_encode()].concat().into()
+}
+
+/// The call that settles a chain of statements that the hub at `hub` knows. Nothing need be shown to have been
+/// `ordered` where the cursor stays in the block that was settled last.
+#[must_use]
+pub fn settle_call(hub: Address, chain: &[(Place, Transition)], ordered: Option<&Ordered<'_>>) -> Bytes {
+    let chain = chain
+        .iter()
+        .map(|(place, transition)| Contract::Statement {
+            root: place.root,
+            index: place.index,
+            path: place.path.clone(),
+            publicValues: transition.public_values().to_vec().into(),
+        })
+        .collect();
+    let ordered = ordered.map_or_else(
+        || Contract::Ordered {
+            headers: Vec::new(),
+            post: 0,
+            leaf: Bytes::new(),
+            leafIndex: 0,
+            leafCount: 0,
+            leafPath: Vec::new(),
+        },
+        |ordered| Contract::Ordered {
+            headers: ordered.headers.iter().map(|header| header.encode().to_vec().into()).collect(),
+            post: ordered.post,
+            leaf: ordered.leaf.leaf.encode().to_vec().into(),
+            leafIndex: ordered.leaf.proof.index,
+            leafCount: ordered.leaf.proof.count,
+            leafPath: ordered.leaf.proof.siblings.iter().map(|sibling| B256::from_slice(sibling)).collect(),
+        },
+    );
+    Contract::settleCall { selector: selector(hub), chain, ordered }.abi_encode().into()
+}

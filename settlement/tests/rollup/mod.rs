@@ -1,0 +1,10 @@
+//! `RollupSettlement` and its inbox.
+
+mod broken_chain;
+mod fixture;
+mod foreign_statement;
+mod inbox;
+mod reentrant;
+mod settling;
+mod stale_header;
+mod withdrawing;
