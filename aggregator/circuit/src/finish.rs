@@ -272,12 +272,16 @@ fn row_counts(
 /// Every port that carries a word. The first that can own a word does: rows that may be read dynamically come first.
 fn ports(builder: &Builder, order: &[u32], constants: &[u32], zero: crate::record::Word) -> Vec<Port> {
     let mut ports = Vec::new();
-    for (index, &constant) in constants.iter().enumerate() {
-        ports.push(boundary_port(PUBLIC_WORDS + index, constant));
-    }
-    for pass in [true, false] {
+    let in_block =
+        |word: u32| builder.blocks.iter().any(|block| (block.first..block.first + block.len).contains(&word));
+    for targets in [true, false] {
+        for (index, &constant) in constants.iter().enumerate() {
+            if in_block(constant) == targets {
+                ports.push(boundary_port(PUBLIC_WORDS + index, constant));
+            }
+        }
         for (index, row) in builder.windows.iter().enumerate() {
-            window_ports(&mut ports, index, row, pass);
+            window_ports(&mut ports, index, row, targets);
         }
     }
     for (index, cells) in builder.alu.iter().enumerate() {
