@@ -210,12 +210,18 @@ impl Addresses<'_> {
     }
 }
 
-/// The rows in the order in which their ports may own their words: what is looked up dynamically first, as it counts its
-/// readers.
-fn by_ownership(rows: &[Row]) -> impl Iterator<Item = (usize, &Row)> {
+/// The ports in the order in which they may own their words, as row and slot: what is looked up dynamically first, as it
+/// counts its readers. The other ports of its row count nothing, and come with the rest.
+fn by_ownership(rows: &[Row]) -> impl Iterator<Item = (usize, usize)> {
     let is_block =
         |row: &Row| matches!(row.kind, Kind::Window { block: true, .. } | Kind::Constant { block: true, .. });
-    let pass = move |first: bool| rows.iter().enumerate().filter(move |(_, row)| is_block(row) == first);
+    let pass = move |first: bool| {
+        let slots = move |(at, row)| {
+            let counts = is_block(row);
+            (0..SLOTS).filter(move |slot| (counts && *slot == SLOTS - 1) == first).map(move |slot| (at, slot))
+        };
+        rows.iter().enumerate().flat_map(slots)
+    };
     pass(true).chain(pass(false))
 }
 
@@ -227,17 +233,16 @@ fn ports(circuit: &Circuit, rows: &[Row], prep: &mut [F]) {
     for address in rows.iter().flat_map(|row| row.cells).filter(is_static).filter_map(|value| addresses.of(value)) {
         *uses.entry(address).or_default() += 1;
     }
-    for (at, row) in by_ownership(rows) {
-        for (slot, value) in row.cells.iter().enumerate() {
-            let Some(address) = addresses.of(*value) else { continue };
-            let cells = &mut prep[at * PREP + PORTS + 2 * slot..][..2];
-            cells[0] = F::from_u32(address);
-            cells[1] = match uses.get_mut(&address) {
-                // The first is the owner; a count of zero marks that there is one.
-                Some(uses) if is_static(value) && *uses > 0 => F::from_u32(std::mem::take(uses) - 1),
-                _ => F::NEG_ONE,
-            };
-        }
+    for (at, slot) in by_ownership(rows) {
+        let value = &rows[at].cells[slot];
+        let Some(address) = addresses.of(*value) else { continue };
+        let cells = &mut prep[at * PREP + PORTS + 2 * slot..][..2];
+        cells[0] = F::from_u32(address);
+        cells[1] = match uses.get_mut(&address) {
+            // The first is the owner; a count of zero marks that there is one.
+            Some(uses) if is_static(value) && *uses > 0 => F::from_u32(std::mem::take(uses) - 1),
+            _ => F::NEG_ONE,
+        };
     }
 }
 

@@ -260,23 +260,37 @@ fn relations(circuit: &Circuit, rows: &mut Vec<Row>) {
 fn constants(circuit: &Circuit, rows: &mut Vec<Row>) {
     let mut read: HashSet<(u32, Half)> =
         rows.iter().flat_map(|row| row.cells).filter_map(|value| address(circuit, value)).collect();
+    let is_short = |limbs: &[F; LIMBS]| limbs[DEGREE..].iter().all(|limb| *limb == F::ZERO);
+    // A block's word keeps the address of its own; what is asserted to equal it has that address too, and is no block.
+    let is_block = |index: u32, address: u32| {
+        circuit.reads.contains_key(&address) && address as usize == circuit.words + index as usize + 1
+    };
+    // First what the constants themselves add to what is read: another one at the same address may stand before them.
+    for index in 0..circuit.constants.len() as u32 {
+        let address = circuit.address(index | CONSTANT);
+        if is_block(index, address) {
+            read.extend(HALVES.map(|half| (address, half)));
+        }
+    }
+    for (index, limbs) in circuit.constants.iter().enumerate() {
+        let address = circuit.address(index as u32 | CONSTANT);
+        if !is_short(limbs) && HALVES.iter().any(|half| read.contains(&(address, *half))) {
+            read.insert((address, Half::Upper));
+        }
+    }
     let mut zero_above = HashSet::new();
     for (index, limbs) in circuit.constants.iter().enumerate() {
         let constant = index as u32 | CONSTANT;
         let address = circuit.address(constant);
-        let block = circuit.reads.contains_key(&address);
-        let is_short = limbs[DEGREE..].iter().all(|limb| *limb == F::ZERO);
-        let is_read = HALVES.iter().any(|half| read.contains(&(address, *half)));
+        let block = is_block(index as u32, address);
         for half in HALVES {
-            let wanted = read.contains(&(address, half)) || (is_read && half == Half::Upper && !is_short);
-            if block || wanted {
+            if read.contains(&(address, half)) {
                 let mut row = Row::new(Kind::Constant { constant: index as u32, half, block });
                 row.cells[3] = Value::Word(constant, half);
                 rows.push(row);
-                read.insert((address, half));
             }
         }
-        if is_short {
+        if is_short(limbs) {
             zero_above.insert(address);
         }
     }

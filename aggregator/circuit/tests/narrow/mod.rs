@@ -1,5 +1,6 @@
 //! The narrow layout: its shape, proofs by stock Plonky3, and what a cheating prover may try on it.
 
+mod blocks;
 mod cells;
 
 use p3_air::BaseAir;
