@@ -2,6 +2,7 @@
 
 mod blocks;
 mod cells;
+mod differential;
 
 use p3_air::BaseAir;
 use p3_air::symbolic::AirLayout;
