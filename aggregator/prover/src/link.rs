@@ -6,7 +6,7 @@ use std::time::Instant;
 use p3_field::PrimeField32;
 use sinter_circuit::{CircuitError, Heights};
 use sinter_program::field::element;
-use sinter_program::{Digest, ParameterSet, Program, ProofFile};
+use sinter_program::{Digest, F, ParameterSet, Program, ProofFile};
 use sinter_recursion::link::{Link, LinkInputError};
 use sinter_recursion::{NodeError, NodeKey, Statement, Universal};
 use thiserror::Error;
@@ -32,6 +32,19 @@ pub enum Capacity {
 impl Capacity {
     /// All, least first.
     pub const ALL: [Self; 4] = [Self::C16, Self::C64, Self::C256, Self::C1024];
+
+    /// The key of its link in the production shape, which a test recomputes: a constant of the top circuit, so that whoever
+    /// seals need not build all links.
+    #[must_use]
+    pub fn key(self) -> Digest {
+        const KEYS: [[u32; 8]; 4] = [
+            [0x122f_31a9, 0x07fc_5892, 0x788a_84bf, 0x4518_0968, 0x40fe_2c24, 0x2a4e_14a2, 0x1951_ca46, 0x6490_5ade],
+            [0x7b9b_b25a, 0x2a7f_dbd2, 0x3697_647f, 0x5abc_227d, 0x7a27_5f6d, 0x2910_fb1b, 0x4e89_1d9c, 0x517a_69d3],
+            [0x0be9_0851, 0x264f_7e71, 0x685c_ef7f, 0x3d6c_1e10, 0x3d90_fbb4, 0x4b68_386f, 0x4ca3_67ee, 0x252b_d4f1],
+            [0x44a4_071d, 0x1c9a_e454, 0x54fb_04e6, 0x1a29_054a, 0x2b37_e8d5, 0x0f44_2c3d, 0x66a0_85d9, 0x7dbf_b857],
+        ];
+        KEYS[self as usize].map(F::new)
+    }
 
     /// log2 of it.
     #[must_use]
