@@ -18,6 +18,8 @@ const groups = {
     "adapters/OpAdapter",
     "adapters/RiscZeroAdapter",
     "adapters/Sp1Adapter",
+    "seal/SealProfile",
+    "seal/SealVerifier",
   ],
   "tests/artifacts": ["test/Hashes", "test/Meter", "test/Reentrant", "test/Sp1Rollup", "test/ToldVerifier"],
 };

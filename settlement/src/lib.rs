@@ -7,6 +7,7 @@
 //! | [`rollup`] | `RollupSettlement` and its inbox: statements and the calls that settle them |
 //! | [`submitter`] | calls to a contract, each included at most once and none lost: journal, nonce, fees, reorganizations |
 //! | [`relayer`] | posts certified headers through it |
+//! | [`seal`] | `SealVerifier`: deploy, encode, measure |
 //! | [`seals`] | posts seals through it, when gas is cheap enough |
 //! | [`dev_l1`] | an Ethereum for development in this process |
 //!
@@ -17,5 +18,6 @@ pub mod hub;
 pub mod light_client;
 pub mod relayer;
 pub mod rollup;
+pub mod seal;
 pub mod seals;
 pub mod submitter;

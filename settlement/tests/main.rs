@@ -10,6 +10,7 @@ mod proxy;
 mod relayer;
 mod ring;
 mod rollup;
+mod seal;
 mod seals;
 mod suite;
 mod support;

@@ -9,10 +9,12 @@ use std::{collections::BTreeMap, process::Command};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-primitives", &[]),
     ("sinter-sequencer", &["sinter-primitives"]),
-    ("sinter-settlement", &["sinter-primitives"]),
+    // Seals are there for the tests of their contract, and for nothing else.
+    ("sinter-settlement", &["sinter-primitives", "sinter-program", "sinter-seal"]),
     ("sinter-program", &[]),
     ("sinter-circuit", &["sinter-program"]),
     ("sinter-recursion", &["sinter-program", "sinter-circuit"]),
+    ("sinter-seal", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
     ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
     (
         "sinter",

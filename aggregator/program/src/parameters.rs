@@ -70,6 +70,9 @@ impl ParameterSet {
     pub const SHRINK: Self = Self { log_blowup: 6, queries: 27, ..Self::FOLD };
     /// The second: one narrow table, at the rate at which what verifies it is smallest.
     pub const NARROW: Self = Self { log_blowup: 8, queries: 20, query_pow_bits: 24, ..Self::FOLD };
+    /// The seal, whose calldata is what costs: [`ParameterSet::NARROW`] with Keccak's trees (crate `sinter-seal`), which
+    /// have no caps: so few queries would not pay for them.
+    pub const SEAL: Self = Self { cap_height: 0, ..Self::NARROW };
     /// Development only: a handful of queries and no grinding, so that tests are fast. It proves next to nothing.
     pub const DEV: Self = Self {
         queries: 8,
@@ -81,11 +84,12 @@ impl ParameterSet {
         ..Self::FOLD
     };
     /// Every named set.
-    pub const NAMED: [(&'static str, Self); 5] = [
+    pub const NAMED: [(&'static str, Self); 6] = [
         ("fold", Self::FOLD),
         ("fold-wide", Self::FOLD_WIDE),
         ("shrink", Self::SHRINK),
         ("narrow", Self::NARROW),
+        ("seal", Self::SEAL),
         ("dev", Self::DEV),
     ];
 

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Quintic} from "./Quintic.sol";
+
+/// @title Random combinations of columns: sum of alpha^j times column j.
+/// @notice The powers lie in memory in blocks of three, five words a block: for each coefficient k of the extension
+/// `alpha^(3b+2)_k | alpha^(3b+1)_k << 85 | alpha^(3b)_k << 170`. Three values of columns in the opposite order,
+/// `v_0 | v_1 << 85 | v_2 << 170`, make the sum of three products appear at 2^170 of one MUL. Products have 62 bits,
+/// so sums of up to 2^21 blocks stay in their 85 bits, and what is above 2^255 never reaches them.
+library SealOpenings {
+    uint256 private constant P = 0x7f000001;
+    uint256 private constant MASK_1 = 0x1fffffffe000000000000000000000;
+    uint256 private constant SUM = 0x1fffffffffffffffffffff;
+    uint256 internal constant BLOCK = 160;
+
+    /// @notice Writes alpha^0 .. alpha^count in the form of `Quintic` to `plain`, 64 bytes each, and those below
+    /// `count` in blocks to `blocks`. Memory is fresh there, and `blocks` has room for whole blocks.
+    function powers(uint256 lo, uint256 hi, uint256 count, uint256 plain, uint256 blocks) internal pure {
+        unchecked {
+            uint256 a = 1;
+            uint256 ah = 0;
+            for (uint256 j = 0;; ++j) {
+                assembly ("memory-safe") {
+                    mstore(plain, a)
+                    mstore(add(plain, 32), ah)
+                    plain := add(plain, 64)
+                }
+                if (j == count) return;
+                assembly ("memory-safe") {
+                    // The first of a block at 2^170, the last at 1.
+                    let at := mul(85, sub(2, mod(j, 3)))
+                    mstore(blocks, or(mload(blocks), shl(at, and(a, 0xffffffff))))
+                    let to := add(blocks, 32)
+                    mstore(to, or(mload(to), shl(at, and(shr(64, a), 0xffffffff))))
+                    to := add(blocks, 64)
+                    mstore(to, or(mload(to), shl(at, and(shr(128, a), 0xffffffff))))
+                    to := add(blocks, 96)
+                    mstore(to, or(mload(to), shl(at, shr(192, a))))
+                    to := add(blocks, 128)
+                    mstore(to, or(mload(to), shl(at, ah)))
+                    if iszero(at) { blocks := add(blocks, BLOCK) }
+                }
+                (a, ah) = Quintic.mul(a, ah, lo, hi);
+            }
+        }
+    }
+
+    /// @notice The combination of `count` elements of the base field, `stride` bytes apart from `from` on in calldata.
+    function combine(uint256 from, uint256 count, uint256 stride, uint256 blocks)
+        internal
+        pure
+        returns (uint256 lo, uint256 hi)
+    {
+        assembly ("memory-safe") {
+            let s0 := 0
+            let s1 := 0
+            let s2 := 0
+            let s3 := 0
+            let s4 := 0
+            for {} gt(count, 2) { count := sub(count, 3) } {
+                let v := or(
+                    shr(224, calldataload(from)),
+                    or(
+                        and(shr(139, calldataload(add(from, stride))), MASK_1),
+                        shl(170, shr(224, calldataload(add(from, add(stride, stride)))))
+                    )
+                )
+                s0 := add(s0, mul(v, mload(blocks)))
+                s1 := add(s1, mul(v, mload(add(blocks, 32))))
+                s2 := add(s2, mul(v, mload(add(blocks, 64))))
+                s3 := add(s3, mul(v, mload(add(blocks, 96))))
+                s4 := add(s4, mul(v, mload(add(blocks, 128))))
+                blocks := add(blocks, BLOCK)
+                from := add(from, mul(3, stride))
+            }
+            if count {
+                let v := shr(224, calldataload(from))
+                if gt(count, 1) { v := or(v, and(shr(139, calldataload(add(from, stride))), MASK_1)) }
+                s0 := add(s0, mul(v, mload(blocks)))
+                s1 := add(s1, mul(v, mload(add(blocks, 32))))
+                s2 := add(s2, mul(v, mload(add(blocks, 64))))
+                s3 := add(s3, mul(v, mload(add(blocks, 96))))
+                s4 := add(s4, mul(v, mload(add(blocks, 128))))
+            }
+            lo := or(
+                or(mod(and(shr(170, s0), SUM), P), shl(64, mod(and(shr(170, s1), SUM), P))),
+                or(shl(128, mod(and(shr(170, s2), SUM), P)), shl(192, mod(and(shr(170, s3), SUM), P)))
+            )
+            hi := mod(and(shr(170, s4), SUM), P)
+        }
+    }
+
+    /// @notice The combination of `count` elements of the extension: that of each coordinate, times X^coordinate.
+    function combineExtension(uint256 from, uint256 count, uint256 blocks) internal pure returns (uint256 lo, uint256 hi) {
+        unchecked {
+            for (uint256 coordinate = 5; coordinate-- > 0;) {
+                (lo, hi) = Quintic.mulX(lo, hi);
+                (uint256 a, uint256 ah) = combine(from + 4 * coordinate, count, 20, blocks);
+                (lo, hi) = Quintic.add(lo, hi, a, ah);
+            }
+        }
+    }
+}

@@ -1,0 +1,627 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {ISealVerifier} from "../ISealVerifier.sol";
+import {Elements} from "./Elements.sol";
+import {Quintic} from "./Quintic.sol";
+import {SealConstraints} from "./SealConstraints.sol";
+import {SealFolds} from "./SealFolds.sol";
+import {SealMerkle} from "./SealMerkle.sol";
+import {SealOpenings} from "./SealOpenings.sol";
+import {SealProgram} from "./SealProgram.sol";
+import {SealTranscript} from "./SealTranscript.sol";
+
+/// @title Checks seals: proofs of one AIR of one table, by FRI over KoalaBear with Keccak (docs/seal.md).
+/// @notice It accepts what unmodified Plonky3 accepts. What it is told about the AIR is the code of another contract,
+/// `program`, which cannot change either; whoever wants to know whether it is the right one generates it from the AIR
+/// and compares, or compares the seal key inside with the published one.
+/// @dev Memory: slots of the constraints' interpreter, the program, and then what is allocated, all at once or in turn,
+/// by `_allocate`. Calldata is read where it lies. Arithmetic is unchecked: it is on addresses, and on sizes that the
+/// program bounds far below 2^32.
+contract SealVerifier is ISealVerifier {
+    /// @notice The seal has another length than its AIR and its query positions imply.
+    error SealLength(uint256 expected, uint256 got);
+    /// @notice An element is at or above p: of the head (0), of an opened row (1) or of a group of FRI (2).
+    error NotCanonical(uint256 part);
+    /// @notice The constraints do not hold at the out-of-domain point.
+    error ConstraintsNotMet();
+    /// @notice A Merkle path ends in another root: main (0), quotient (1), preprocessed (2), permutation (3), folds (4 ..).
+    error RootMismatch(uint256 tree);
+    /// @notice The program's contract holds no program.
+    error NoProgram(address program);
+
+    /// @dev What is known of the seal that is being checked.
+    struct Run {
+        // In memory: the program's data, the transcript, the roots of unity, the first challenge's slot.
+        uint256 data;
+        uint256 place;
+        uint256 table;
+        uint256 challenges;
+        // In calldata: the start of the seal, its claimed values, the roots of its folds, what is read next, the end.
+        uint256 seal;
+        uint256 claimed;
+        uint256 folds;
+        uint256 cursor;
+        uint256 end;
+        // In memory: the challenge of the batch (64 bytes), those of the folds (192 bytes each: with square and fourth
+        // power), the coefficients of the final polynomial; position and leaf of every query.
+        uint256 alpha;
+        uint256 betas;
+        uint256 coefficients;
+        uint256 queries;
+        uint256 queriesEnd;
+        // For whoever measures.
+        uint256 marks;
+    }
+
+    /// @dev Where one round of folding stands.
+    struct Round {
+        // The round, log2 of its arity, log2 of the groups in it.
+        uint256 fold;
+        uint256 log;
+        uint256 height;
+        // In memory: the next value to fold, their end, where the next round's value and the group's leaf go, the row.
+        uint256 value;
+        uint256 end;
+        uint256 to;
+        uint256 leaf;
+        uint256 row;
+    }
+
+    uint256 private constant P = 0x7f000001;
+    uint256 private constant GENERATOR = 3;
+    // Slots of the interpreter start here: below is what Solidity may use for itself.
+    uint256 private constant FIRST_SLOT = 16;
+    uint256 private constant PUBLIC_VALUES = 17;
+    uint256 private constant ROOT_BYTES = 26;
+    // The head: claim, then roots and witnesses, then claimed values.
+    uint256 private constant MAIN_AT = 36;
+    uint256 private constant LOOKUP_WITNESS_AT = 62;
+    uint256 private constant PERMUTATION_AT = 66;
+    uint256 private constant QUOTIENT_AT = 92;
+    uint256 private constant OOD_WITNESS_AT = 118;
+    uint256 private constant CLAIMED_AT = 122;
+
+    uint256 internal constant TRANSCRIPT = 0;
+    uint256 internal constant CONSTRAINTS = 1;
+    uint256 internal constant OPENINGS = 2;
+    uint256 internal constant MERKLE = 3;
+    uint256 internal constant FOLDS = 4;
+
+    /// @notice The contract whose code is what is known of the AIR.
+    address public immutable program;
+    /// @inheritdoc ISealVerifier
+    bytes32 public immutable sealKey;
+    uint256 private immutable _slots;
+
+    /// @param program_ the contract whose code `sinter_seal::evm` wrote
+    constructor(address program_) {
+        if (program_.code.length <= SealProgram.DATA_AT) revert NoProgram(program_);
+        program = program_;
+        bytes memory code = program_.code;
+        bytes32 key;
+        uint256 data;
+        assembly ("memory-safe") {
+            data := add(code, 32)
+            key := mload(add(data, 1))
+        }
+        if (uint8(code[0]) != 0) revert NoProgram(program_);
+        sealKey = key;
+        _slots = SealProgram.field(data, SealProgram.SLOTS);
+    }
+
+    /// @inheritdoc ISealVerifier
+    function verify(bytes calldata seal) external view returns (bytes32 statementsRoot, uint32 count) {
+        _check(seal, 0);
+        return (bytes32(seal[:32]), uint32(bytes4(seal[32:36])));
+    }
+
+    /// @dev A test contract measures the gas between two marks.
+    function _mark(Run memory run, uint256 part) internal view virtual {}
+
+    function _check(bytes calldata seal, uint256 marks) internal view {
+        unchecked {
+            Run memory run = _begin(seal, marks);
+            _replay(run);
+            _mark(run, TRANSCRIPT);
+            _checkConstraints(run);
+            _mark(run, CONSTRAINTS);
+            uint256 values = _checkOpenings(run);
+            _checkFolds(run, values);
+            if (run.cursor != run.end) revert SealLength(run.cursor - run.seal, run.end - run.seal);
+        }
+    }
+
+    /// @dev Loads the program and checks the head's length and elements.
+    function _begin(bytes calldata seal, uint256 marks) private view returns (Run memory run) {
+        unchecked {
+            uint256 data = 64 * _slots;
+            address from = program;
+            assembly ("memory-safe") {
+                // The slots are memory that is allocated here, from the first on.
+                if gt(mload(0x40), 1024) { revert(0, 0) }
+                let size := extcodesize(from)
+                extcodecopy(from, data, 0, size)
+                mstore(0x40, and(add(add(data, size), 95), not(31)))
+            }
+            // Allocated by the declaration of the return value, below the slots.
+            run.data = data;
+            run.marks = marks;
+            assembly ("memory-safe") {
+                mstore(add(run, 128), seal.offset)
+                mstore(add(run, 256), add(seal.offset, seal.length))
+            }
+            uint256 claimed = SealProgram.field(data, SealProgram.CLAIMED);
+            uint256 coefficients = 1 << SealProgram.field(data, SealProgram.LOG_FINAL);
+            run.claimed = run.seal + CLAIMED_AT;
+            run.folds = run.claimed + 20 * claimed + 4;
+            run.coefficients = run.folds + ROOT_BYTES * SealProgram.field(data, SealProgram.FOLDS);
+            run.cursor = run.coefficients + 20 * coefficients + 4;
+            if (run.cursor > run.end) revert SealLength(run.cursor - run.seal, seal.length);
+            _requireCanonical(run.claimed, 20 * claimed + 4, 0);
+            _requireCanonical(run.coefficients, 20 * coefficients + 4, 0);
+            _requireCanonical(run.seal + 32, 4, 0);
+            _requireCanonical(run.seal + LOOKUP_WITNESS_AT, 4, 0);
+            _requireCanonical(run.seal + OOD_WITNESS_AT, 4, 0);
+            run.table = _allocate(2 * 768);
+            SealFolds.roots(run.table);
+            _mark(run, TRANSCRIPT);
+        }
+    }
+
+    /// @dev Replays the transcript: checks the grinding, draws the challenges and the positions.
+    function _replay(Run memory run) private pure {
+        unchecked {
+            uint256 data = run.data;
+            uint256 claimed = 20 * SealProgram.field(data, SealProgram.CLAIMED);
+            uint256 place;
+            {
+                uint256 seeds = SealProgram.field(data, SealProgram.SEEDS) + SealProgram.field(data, SealProgram.SEEDS + 1)
+                    + SealProgram.field(data, SealProgram.SEEDS + 2);
+                uint256 polynomial = 20 << SealProgram.field(data, SealProgram.LOG_FINAL);
+                place = _allocate(512 + seeds + claimed + polynomial);
+            }
+            run.place = place;
+            uint256 seal = run.seal;
+            uint256 seed = data + SealProgram.DATA_AT;
+            uint256 length = SealProgram.field(data, SealProgram.SEEDS);
+            uint256 slot = 64 * FIRST_SLOT + 64 * (claimed / 20 + PUBLIC_VALUES);
+            run.challenges = slot;
+
+            // Key, constants, main root, public values, preprocessed root: lookup challenges.
+            assembly ("memory-safe") {
+                mstore(place, mload(add(data, 1)))
+                mcopy(add(place, 32), seed, length)
+                let to := add(add(place, 32), length)
+                calldatacopy(to, add(seal, MAIN_AT), ROOT_BYTES)
+                to := add(to, ROOT_BYTES)
+                for { let limb := 0 } lt(limb, 32) { limb := add(limb, 2) } {
+                    mstore(to, shl(224, shr(240, calldataload(add(seal, limb)))))
+                    to := add(to, 4)
+                }
+                calldatacopy(to, add(seal, 32), 4)
+                mcopy(add(to, 4), add(data, 33), ROOT_BYTES)
+            }
+            uint256 bits = SealProgram.field(data, SealProgram.LOOKUP_BITS);
+            SealTranscript.grind(place, length + 120, seal + LOOKUP_WITNESS_AT, bits, 0);
+            _draw(place, 0, slot);
+            _draw(place, 0, slot + 64);
+            // Permutation root and terminal, which is zero: the challenge that folds the constraints.
+            _absorb(place, seal + PERMUTATION_AT, ROOT_BYTES, 0);
+            assembly ("memory-safe") {
+                mstore(add(place, 58), 0)
+            }
+            _draw(place, ROOT_BYTES + 20, slot + 128);
+            // Quotient root: the out-of-domain point.
+            _absorb(place, seal + QUOTIENT_AT, ROOT_BYTES, 0);
+            bits = SealProgram.field(data, SealProgram.OOD_BITS);
+            SealTranscript.grind(place, ROOT_BYTES, seal + OOD_WITNESS_AT, bits, 1);
+            _draw(place, 0, slot + 192);
+            // Constants and claimed values: the challenge that batches.
+            seed += length;
+            length = SealProgram.field(data, SealProgram.SEEDS + 1);
+            assembly ("memory-safe") {
+                mcopy(add(place, 32), seed, length)
+            }
+            _absorb(place, run.claimed, claimed, length);
+            bits = SealProgram.field(data, SealProgram.BATCH_BITS);
+            SealTranscript.grind(place, length + claimed, run.claimed + claimed, bits, 2);
+            run.alpha = _allocate(64);
+            _draw(place, 0, run.alpha);
+            // Constants and the root of every fold: its challenge.
+            seed += length;
+            length = SealProgram.field(data, SealProgram.SEEDS + 2);
+            assembly ("memory-safe") {
+                mcopy(add(place, 32), seed, length)
+            }
+            _replayFolds(run, length);
+        }
+    }
+
+    /// @dev The part of the transcript that is FRI's; `length` bytes of constants are absorbed.
+    function _replayFolds(Run memory run, uint256 length) private pure {
+        unchecked {
+            uint256 data = run.data;
+            uint256 place = run.place;
+            uint256 folds = SealProgram.field(data, SealProgram.FOLDS);
+            run.betas = _allocate(192 * folds);
+            for (uint256 fold = 0; fold < folds; ++fold) {
+                _absorb(place, run.folds + ROOT_BYTES * fold, ROOT_BYTES, length);
+                uint256 betas = run.betas + 192 * fold;
+                _draw(place, length + ROOT_BYTES, betas);
+                Elements.multiply(betas, betas, betas + 64);
+                Elements.multiply(betas + 64, betas + 64, betas + 128);
+                length = 0;
+            }
+            // Final polynomial: positions.
+            uint256 count = 1 << SealProgram.field(data, SealProgram.LOG_FINAL);
+            _absorb(place, run.coefficients, 20 * count, 0);
+            uint256 bits = SealProgram.field(data, SealProgram.QUERY_BITS);
+            SealTranscript.grind(place, 20 * count, run.coefficients + 20 * count, bits, 3);
+            bits = SealProgram.field(data, SealProgram.INDEX_BITS);
+            uint256 queries = SealProgram.field(data, SealProgram.QUERIES);
+            run.queries = _allocate(64 * queries + 64);
+            run.queriesEnd = SealTranscript.positions(place, queries, bits, run.queries);
+            uint256 coefficients = _allocate(64 * count);
+            for (uint256 i = 0; i < count; ++i) {
+                (uint256 lo, uint256 hi) = Quintic.load(run.coefficients + 20 * i);
+                (lo, hi) = Quintic.wide(lo, hi);
+                Elements.store(coefficients + 64 * i, lo, hi);
+            }
+            run.coefficients = coefficients;
+        }
+    }
+
+    /// @dev Fills the slots with claimed values, public values and constants, and runs the program.
+    function _checkConstraints(Run memory run) private pure {
+        unchecked {
+            uint256 data = run.data;
+            uint256 slot = 64 * FIRST_SLOT;
+            uint256 from = run.claimed;
+            for (uint256 end = run.folds - 4; from < end; from += 20) {
+                (uint256 lo, uint256 hi) = Quintic.load(from);
+                Elements.store(slot, lo, hi);
+                slot += 64;
+            }
+            uint256 seal = run.seal;
+            uint256 constants = data + SealProgram.DATA_AT + SealProgram.field(data, SealProgram.SEEDS)
+                + SealProgram.field(data, SealProgram.SEEDS + 1) + SealProgram.field(data, SealProgram.SEEDS + 2);
+            uint256 operations = constants + 4 * SealProgram.field(data, SealProgram.CONSTANTS);
+            assembly ("memory-safe") {
+                for { let limb := 0 } lt(limb, 32) { limb := add(limb, 2) } {
+                    mstore(slot, shr(240, calldataload(add(seal, limb))))
+                    slot := add(slot, 64)
+                }
+                mstore(slot, shr(224, calldataload(add(seal, 32))))
+                // Behind it lie the challenges.
+                slot := add(slot, 320)
+                for {} lt(constants, operations) { constants := add(constants, 4) } {
+                    mstore(slot, shr(224, mload(constants)))
+                    slot := add(slot, 64)
+                }
+            }
+            SealConstraints.run(operations, operations + 5 * SealProgram.field(data, SealProgram.OPERATIONS));
+            (uint256 result, uint256 high) = Elements.load(64 * SealProgram.field(data, SealProgram.RESULT));
+            if (result | high != 0) revert ConstraintsNotMet();
+        }
+    }
+
+    /// @dev Checks the opened rows against their roots, and combines them with the claimed values.
+    /// @return values what FRI starts from: of every query its position, its value (two words) and its point's inverse
+    function _checkOpenings(Run memory run) private view returns (uint256 values) {
+        unchecked {
+            uint256 data = run.data;
+            uint256 count = (run.queriesEnd - run.queries) / 64;
+            // Of every query: the sums of its rows at the two points.
+            uint256 sums = _allocate(128 * count);
+            values = _allocate(128 * count);
+            uint256 widest;
+            for (uint256 tree = 0; tree < 4; ++tree) {
+                uint256 width = SealProgram.field(data, SealProgram.WIDTHS + tree);
+                if (width > widest) widest = width;
+            }
+            uint256 plain = _allocate(64 * widest + 64);
+            uint256 blocks = _allocate(SealOpenings.BLOCK * (widest / 3 + 1));
+            (uint256 a, uint256 ah) = Elements.load(run.alpha);
+            SealOpenings.powers(a, ah, widest, plain, blocks);
+            uint256 weights = _allocate(8 * 64 + 128);
+            _combineClaimed(run, plain, blocks, weights);
+            _mark(run, OPENINGS);
+            uint256 leaf = _allocate(4 * widest);
+            uint256 stack = _allocate(64 * count);
+            for (uint256 tree = 0; tree < 4; ++tree) {
+                uint256 width = SealProgram.field(data, SealProgram.WIDTHS + tree);
+                uint256 rows = _take(run, 4 * width * count);
+                _requireCanonical(rows, 4 * width * count, 1);
+                _mark(run, OPENINGS);
+                uint256 row = rows;
+                for (uint256 query = run.queries; query < run.queriesEnd; query += 64) {
+                    assembly ("memory-safe") {
+                        calldatacopy(leaf, row, mul(4, width))
+                        mstore(add(query, 32), keccak256(leaf, mul(4, width)))
+                    }
+                    row += 4 * width;
+                }
+                _requireRoot(run, run.queries, run.queriesEnd, SealProgram.field(data, SealProgram.INDEX_BITS), tree, stack);
+                _mark(run, MERKLE);
+                bool next = (SealProgram.field(data, SealProgram.NEXTS) >> tree) & 1 != 0;
+                for (uint256 query = 0; query < count; ++query) {
+                    (a, ah) = SealOpenings.combine(rows, width, 4, blocks);
+                    rows += 4 * width;
+                    Elements.accumulate(a, ah, weights + 128 * tree, sums + 128 * query);
+                    if (next) Elements.accumulate(a, ah, weights + 128 * tree + 64, sums + 128 * query + 64);
+                }
+                _mark(run, OPENINGS);
+            }
+            _divide(run, weights + 512, sums, values);
+            _mark(run, OPENINGS);
+        }
+    }
+
+    /// @dev Writes to `weights` the power of alpha at which every tree's columns begin at either point (4 times 128
+    /// bytes) and, behind, the combined claimed values at either point.
+    function _combineClaimed(Run memory run, uint256 plain, uint256 blocks, uint256 weights) private pure {
+        unchecked {
+            uint256 from = run.claimed;
+            (uint256 weight, uint256 weightHi) = (1, 0);
+            for (uint256 opening = 0; opening < 8; ++opening) {
+                uint256 nexts = SealProgram.field(run.data, SealProgram.NEXTS);
+                if (opening & 1 != 0 && (nexts >> (opening >> 1)) & 1 == 0) continue;
+                uint256 width = SealProgram.field(run.data, SealProgram.WIDTHS + (opening >> 1));
+                (uint256 a, uint256 ah) = SealOpenings.combineExtension(from, width, blocks);
+                Elements.store(weights + 64 * opening, weight, weightHi);
+                Elements.accumulate(a, ah, weights + 64 * opening, weights + 512 + 64 * (opening & 1));
+                (a, ah) = Elements.load(plain + 64 * width);
+                (weight, weightHi) = Quintic.mul(weight, weightHi, a, ah);
+                from += 20 * width;
+            }
+        }
+    }
+
+    /// @dev Of every query: (claimed - sum) / (zeta - x), at both points added up. One inversion serves all queries.
+    function _divide(Run memory run, uint256 claimed, uint256 sums, uint256 values) private pure {
+        unchecked {
+            uint256 count = (run.queriesEnd - run.queries) / 64;
+            // Of every query: the product of its denominators, and that of all before.
+            uint256 products = _allocate(128 * count);
+            // The next point, the product of all denominators so far, and those of one query.
+            uint256 next = _allocate(256);
+            uint256 all = next + 64;
+            uint256 zeta = run.challenges + 192;
+            Elements.scale(zeta, SealProgram.field(run.data, SealProgram.TRACE_GENERATOR), next);
+            Elements.store(all, 1, 0);
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 x = _position(run, i, values + 128 * i);
+                Elements.subtractBase(zeta, x, all + 64);
+                Elements.subtractBase(next, x, all + 128);
+                _numerator(all + 64, claimed, sums + 128 * i, values + 128 * i + 32);
+                Elements.multiply(all + 64, all + 128, products + 128 * i);
+                Elements.copy(all, products + 128 * i + 64);
+                Elements.multiply(all, products + 128 * i, all);
+            }
+            Elements.invert(all);
+            for (uint256 i = count; i-- > 0;) {
+                uint256 product = products + 128 * i;
+                Elements.multiply(product + 64, all, product + 64);
+                Elements.multiply(product + 64, values + 128 * i + 32, values + 128 * i + 32);
+                Elements.multiply(all, product, all);
+            }
+        }
+    }
+
+    /// @dev Writes a query's position and the inverse of its point to `value`.
+    /// @return x the point, on the coset that columns are opened on
+    function _position(Run memory run, uint256 query, uint256 value) private pure returns (uint256 x) {
+        unchecked {
+            uint256 position = Elements.word(run.queries + 64 * query);
+            uint256 inverse;
+            (x, inverse) = SealFolds.point(position, run.table);
+            Elements.store(value, position, 0);
+            Elements.store(value + 64, 0, inverse);
+            return mulmod(x, GENERATOR, P);
+        }
+    }
+
+    /// @dev (claimed - sum) at zeta times the second denominator, and at the next point times the first.
+    function _numerator(uint256 denominators, uint256 claimed, uint256 sums, uint256 to) private pure {
+        unchecked {
+            Elements.subtract(claimed, sums, sums);
+            Elements.subtract(claimed + 64, sums + 64, sums + 64);
+            Elements.multiply(sums, denominators + 64, sums);
+            Elements.multiply(sums + 64, denominators, to);
+            (uint256 a, uint256 ah) = Elements.load(sums);
+            (uint256 b, uint256 bh) = Elements.load(to);
+            (a, ah) = Quintic.add(a, ah, b, bh);
+            Elements.store(to, a, ah);
+        }
+    }
+
+    /// @dev Checks every fold, and the final polynomial.
+    function _checkFolds(Run memory run, uint256 values) private view {
+        unchecked {
+            Round memory round;
+            round.end = values + 2 * (run.queriesEnd - run.queries);
+            round.row = _allocate(192 + 512);
+            round.height = SealProgram.field(run.data, SealProgram.INDEX_BITS);
+            uint256 stack = _allocate(run.queriesEnd - run.queries);
+            uint256 folds = SealProgram.field(run.data, SealProgram.FOLDS);
+            for (; round.fold < folds; ++round.fold) {
+                _foldAll(run, round, values);
+                _mark(run, FOLDS);
+                _requireRoot(run, run.queries, round.leaf, round.height, 4 + round.fold, stack);
+                _mark(run, MERKLE);
+            }
+            uint256 count = 1 << SealProgram.field(run.data, SealProgram.LOG_FINAL);
+            for (; values < round.end; values += 128) {
+                (uint256 lo, uint256 hi) = Elements.load(values + 32);
+                if (!SealFolds.matches(lo, hi, Elements.word(values + 96), run.coefficients, count)) {
+                    revert SealFolds.FinalPolynomialMismatch(Elements.word(values));
+                }
+            }
+            _mark(run, FOLDS);
+        }
+    }
+
+    /// @dev Folds the groups of one round: the values are replaced by those of the next, their leaves are written to
+    /// `run.queries`.
+    function _foldAll(Run memory run, Round memory round, uint256 values) private pure {
+        unchecked {
+            round.log = (SealProgram.field(run.data, SealProgram.ARITIES) >> (4 * round.fold)) & 15;
+            round.height -= round.log;
+            round.leaf = run.queries;
+            round.value = values;
+            round.to = values;
+            uint256 groups = run.cursor;
+            while (round.value < round.end) {
+                _foldNext(run, round);
+            }
+            round.end = round.to;
+            _requireCanonical(groups, run.cursor - groups, 2);
+        }
+    }
+
+    /// @dev Folds one group: its leaf, and its position, value and inverse of its point for the next round.
+    function _foldNext(Run memory run, Round memory round) private pure {
+        unchecked {
+            uint256 inverse;
+            {
+                (uint256 log, uint256 row) = (round.log, round.row);
+                (uint256 position, uint256 leaf) = (Elements.word(round.value), round.leaf);
+                inverse = SealFolds.start(Elements.word(round.value + 96), position & ((1 << log) - 1), run.table);
+                _gather(run, round);
+                uint256 digest;
+                assembly ("memory-safe") {
+                    digest := keccak256(row, shl(log, 20))
+                }
+                Elements.store(leaf, position >> log, digest);
+                round.leaf = leaf + 64;
+                Elements.store(round.to, position >> log, 0);
+            }
+            uint256 to = round.to;
+            round.to = to + 128;
+            (uint256 lo, uint256 hi) =
+                SealFolds.fold(round.row, round.log, inverse, run.betas + 192 * round.fold, run.table);
+            for (uint256 i = round.log; i > 0; --i) {
+                inverse = mulmod(inverse, inverse, P);
+            }
+            Elements.store(to + 32, lo, hi);
+            Elements.store(to + 64, hi, inverse);
+        }
+    }
+
+    /// @dev Writes the row of the group that the next value is in: that value among what calldata has of the group, or,
+    /// if several of its members are known, all from calldata. Goes on to the first value of another group.
+    function _gather(Run memory run, Round memory round) private pure {
+        unchecked {
+            uint256 value = round.value;
+            uint256 log = round.log;
+            uint256 row = round.row;
+            uint256 width = 20 << log;
+            uint256 position = Elements.word(value);
+            if (value + 128 == round.end || (Elements.word(value + 128) ^ position) >> log != 0) {
+                uint256 before = 20 * (position & ((1 << log) - 1));
+                uint256 from = _take(run, width - 20);
+                uint256 word = Elements.bytesOf(value + 32);
+                assembly ("memory-safe") {
+                    calldatacopy(row, from, before)
+                    mstore(add(row, before), word)
+                    calldatacopy(add(add(row, before), 20), add(from, before), sub(sub(width, before), 20))
+                }
+                round.value = value + 128;
+                return;
+            }
+            {
+                uint256 from = _take(run, width);
+                assembly ("memory-safe") {
+                    calldatacopy(row, from, width)
+                }
+            }
+            for (; value < round.end && (Elements.word(value) ^ position) >> log == 0; value += 128) {
+                uint256 member = row + 20 * (Elements.word(value) & ((1 << log) - 1));
+                if ((Elements.word(member) ^ Elements.bytesOf(value + 32)) >> 96 != 0) {
+                    revert SealFolds.MemberMismatch(round.fold, Elements.word(value));
+                }
+            }
+            round.value = value;
+        }
+    }
+
+    /// @dev Checks the paths of some leaves, which calldata has next, against a root.
+    function _requireRoot(Run memory run, uint256 leaves, uint256 end, uint256 height, uint256 tree, uint256 stack)
+        private
+        pure
+    {
+        unchecked {
+            uint256 seal = run.seal;
+            uint256 data = run.data;
+            uint256 folds = run.folds;
+            uint256 expected;
+            assembly ("memory-safe") {
+                switch tree
+                case 0 { expected := calldataload(add(seal, MAIN_AT)) }
+                case 1 { expected := calldataload(add(seal, QUOTIENT_AT)) }
+                case 2 { expected := mload(add(data, 33)) }
+                case 3 { expected := calldataload(add(seal, PERMUTATION_AT)) }
+                default { expected := calldataload(add(folds, mul(ROOT_BYTES, sub(tree, 4)))) }
+            }
+            (uint256 got, uint256 next) = SealMerkle.root(leaves, end, height, run.cursor, stack);
+            if (next > run.end) revert SealLength(next - run.seal, run.end - run.seal);
+            run.cursor = next;
+            if ((expected ^ got) >> 48 != 0) revert RootMismatch(tree);
+        }
+    }
+
+    /// @dev Takes the next bytes of the seal.
+    function _take(Run memory run, uint256 length) private pure returns (uint256 from) {
+        unchecked {
+            from = run.cursor;
+            uint256 next = from + length;
+            if (next > run.end) revert SealLength(next - run.seal, run.end - run.seal);
+            run.cursor = next;
+        }
+    }
+
+    /// @dev Checks that the elements in calldata are below p, eight at a time: with 2^31 - p added, none has its top
+    /// bit set, nor without.
+    function _requireCanonical(uint256 from, uint256 length, uint256 part) private pure {
+        uint256 bits;
+        assembly ("memory-safe") {
+            let lanes := 0x00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff
+            let end := add(from, and(length, not(31)))
+            for {} lt(from, end) { from := add(from, 32) } {
+                let word := calldataload(from)
+                bits := or(bits, or(word, add(word, lanes)))
+            }
+            // What is behind the last elements is shifted out.
+            let rest := mul(8, sub(32, and(length, 31)))
+            let word := shl(rest, shr(rest, calldataload(from)))
+            bits := or(bits, or(word, add(word, lanes)))
+            bits := and(bits, 0x8000000080000000800000008000000080000000800000008000000080000000)
+        }
+        if (bits != 0) revert NotCanonical(part);
+    }
+
+    /// @dev Puts bytes of calldata behind the `before` bytes that are absorbed.
+    function _absorb(uint256 place, uint256 from, uint256 length, uint256 before) private pure {
+        assembly ("memory-safe") {
+            calldatacopy(add(add(place, 32), before), from, length)
+        }
+    }
+
+    /// @dev Squeezes what was absorbed and writes the challenge to `to`.
+    function _draw(uint256 place, uint256 length, uint256 to) private pure {
+        unchecked {
+            SealTranscript.squeeze(place, length);
+            (uint256 lo, uint256 hi) = SealTranscript.challenge(place);
+            Elements.store(to, lo, hi);
+        }
+    }
+
+    /// @dev Memory that nobody has written to.
+    function _allocate(uint256 length) private pure returns (uint256 start) {
+        assembly ("memory-safe") {
+            start := mload(0x40)
+            mstore(0x40, add(start, and(add(length, 63), not(31))))
+        }
+    }
+}
