@@ -32,11 +32,11 @@ contract SealVerifier is ISealVerifier {
 
     /// @dev What is known of the seal that is being checked.
     struct Run {
-        // In memory: the program's data, the transcript, the roots of unity, the first challenge's slot.
+        // In memory: the program's data, the transcript, the roots of unity; the out-of-domain point.
         uint256 data;
         uint256 place;
         uint256 table;
-        uint256 challenges;
+        uint256 zeta;
         // In calldata: the start of the seal, its claimed values, the roots of its folds, what is read next, the end.
         uint256 seal;
         uint256 claimed;
@@ -186,7 +186,6 @@ contract SealVerifier is ISealVerifier {
             uint256 seed = data + SealProgram.DATA_AT;
             uint256 length = SealProgram.field(data, SealProgram.SEEDS);
             uint256 slot = 64 * FIRST_SLOT + 64 * (claimed / 20 + PUBLIC_VALUES);
-            run.challenges = slot;
 
             // Key, constants, main root, public values, preprocessed root: lookup challenges.
             assembly ("memory-safe") {
@@ -217,6 +216,9 @@ contract SealVerifier is ISealVerifier {
             bits = SealProgram.field(data, SealProgram.OOD_BITS);
             SealTranscript.grind(place, ROOT_BYTES, seal + OOD_WITNESS_AT, bits, 1);
             _draw(place, 0, slot + 192);
+            // The interpreter may use its slot for something else.
+            run.zeta = _allocate(64);
+            Elements.copy(slot + 192, run.zeta);
             // Constants and claimed values: the challenge that batches.
             seed += length;
             length = SealProgram.field(data, SealProgram.SEEDS + 1);
@@ -387,7 +389,7 @@ contract SealVerifier is ISealVerifier {
             // The next point, the product of all denominators so far, and those of one query.
             uint256 next = _allocate(256);
             uint256 all = next + 64;
-            uint256 zeta = run.challenges + 192;
+            uint256 zeta = run.zeta;
             Elements.scale(zeta, SealProgram.field(run.data, SealProgram.TRACE_GENERATOR), next);
             Elements.store(all, 1, 0);
             for (uint256 i = 0; i < count; ++i) {
