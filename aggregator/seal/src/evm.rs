@@ -34,7 +34,7 @@ use crate::seal::{Seal, SealError};
 /// The longest code of a contract (EIP-170).
 pub const CODE_BYTES_MAX: usize = 24_576;
 /// The first slot of the interpreter: below it lies memory that Solidity keeps for itself.
-pub const FIRST_SLOT: usize = 16;
+pub const FIRST_SLOT: usize = 64;
 /// Slots that an operation can name.
 pub const SLOTS_MAX: usize = 1 << 12;
 

@@ -71,7 +71,7 @@ contract SealVerifier is ISealVerifier {
     uint256 private constant P = 0x7f000001;
     uint256 private constant GENERATOR = 3;
     // Slots of the interpreter start here: below is what Solidity may use for itself.
-    uint256 private constant FIRST_SLOT = 16;
+    uint256 private constant FIRST_SLOT = 64;
     uint256 private constant PUBLIC_VALUES = 17;
     uint256 private constant ROOT_BYTES = 26;
     // The head: claim, then roots and witnesses, then claimed values.
@@ -139,7 +139,7 @@ contract SealVerifier is ISealVerifier {
             address from = program;
             assembly ("memory-safe") {
                 // The slots are memory that is allocated here, from the first on.
-                if gt(mload(0x40), 1024) { revert(0, 0) }
+                if gt(mload(0x40), 4096) { revert(0, 0) }
                 let size := extcodesize(from)
                 extcodecopy(from, data, 0, size)
                 mstore(0x40, and(add(add(data, size), 95), not(31)))

@@ -179,7 +179,9 @@ fn every_element_is_canonical() {
                 let value = u32::from_be_bytes(bytes[place..place + 4].try_into().unwrap());
                 changed[place..place + 4].copy_from_slice(&(value + F::ORDER_U32).to_be_bytes());
                 let refusal = target.refusal(&changed, &format!("{:?}, item {item}", part.kind));
-                assert_eq!(name(&refusal), "NotCanonical", "{:?}, item {item}", part.kind);
+                // A member of a group that is known is compared before its group is looked at.
+                let known = matches!(part.kind, PartKind::Groups(_)) && name(&refusal) == "MemberMismatch";
+                assert!(known || name(&refusal) == "NotCanonical", "{:?}, item {item}: {refusal:?}", part.kind);
             }
         }
     }
@@ -240,7 +242,6 @@ fn each_step_of_the_transcript_is_checked() {
     }
     let all: HashSet<&str> =
         seen.values().flatten().map(|refusal| refusal.split(['(', ' ']).next().unwrap_or_default()).collect();
-    println!("{seen:#?}");
     assert!(all.contains("NotGround") && all.contains("ConstraintsNotMet"), "{all:?}");
 }
 
