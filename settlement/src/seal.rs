@@ -98,6 +98,9 @@ pub fn verify_call(seal: &[u8]) -> Bytes {
     SealVerifier::verifyCall { seal: seal.to_vec().into() }.abi_encode().into()
 }
 
+/// What the contract returns of a seal, statements root and count, or why it refuses.
+pub type Verdict = Result<(B256, u32), Refusal>;
+
 /// What a verification cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Gas {
@@ -168,7 +171,7 @@ impl Bench {
     ///
     /// # Errors
     /// [`BenchError`], when the contract does neither.
-    pub fn verify(&mut self, seal: &[u8]) -> Result<(Result<(B256, u32), Refusal>, Gas), BenchError> {
+    pub fn verify(&mut self, seal: &[u8]) -> Result<(Verdict, Gas), BenchError> {
         let (result, gas) = self.call(self.verifier, verify_call(seal))?;
         let unexpected = |got: String| BenchError::Outcome { expected: "a claim or a typed refusal", got };
         let claim = match result {

@@ -1,13 +1,13 @@
 //! Changed seals: both refuse, whatever byte was changed, and the check that refuses is the one for that part.
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::U256;
 use p3_field::PrimeField32;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use sinter_program::{F, ParameterSet};
 use sinter_seal::kit::Kit;
 use sinter_seal::parts::{Part, PartKind, parts};
 use sinter_seal::{Seal, evm};
-use sinter_settlement::seal::{Bench, Refusal, contract::SealVerifier as Contract};
+use sinter_settlement::seal::{Bench, Refusal, Verdict, contract::SealVerifier as Contract};
 use std::collections::{BTreeMap, HashSet};
 
 /// Cases at every run, of each of two shapes.
@@ -57,7 +57,7 @@ impl Target {
 }
 
 /// What the contract says of the kit's claim.
-fn accepted() -> Result<(B256, u32), Refusal> {
+fn accepted() -> Verdict {
     Ok((Kit::CLAIM.root.into(), Kit::CLAIM.count))
 }
 
