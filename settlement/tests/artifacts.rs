@@ -8,8 +8,8 @@ use std::{
     process::Command,
 };
 
-/// What is shipped, and what only tests deploy.
-const FOLDERS: [&str; 2] = ["artifacts", "tests/artifacts"];
+/// Where artifacts are.
+const FOLDERS: [&str; 1] = ["artifacts"];
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
