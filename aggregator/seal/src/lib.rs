@@ -26,9 +26,11 @@ pub mod paths;
 pub mod proof;
 mod replay;
 pub mod seal;
+pub mod sealer;
 pub mod transcript;
 mod wire;
 
 pub use config::SealConfig;
 pub use proof::{Claim, DecodeError};
 pub use seal::{Seal, SealError, SealProver, VerifyError};
+pub use sealer::Sealer;
