@@ -8,8 +8,8 @@ use std::{
     process::Command,
 };
 
-/// Where artifacts are.
-const FOLDERS: [&str; 1] = ["artifacts"];
+/// What is shipped, and what only tests deploy.
+const FOLDERS: [&str; 2] = ["artifacts", "tests/artifacts"];
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
