@@ -58,6 +58,8 @@ pub enum Command {
     Aggregate(aggregation::AggregateArguments),
     /// Verify a proof file: a leaf's, a node's, or the root of a batch
     Verify(aggregation::VerifyArguments),
+    /// Seal the root of a batch: make the proof that an AggregationHub on the L1 takes
+    Seal(aggregation::SealArguments),
     /// Append builds for newer processors to this program's file: what `cargo dist` does
     #[command(hide = true)]
     PackVariants(crate::variants::PackArguments),

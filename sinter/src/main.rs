@@ -51,6 +51,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Fold(arguments) => aggregation::fold(&arguments),
         Command::Aggregate(arguments) => aggregation::aggregate(&arguments),
         Command::Verify(arguments) => aggregation::verify(&arguments),
+        Command::Seal(arguments) => aggregation::seal_root(&arguments),
         Command::PackVariants(arguments) => variants::pack(&arguments),
     }
 }

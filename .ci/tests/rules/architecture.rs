@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-program", &[]),
     ("sinter-circuit", &["sinter-program"]),
     ("sinter-recursion", &["sinter-program", "sinter-circuit"]),
-    ("sinter-seal", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
+    ("sinter-seal", &["sinter-program", "sinter-circuit", "sinter-recursion", "sinter-prover"]),
     ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
     (
         "sinter",
@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sinter-circuit",
             "sinter-recursion",
             "sinter-prover",
+            "sinter-seal",
         ],
     ),
     ("sinter-ci", &[]),

@@ -165,6 +165,23 @@ pub struct VerifyArguments {
     pub json: bool,
 }
 
+/// `sinter seal`.
+#[derive(Debug, Args)]
+pub struct SealArguments {
+    /// The root of a batch
+    #[arg(value_name = "ROOT")]
+    pub root: PathBuf,
+    /// The statements below it, as `sinter aggregate` wrote them
+    #[arg(long, value_name = "FILE")]
+    pub statements: PathBuf,
+    /// The seal to write: what `sinter settle` brings to the L1
+    #[arg(short, long, value_name = "SEAL")]
+    pub output: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 fn parameter_set(name: &str) -> Result<ParameterSet, String> {
     ParameterSet::named(name).ok_or_else(|| {
         let names = ParameterSet::NAMED.map(|(name, _)| name).join(", ");

@@ -32,6 +32,19 @@ impl Progress {
         Self { leaves, bar }
     }
 
+    /// Of steps that are named as they come.
+    pub fn steps() -> Self {
+        let bar = stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {spinner} {msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        Self { leaves: 0, bar }
+    }
+
     /// What is being done now.
     pub fn say(&self, what: &str) {
         match &self.bar {

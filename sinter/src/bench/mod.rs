@@ -7,6 +7,7 @@
 //! | `transports.rs` | QUIC against TCP, in pairs of rounds |
 //! | `order/` | `sinter bench order`: whole nodes against the bare engine, throughput, memory |
 //! | `fold.rs` | `sinter bench fold`: what a fold and a tree cost |
+//! | `settle.rs` | `sinter bench settle`: what a seal takes, and what it costs on the L1 |
 //! | `measure.rs` | numbers from what the validators saw |
 
 pub mod block;
@@ -15,6 +16,7 @@ pub mod fold;
 pub mod measure;
 pub mod network;
 pub mod order;
+pub mod settle;
 pub mod transports;
 
 use crate::exit::{Exit, Failure, OrFail, print_result};
@@ -32,6 +34,8 @@ pub enum BenchCommand {
     Order(order::OrderArguments),
     /// What folding two proofs costs, stage by stage
     Fold(fold::FoldArguments),
+    /// What sealing a batch takes, and what it costs on the L1, part by part
+    Settle(settle::SettleArguments),
 }
 
 /// Runs a benchmark and prints its numbers as one JSON object, cases as they come on standard error.
@@ -43,6 +47,7 @@ pub fn run(command: &BenchCommand) -> Result<(), Failure> {
         }
         BenchCommand::Order(arguments) => order::run(arguments),
         BenchCommand::Fold(arguments) => fold::run(arguments),
+        BenchCommand::Settle(arguments) => settle::run(arguments),
     }
 }
 

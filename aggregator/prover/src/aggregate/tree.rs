@@ -153,11 +153,20 @@ pub fn null_statement(folder: &Folder<'_>) -> Result<Statement, NullError> {
 /// # Errors
 /// When the null circuit cannot be committed to.
 pub fn batch_root(folder: &Folder<'_>, statements: &[Statement]) -> Result<Option<(Digest, u32)>, NullError> {
-    let mut leaves: Vec<Digest> = statements.iter().map(Statement::leaf).collect();
-    if leaves.len() == 1 {
-        leaves.push(null_statement(folder)?.leaf());
-    }
+    let leaves: Vec<Digest> = batch_statements(folder, statements)?.iter().map(Statement::leaf).collect();
     Ok(statement::root(&leaves).map(|root| (root, leaves.len() as u32)))
+}
+
+/// All statements below a batch's root: those listed, and the null statement that a single one is folded with.
+///
+/// # Errors
+/// As [`batch_root`].
+pub fn batch_statements(folder: &Folder<'_>, statements: &[Statement]) -> Result<Vec<Statement>, NullError> {
+    let mut statements = statements.to_vec();
+    if statements.len() == 1 {
+        statements.push(null_statement(folder)?);
+    }
+    Ok(statements)
 }
 
 impl<'a> Tree<'a> {
