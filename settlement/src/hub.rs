@@ -1,9 +1,10 @@
 //! `AggregationHub`, the gateway in front of it, and the adapters: what a rollup's calls and proofs look like.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, FixedBytes, keccak256},
+    primitives::{Address, B256, Bytes, FixedBytes},
     sol_types::{SolCall, SolConstructor},
 };
+use sinter_primitives::statements::{self, STATEMENT_BYTES};
 
 /// The bindings that the checked-in artifacts describe.
 #[allow(missing_docs, clippy::pedantic)]
@@ -71,9 +72,10 @@ pub fn selector(hub: Address) -> FixedBytes<4> {
 /// A statement's leaf in the Keccak tree: the hash over those of its first, second and third 96 bytes.
 #[must_use]
 pub fn leaf(program_id: &B256, public_values: &[u8; PUBLIC_VALUES_BYTES]) -> B256 {
-    let statement = [program_id.as_slice(), public_values].concat();
-    let thirds: Vec<u8> = statement.chunks(96).flat_map(|third| keccak256(third).0).collect();
-    keccak256(thirds)
+    let mut statement = [0; STATEMENT_BYTES];
+    statement[..32].copy_from_slice(program_id.as_slice());
+    statement[32..].copy_from_slice(public_values);
+    statements::leaf(&statement).into()
 }
 
 /// The public values of a `journal` program: the journal's SHA-256 in 16 limbs of 16 bits, big-endian, then zeros.

@@ -30,8 +30,8 @@ use tempfile::TempDir;
 
 mod contracts {
     #![allow(clippy::pedantic)]
-    alloy::sol!(AggregationHub, "tests/seals/AggregationHub.json");
-    alloy::sol!(ToldVerifier, "tests/seals/ToldVerifier.json");
+    alloy::sol!(AggregationHub, "artifacts/AggregationHub.json");
+    alloy::sol!(ToldVerifier, "tests/artifacts/ToldVerifier.json");
 }
 use contracts::{AggregationHub, ToldVerifier};
 

@@ -7,5 +7,6 @@ mod devnet;
 mod faults;
 mod process;
 mod proofs;
+mod sealed;
 mod settle;
 mod support;

@@ -24,12 +24,12 @@ use tokio::runtime::Runtime;
 alloy::sol!(
     #[sol(rpc)]
     AggregationHub,
-    "../settlement/tests/seals/AggregationHub.json"
+    "../settlement/artifacts/AggregationHub.json"
 );
 alloy::sol!(
     #[sol(rpc)]
     ToldVerifier,
-    "../settlement/tests/seals/ToldVerifier.json"
+    "../settlement/tests/artifacts/ToldVerifier.json"
 );
 
 /// A chain with a block every 200 ms, and a hub on it.

@@ -141,6 +141,12 @@ impl<'a> Shrinker<'a> {
         self.narrow.2.program()
     }
 
+    /// The programs of all three layers, the lowest first.
+    #[must_use]
+    pub const fn programs(&self) -> [&Program; 3] {
+        [self.top.1.program(), self.shrink.1.program(), self.narrow.2.program()]
+    }
+
     /// Rows that the narrow layer uses.
     #[must_use]
     pub const fn narrow_rows(&self) -> usize {

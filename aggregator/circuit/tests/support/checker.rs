@@ -107,6 +107,7 @@ impl Checker {
             prep: self.prep.clone(),
             traces: self.traces.clone(),
             publics: self.publics.clone(),
+            counts: self.counts.clone(),
         };
         let mut rows: Vec<(usize, usize)> = Vec::new();
         for &(table, row, column, value) in changes {
