@@ -8,11 +8,13 @@
 //! | `order/` | `sinter bench order`: whole nodes against the bare engine, throughput, memory |
 //! | `fold.rs` | `sinter bench fold`: what a fold and a tree cost |
 //! | `settle.rs` | `sinter bench settle`: what a seal takes, and what it costs on the L1 |
+//! | `light_client.rs` | what the L1 charges for a certificate |
 //! | `measure.rs` | numbers from what the validators saw |
 
 pub mod block;
 pub mod engine;
 pub mod fold;
+pub mod light_client;
 pub mod measure;
 pub mod network;
 pub mod order;

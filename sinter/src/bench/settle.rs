@@ -1,5 +1,6 @@
 //! `sinter bench settle`: what a batch's settlement costs on the L1, and what its seal takes.
 
+use super::light_client;
 use crate::{
     aggregation::{seal, text},
     exit::{Exit, Failure, OrFail, print_result},
@@ -15,6 +16,8 @@ use sinter_settlement::{
 };
 use std::collections::BTreeMap;
 
+/// Seats of the committee whose certificate is posted.
+const SEATS: u8 = 64;
 /// The statements that the promise is about.
 const PROMISED: u32 = 256;
 
@@ -71,6 +74,9 @@ pub fn run(arguments: &SettleArguments) -> Result<(), Failure> {
         }
         batches.push(batch);
     }
+    let runtime = tokio::runtime::Runtime::new().or_fail(Exit::Failed, "starting tokio")?;
+    let light_client_gas = runtime.block_on(light_client::post_gas(SEATS))?;
+    report.insert(format!("light_client_gas_{SEATS}"), light_client_gas.into());
     report.insert("batches".into(), serde_json::to_value(batches).or_fail(Exit::Failed, "writing the report")?);
     report.insert("peak_rss_mb".into(), (peak_memory_bytes().unwrap_or(0) as f64 / 1e6).into());
     print_result(Value::Object(report))
