@@ -35,7 +35,6 @@ impl Capacity {
 
     /// The key of its link in the production shape, which a test recomputes: a constant of the top circuit, so that whoever
     /// seals need not build all links.
-    #[must_use]
     pub fn key(self) -> Digest {
         const KEYS: [[u32; 8]; 4] = [
             [0x122f_31a9, 0x07fc_5892, 0x788a_84bf, 0x4518_0968, 0x40fe_2c24, 0x2a4e_14a2, 0x1951_ca46, 0x6490_5ade],

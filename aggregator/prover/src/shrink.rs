@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each layer verifies the one before and exposes the same three words of public values, those of the
-//! [top](sinter_recursion::top). The **top** is in the universal shape, because that is what two verifiers fit. The
+//! [`top`]. The **top** is in the universal shape, because that is what two verifiers fit. The
 //! **shrink** has lower tables and a higher blow-up, the **narrow** one table of few columns and the blow-up at which few
 //! positions are opened: what verifies it is half as high again.
 
