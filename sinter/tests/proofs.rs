@@ -42,7 +42,7 @@ fn soundness_shows_every_set_and_what_binds() {
     let object = done(&mut sinter(&["soundness"]));
     let sets = object["sets"].as_array().unwrap();
     let names: Vec<&str> = sets.iter().map(|set| set["parameter_set"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fold", "fold-wide", "dev"]);
+    assert_eq!(names, ["fold", "fold-wide", "shrink", "narrow", "seal", "dev"]);
     for set in sets {
         let terms = set["terms"].as_array().unwrap();
         assert!(terms.iter().any(|term| term["step"] == "lookups"), "{set}");
@@ -55,9 +55,9 @@ fn soundness_shows_every_set_and_what_binds() {
     for word in ["lookups (LogUp)", "hash collisions", "proven", "FRI queries"] {
         assert!(text.contains(word), "{text}");
     }
-    let (code, message) = refused(&mut sinter(&["soundness", "--set", "seal"]));
+    let (code, message) = refused(&mut sinter(&["soundness", "--set", "sealed"]));
     assert_eq!(code, Some(2));
-    assert!(message.contains("expected fold, fold-wide, dev, got `seal`"), "{message}");
+    assert!(message.contains("expected fold, fold-wide, shrink, narrow, seal, dev, got `sealed`"), "{message}");
 }
 
 #[test]

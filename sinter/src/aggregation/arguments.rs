@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// `sinter soundness`.
 #[derive(Debug, Args)]
 pub struct SoundnessArguments {
-    /// This parameter set only: fold, fold-wide or dev
+    /// This parameter set only: fold, fold-wide, shrink, narrow, seal or dev
     #[arg(long, value_name = "NAME", value_parser = parameter_set)]
     pub set: Option<ParameterSet>,
     /// Print one JSON object
