@@ -52,58 +52,97 @@ pub fn root<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Digest {
     MerkleTree::new(leaves).root()
 }
 
-/// A tree with all its levels, to prove from.
+/// All levels of a tree in RFC 6962's shape, under any hash: `0` holds the leaves, each next one half as many, rounded up, as a
+/// lone right end is promoted; the last one has one. None for an empty tree.
 #[derive(Clone, Debug)]
-pub struct MerkleTree {
-    /// `levels[0]` holds the leaf hashes; each next one half as many, rounded up; the last one has
-    /// one hash. Empty for an empty tree.
-    levels: Vec<Vec<Digest>>,
-}
+pub(crate) struct Levels<H>(Vec<Vec<H>>);
 
-impl MerkleTree {
-    /// Builds the tree over `leaves`.
-    pub fn new<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Self {
-        let mut level: Vec<Digest> = leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())).collect();
-        let mut levels = Vec::new();
+impl<H: Copy> Levels<H> {
+    pub(crate) fn new(leaves: Vec<H>, node: impl Fn(&H, &H) -> H) -> Self {
+        let (mut level, mut levels) = (leaves, Vec::new());
         while level.len() > 1 {
-            let (pairs, odd) = level.as_chunks::<2>();
-            let mut above: Vec<Digest> = pairs.iter().map(|[left, right]| node_hash(left, right)).collect();
-            above.extend(odd);
+            let (pairs, lone) = level.as_chunks::<2>();
+            let mut above: Vec<H> = pairs.iter().map(|[left, right]| node(left, right)).collect();
+            above.extend(lone);
             levels.push(std::mem::replace(&mut level, above));
         }
         if !level.is_empty() {
             levels.push(level);
         }
-        Self { levels }
+        Self(levels)
+    }
+
+    /// Number of leaves.
+    pub(crate) fn count(&self) -> usize {
+        self.0.first().map_or(0, Vec::len)
+    }
+
+    /// The hash over all leaves.
+    pub(crate) fn top(&self) -> Option<H> {
+        self.0.last().and_then(|top| top.first()).copied()
+    }
+
+    /// The hashes beside the path of a leaf, from the leaf up; a level on which the path's node is the lone right end has none.
+    /// None where there is no such leaf.
+    pub(crate) fn siblings(&self, index: usize) -> Option<Vec<H>> {
+        let levels = self.0.iter().enumerate();
+        (index < self.count()).then(|| levels.filter_map(|(up, level)| level.get((index >> up) ^ 1).copied()).collect())
+    }
+}
+
+/// Where a path leads from the leaf hash at `index` among `count`; none where there is no such leaf, or index and count ask for
+/// another number of siblings.
+pub(crate) fn climb<H: Copy>(
+    leaf: &H,
+    index: u64,
+    count: u64,
+    siblings: &[H],
+    node: impl Fn(&H, &H) -> H,
+) -> Option<H> {
+    if index >= count {
+        return None;
+    }
+    let (mut hash, mut siblings) = (*leaf, siblings.iter());
+    let (mut position, mut last) = (index, count - 1);
+    while last > 0 {
+        if position & 1 == 1 {
+            hash = node(siblings.next()?, &hash);
+        } else if position < last {
+            hash = node(&hash, siblings.next()?);
+        }
+        position >>= 1;
+        last >>= 1;
+    }
+    siblings.next().is_none().then_some(hash)
+}
+
+/// A tree with all its levels, to prove from.
+#[derive(Clone, Debug)]
+pub struct MerkleTree(Levels<Digest>);
+
+impl MerkleTree {
+    /// Builds the tree over `leaves`.
+    pub fn new<L: AsRef<[u8]>>(leaves: impl IntoIterator<Item = L>) -> Self {
+        Self(Levels::new(leaves.into_iter().map(|leaf| leaf_hash(leaf.as_ref())).collect(), node_hash))
     }
 
     /// Number of leaves.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.levels.first().map_or(0, |leaves| leaves.len() as u64)
+        self.0.count() as u64
     }
 
     /// The root.
     #[must_use]
     pub fn root(&self) -> Digest {
-        let top = self.levels.last().and_then(|top| top.first()).copied();
-        bind_count(self.count(), &top.unwrap_or_else(|| Sha256::hash(&[])))
+        bind_count(self.count(), &self.0.top().unwrap_or_else(|| Sha256::hash(&[])))
     }
 
     /// Proves the leaf at `index`; nothing where there is none.
     #[must_use]
     pub fn prove(&self, index: u64) -> Option<MerkleProof> {
-        let count = self.count();
-        if index >= count {
-            return None;
-        }
-        let mut position = usize::try_from(index).ok()?;
-        let mut siblings = Vec::new();
-        for level in &self.levels {
-            siblings.extend(level.get(position ^ 1));
-            position >>= 1;
-        }
-        Some(MerkleProof { index, count, siblings })
+        let siblings = self.0.siblings(usize::try_from(index).ok()?)?;
+        Some(MerkleProof { index, count: self.count(), siblings })
     }
 }
 
@@ -130,26 +169,9 @@ impl MerkleProof {
         if self.index >= self.count {
             return Err(ProofError::IndexOutOfRange { index: self.index, count: self.count });
         }
-        let expected = sibling_count(self.index, self.count);
-        if self.siblings.len() != expected {
-            return Err(ProofError::SiblingCount { expected, got: self.siblings.len() });
-        }
-        let mut hash = leaf_hash(leaf);
-        let mut siblings = self.siblings.iter();
-        let (mut position, mut last) = (self.index, self.count - 1);
-        while last > 0 {
-            if position & 1 == 1 {
-                if let Some(left) = siblings.next() {
-                    hash = node_hash(left, &hash);
-                }
-            } else if position < last
-                && let Some(right) = siblings.next()
-            {
-                hash = node_hash(&hash, right);
-            }
-            position >>= 1;
-            last >>= 1;
-        }
+        let hash = climb(&leaf_hash(leaf), self.index, self.count, &self.siblings, node_hash).ok_or_else(|| {
+            ProofError::SiblingCount { expected: sibling_count(self.index, self.count), got: self.siblings.len() }
+        })?;
         let got = bind_count(self.count, &hash);
         if got != *root {
             return Err(ProofError::Root { expected: *root, got });

@@ -10,6 +10,7 @@
 //! Every hash is of one block, which is what a circuit computes cheaply, and leaves hash 96 bytes, nodes 64: neither is the
 //! other. The root does not bind n: whoever holds it holds n as well. With n and an index a path has one length and one meaning.
 
+use crate::merkle::{Levels, climb};
 use sha3::{Digest as _, Keccak256};
 
 /// Bytes of a statement.
@@ -38,65 +39,36 @@ pub fn node(left: &Hash, right: &Hash) -> Hash {
 
 /// A tree with all its levels, to prove from.
 #[derive(Clone, Debug)]
-pub struct StatementTree {
-    /// `levels[0]` holds the leaves; each next one half as many, rounded up; the last one has one. Empty for no statement.
-    levels: Vec<Vec<Hash>>,
-}
+pub struct StatementTree(Levels<Hash>);
 
 impl StatementTree {
     /// The tree over statements.
     pub fn new<'a>(statements: impl IntoIterator<Item = &'a [u8; STATEMENT_BYTES]>) -> Self {
-        let mut level: Vec<Hash> = statements.into_iter().map(leaf).collect();
-        let mut levels = Vec::new();
-        while level.len() > 1 {
-            let (pairs, lone) = level.as_chunks::<2>();
-            let mut above: Vec<Hash> = pairs.iter().map(|[left, right]| node(left, right)).collect();
-            above.extend(lone);
-            levels.push(std::mem::replace(&mut level, above));
-        }
-        if !level.is_empty() {
-            levels.push(level);
-        }
-        Self { levels }
+        Self(Levels::new(statements.into_iter().map(leaf).collect(), node))
     }
 
     /// Number of statements.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.levels.first().map_or(0, Vec::len)
+        self.0.count()
     }
 
     /// The root; none for no statement.
     #[must_use]
     pub fn root(&self) -> Option<Hash> {
-        self.levels.last().and_then(|top| top.first()).copied()
+        self.0.top()
     }
 
     /// The hashes beside the path of a leaf, from the leaf up; a level on which the path's node is the lone right end has none.
     /// None where there is no such leaf.
     #[must_use]
     pub fn path(&self, index: usize) -> Option<Vec<Hash>> {
-        let levels = self.levels.iter().enumerate();
-        (index < self.count()).then(|| levels.filter_map(|(up, level)| level.get((index >> up) ^ 1).copied()).collect())
+        self.0.siblings(index)
     }
 }
 
 /// Where a path leads from a leaf at `index` among `count`; none where there is no such leaf, or the path has another length.
 #[must_use]
 pub fn root_of_path(leaf: &Hash, index: usize, count: usize, path: &[Hash]) -> Option<Hash> {
-    if index >= count {
-        return None;
-    }
-    let (mut hash, mut siblings) = (*leaf, path.iter());
-    let (mut position, mut last) = (index, count - 1);
-    while last > 0 {
-        if position & 1 == 1 {
-            hash = node(siblings.next()?, &hash);
-        } else if position < last {
-            hash = node(&hash, siblings.next()?);
-        }
-        position >>= 1;
-        last >>= 1;
-    }
-    siblings.next().is_none().then_some(hash)
+    climb(leaf, index as u64, count as u64, path, node)
 }

@@ -10,7 +10,7 @@ use crate::builder::{Builder, PUBLIC_WORDS};
 use crate::circuit::{Circuit, Heights, KeccakTables, ReadsCell, TableRows};
 use crate::error::CircuitError;
 use crate::field::{F, LIMBS};
-use crate::record::{CONSTANT, Len, NONE, PermKind, Shape, WindowRow};
+use crate::record::{CONSTANT, Len, NONE, PermKind, Shape, Takes, WindowRow};
 use crate::tables::{TABLES, TableKind, alu, bits, boundary, bytes, keccak, poseidon2, window};
 
 /// Smallest height that is chosen freely, as a power of two; the next ones are 8 times higher each.
@@ -442,18 +442,11 @@ fn fill_flags(
 }
 
 fn perm_flags(perm: &crate::record::PermRow, cells: &mut [F], address: &impl Fn(u32) -> u32) {
-    let first = perm.prev == NONE;
-    let (sponge, keep, tag, absorbed) = match perm.kind {
-        PermKind::Hash => (true, !first, 0, perm.lanes as usize),
-        PermKind::Duplex => (true, false, perm.lanes, perm.lanes as usize),
-        PermKind::Squeeze => (true, true, 0, 0),
-        PermKind::Compress | PermKind::Merkle => (false, false, 0, LIMBS),
-        PermKind::Inject => (false, true, 0, 0),
-    };
+    let Takes { fresh, cont, keep, tag, absorbed } = perm.takes();
     cells[poseidon2::Z + absorbed..poseidon2::Z + LIMBS].fill(F::ONE);
     cells[poseidon2::HORNER] = F::from_bool(perm.beta != NONE);
-    cells[poseidon2::FRESH] = F::from_bool(sponge && first);
-    cells[poseidon2::CONT] = F::from_bool(sponge && !first);
+    cells[poseidon2::FRESH] = F::from_bool(fresh);
+    cells[poseidon2::CONT] = F::from_bool(cont);
     cells[poseidon2::KEEP] = F::from_bool(keep);
     cells[poseidon2::TAG] = F::from_u8(tag);
     cells[poseidon2::MERKLE] = F::from_bool(perm.kind == PermKind::Merkle);

@@ -297,6 +297,34 @@ impl PermRow {
             input: NONE,
         }
     }
+
+    /// What both layouts tell a permutation's row of the state before it.
+    pub(crate) const fn takes(&self) -> Takes {
+        let first = self.prev == NONE;
+        let (sponge, keep, tag, absorbed) = match self.kind {
+            PermKind::Hash => (true, !first, 0, self.lanes as usize),
+            PermKind::Duplex => (true, false, self.lanes, self.lanes as usize),
+            PermKind::Squeeze => (true, true, 0, 0),
+            PermKind::Compress | PermKind::Merkle => (false, false, 0, LIMBS),
+            PermKind::Inject => (false, true, 0, 0),
+        };
+        Takes { fresh: sponge && first, cont: sponge && !first, keep, tag, absorbed }
+    }
+}
+
+/// The flags of a permutation's row: see the [Poseidon2 table](crate::tables).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Takes {
+    /// A sponge's first permutation.
+    pub fresh: bool,
+    /// A sponge's other permutations.
+    pub cont: bool,
+    /// Lanes not absorbed keep their value.
+    pub keep: bool,
+    /// What is added to lane 8.
+    pub tag: u8,
+    /// Lanes absorbed, from lane 0.
+    pub absorbed: usize,
 }
 
 /// One row of the Bytes table: a word, and the two words of its bytes.

@@ -6,8 +6,6 @@ use p3_security::fri::FriRegime;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::field::ChallengeMmcs;
-
 /// The numbers of one instance of the proof system. They are part of a program, and so of its digest.
 ///
 /// The challenge field is always [`EF`](crate::EF), the hash always Poseidon2.
@@ -164,7 +162,7 @@ impl ParameterSet {
 
     /// Plonky3's FRI parameters over a commitment scheme.
     #[must_use]
-    pub fn fri(&self, mmcs: ChallengeMmcs) -> FriParameters<ChallengeMmcs> {
+    pub fn fri<M>(&self, mmcs: M) -> FriParameters<M> {
         FriParameters {
             log_blowup: self.log_blowup.into(),
             log_final_poly_len: self.log_final_poly_len.into(),

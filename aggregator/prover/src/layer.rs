@@ -1,14 +1,12 @@
 //! A circuit at heights of its own, whose proofs are those of a program like any other.
 
-use std::time::Instant;
-
 use sinter_circuit::narrow::{NarrowAir, NarrowCircuit};
-use sinter_circuit::{Circuit, Inputs};
+use sinter_circuit::{Circuit, Inputs, Witness};
 use sinter_program::dag::{DagAir, ExportError};
 use sinter_program::{Config, Digest, ParameterSet, Program, ProgramError, ProofFile, ProofKind, StatementLayout};
 use thiserror::Error;
 
-use crate::node::{CircuitProofError, Report, prove_circuit};
+use crate::node::{CircuitProofError, Report, prove_circuit, prove_filled};
 use crate::prover::{ProveError, Prover, ProvingKey};
 
 /// Why a circuit is no layer.
@@ -98,15 +96,9 @@ impl Layer {
         circuit: &NarrowCircuit,
         inputs: &Inputs,
     ) -> Result<(ProofFile, Report), CircuitProofError> {
-        let start = Instant::now();
-        let witness = circuit.execute(inputs)?;
-        let executed = start.elapsed();
-        let trace = circuit.trace(&witness);
-        let filled = start.elapsed();
-        let public_values = circuit.public_values(&witness);
-        let (proof, mut stages) = prover.prove(&self.proving, &[trace], std::slice::from_ref(&public_values))?;
-        (stages.witness, stages.traces) = (executed, filled - executed);
-        Ok((self.file(proof, public_values), Report { wall: start.elapsed(), stages }))
+        let fill = |witness: &Witness| (vec![circuit.trace(witness)], vec![circuit.public_values(witness)]);
+        let (proof, witness, report) = prove_filled(prover, &self.proving, || circuit.execute(inputs), fill)?;
+        Ok((self.file(proof, circuit.public_values(&witness)), report))
     }
 
     fn file(&self, proof: crate::Proof, public_values: Vec<sinter_program::F>) -> ProofFile {

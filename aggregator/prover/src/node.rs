@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use sinter_circuit::{Circuit, ExecutionError, Inputs, TABLES, TableRows};
+use p3_matrix::dense::RowMajorMatrix;
+use sinter_circuit::{Circuit, ExecutionError, Inputs, TABLES, TableRows, Witness};
 use sinter_program::dag::ExportError;
 use sinter_program::{Config, Digest, F, ProofFile, ProofKind};
 use sinter_recursion::{NodeKey, Universal};
@@ -63,14 +64,29 @@ pub fn prove_circuit(
     circuit: &Circuit,
     inputs: &Inputs,
 ) -> Result<(crate::Proof, Vec<F>, Report), CircuitProofError> {
+    let fill = |witness: &Witness| (circuit.traces(witness), circuit.public_values(witness));
+    let (proof, witness, report) = prove_filled(prover, key, || circuit.execute(inputs), fill)?;
+    Ok((proof, witness.publics().to_vec(), report))
+}
+
+/// Executes a circuit in some layout, fills its traces and public values, and proves them.
+///
+/// # Errors
+/// As [`prove_circuit`].
+pub(crate) fn prove_filled(
+    prover: &dyn Prover,
+    key: &ProvingKey,
+    execute: impl FnOnce() -> Result<Witness, ExecutionError>,
+    fill: impl FnOnce(&Witness) -> (Vec<RowMajorMatrix<F>>, Vec<Vec<F>>),
+) -> Result<(crate::Proof, Witness, Report), CircuitProofError> {
     let start = Instant::now();
-    let witness = circuit.execute(inputs)?;
+    let witness = execute()?;
     let executed = start.elapsed();
-    let traces = circuit.traces(&witness);
+    let (traces, public_values) = fill(&witness);
     let filled = start.elapsed();
-    let (proof, mut stages) = prover.prove(key, &traces, &circuit.public_values(&witness))?;
+    let (proof, mut stages) = prover.prove(key, &traces, &public_values)?;
     (stages.witness, stages.traces) = (executed, filled - executed);
-    Ok((proof, witness.publics().to_vec(), Report { wall: start.elapsed(), stages }))
+    Ok((proof, witness, Report { wall: start.elapsed(), stages }))
 }
 
 /// A circuit in the universal shape, its key, and its committed columns.

@@ -1,7 +1,7 @@
 //! Plonky3's configuration for a seal.
 
 use p3_dft::Radix2DitParallel;
-use p3_fri::{BatchMultiOpening, FriParameters, FriProof, TwoAdicFriPcs};
+use p3_fri::{BatchMultiOpening, FriProof, TwoAdicFriPcs};
 use p3_uni_stark::StarkGenericConfig;
 use sinter_program::{EF, F, ParameterSet};
 
@@ -25,16 +25,7 @@ impl SealConfig {
     /// The configuration of a parameter set under a seal key.
     #[must_use]
     pub fn new(parameters: ParameterSet, key: [u8; 32]) -> Self {
-        let fri = FriParameters {
-            log_blowup: parameters.log_blowup.into(),
-            log_final_poly_len: parameters.log_final_poly_len.into(),
-            max_log_arity: parameters.max_log_arity.into(),
-            num_queries: parameters.queries.into(),
-            batch_proof_of_work_bits: parameters.batch_pow_bits.into(),
-            commit_proof_of_work_bits: parameters.commit_pow_bits.into(),
-            query_proof_of_work_bits: parameters.query_pow_bits.into(),
-            mmcs: ChallengeMmcs::new(val_mmcs()),
-        };
+        let fri = parameters.fri(ChallengeMmcs::new(val_mmcs()));
         let pcs = Pcs::new(Radix2DitParallel::default(), val_mmcs(), fri);
         Self { pcs, challenger: Challenger::new(key), parameters }
     }

@@ -31,6 +31,7 @@ pub mod transcript;
 mod wire;
 
 pub use config::SealConfig;
-pub use proof::{Claim, DecodeError};
+pub use proof::Claim;
 pub use seal::{Seal, SealError, SealProver, VerifyError};
 pub use sealer::Sealer;
+pub use sinter_program::WireError;

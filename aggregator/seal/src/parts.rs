@@ -4,9 +4,10 @@ use core::ops::Range;
 
 use crate::hash::DIGEST_BYTES;
 use crate::paths;
-use crate::proof::{DecodeError, distinct, read_head};
+use crate::proof::{distinct, read_head};
 use crate::replay;
 use crate::seal::Seal;
+use sinter_program::WireError;
 
 /// A part of a seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub enum PartKind {
 ///
 /// # Errors
 /// When the head does not decode, or the bytes are not as many as a seal with this head has.
-pub fn parts(seal: &Seal, bytes: &[u8]) -> Result<Vec<Part>, DecodeError> {
+pub fn parts(seal: &Seal, bytes: &[u8]) -> Result<Vec<Part>, WireError> {
     let (claim, head) = read_head(seal, bytes)?;
     let layout = seal.layout();
     let mut parts = Vec::new();
@@ -82,8 +83,8 @@ pub fn parts(seal: &Seal, bytes: &[u8]) -> Result<Vec<Part>, DecodeError> {
         members = groups;
     }
     match bytes.len() {
-        got if got < end => Err(DecodeError::End { at: got, expected: end - got, got: 0 }),
-        got if got > end => Err(DecodeError::Trailing { expected: end, got }),
+        got if got < end => Err(WireError::End { at: got, expected: end - got, got: 0 }),
+        got if got > end => Err(WireError::Trailing { expected: end, got }),
         _ => Ok(parts),
     }
 }

@@ -27,9 +27,8 @@ use p3_lookup::LookupTerminal;
 use p3_merkle_tree::PrunedMerklePaths;
 use p3_uni_stark::{OpenedValues, PreprocessedOpenedValues};
 use sinter_program::field::EXTENSION_DEGREE;
-use sinter_program::{EF, F};
+use sinter_program::{EF, F, WireError};
 use sinter_recursion::layout::Round;
-use thiserror::Error;
 
 use crate::config::{OpeningProof, SealConfig};
 use crate::hash::{ChallengeMmcs, Digest, Root, ValMmcs};
@@ -53,37 +52,6 @@ impl Claim {
         let limbs = self.root.chunks_exact(2).map(|limb| F::from_u16(u16::from_be_bytes([limb[0], limb[1]])));
         limbs.chain([F::from_u32(self.count)]).collect()
     }
-}
-
-/// Bytes that are not the encoding of a proof.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DecodeError {
-    /// They end too early.
-    #[error("at byte {at}: expected {expected} more bytes, got {got}")]
-    End {
-        /// Where reading stopped.
-        at: usize,
-        /// The bytes needed.
-        expected: usize,
-        /// The bytes left.
-        got: usize,
-    },
-    /// There are bytes after the end.
-    #[error("expected {expected} bytes, got {got}")]
-    Trailing {
-        /// Where the proof ends.
-        expected: usize,
-        /// Where the bytes end.
-        got: usize,
-    },
-    /// A field element is at or above the modulus.
-    #[error("at byte {at}: expected a field element below {}, got {got}", F::ORDER_U32)]
-    Element {
-        /// Where it is.
-        at: usize,
-        /// The value found.
-        got: u32,
-    },
 }
 
 /// Everything that the transcript absorbs.
@@ -154,7 +122,7 @@ impl Head {
         put_element(bytes, self.query_witness);
     }
 
-    fn read(reader: &mut Reader<'_>, seal: &Seal) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'_>, seal: &Seal) -> Result<Self, WireError> {
         let layout = seal.layout();
         let (main, lookup_witness) = (reader.digest()?, reader.element()?);
         let (permutation, quotient) = (reader.digest()?, reader.digest()?);
@@ -239,7 +207,7 @@ pub fn encode(seal: &Seal, claim: &Claim, proof: &BatchProof<SealConfig>) -> Vec
 ///
 /// # Errors
 /// When the bytes are not exactly the encoding of a proof. Whether it *verifies* is another question.
-pub fn decode(seal: &Seal, bytes: &[u8]) -> Result<(Claim, BatchProof<SealConfig>), DecodeError> {
+pub fn decode(seal: &Seal, bytes: &[u8]) -> Result<(Claim, BatchProof<SealConfig>), WireError> {
     let mut reader = Reader::new(bytes);
     let (claim, head) = read_claimed(&mut reader, seal)?;
     let positions = replay::indices(seal, &claim, &head);
@@ -250,11 +218,11 @@ pub fn decode(seal: &Seal, bytes: &[u8]) -> Result<(Claim, BatchProof<SealConfig
 }
 
 /// The claim and the head of a seal.
-pub(crate) fn read_head(seal: &Seal, bytes: &[u8]) -> Result<(Claim, Head), DecodeError> {
+pub(crate) fn read_head(seal: &Seal, bytes: &[u8]) -> Result<(Claim, Head), WireError> {
     read_claimed(&mut Reader::new(bytes), seal)
 }
 
-fn read_claimed(reader: &mut Reader<'_>, seal: &Seal) -> Result<(Claim, Head), DecodeError> {
+fn read_claimed(reader: &mut Reader<'_>, seal: &Seal) -> Result<(Claim, Head), WireError> {
     let root = reader.array()?;
     let claim = Claim { root, count: reader.element()?.as_canonical_u32() };
     Ok((claim, Head::read(reader, seal)?))
@@ -264,7 +232,7 @@ fn read_paths(
     reader: &mut Reader<'_>,
     leaves: &[usize],
     log_height: usize,
-) -> Result<PrunedMerklePaths<u8, 26>, DecodeError> {
+) -> Result<PrunedMerklePaths<u8, 26>, WireError> {
     let digests = reader.digests(paths::count(leaves, log_height))?;
     let sibling_hashes = paths::from_walk(leaves, log_height, &digests).unwrap_or_default();
     Ok(PrunedMerklePaths { sibling_hashes })
@@ -274,7 +242,7 @@ fn read_openings(
     reader: &mut Reader<'_>,
     seal: &Seal,
     positions: &[usize],
-) -> Result<Vec<BatchMultiOpening<F, ValMmcs>>, DecodeError> {
+) -> Result<Vec<BatchMultiOpening<F, ValMmcs>>, WireError> {
     let leaves = distinct(positions.iter().copied());
     let openings = seal.layout().commitments.iter().map(|commitment| {
         let row = |reader: &mut Reader<'_>| {
@@ -292,7 +260,7 @@ fn read_folds(
     reader: &mut Reader<'_>,
     seal: &Seal,
     positions: &[usize],
-) -> Result<Vec<CommitPhaseMultiStep<EF, ChallengeMmcs>>, DecodeError> {
+) -> Result<Vec<CommitPhaseMultiStep<EF, ChallengeMmcs>>, WireError> {
     let mut positions = positions.to_vec();
     let folds = seal.layout().rounds.iter().map(|round| {
         let arity = 1 << round.log_arity;

@@ -8,14 +8,14 @@ use p3_matrix::dense::RowMajorMatrix;
 use sinter_program::field::Cap;
 use sinter_program::shape::TableShape;
 use sinter_program::soundness::{Report, Step};
-use sinter_program::{DagAir, F, ParameterSet, Program, ProgramError, Shape, StatementLayout, file};
+use sinter_program::{DagAir, F, ParameterSet, Program, ProgramError, Shape, StatementLayout, WireError, file};
 use sinter_recursion::Layout;
 use sinter_recursion::layout::LayoutError;
 use thiserror::Error;
 
 use crate::config::SealConfig;
 use crate::hash::{COLLISION_BITS, Digest, NODE_COLUMNS, Root, keccak256};
-use crate::proof::{self, Claim, DecodeError};
+use crate::proof::{self, Claim};
 
 /// The first bytes of the preimage of a seal key.
 pub const MAGIC: [u8; 4] = *b"SNTS";
@@ -77,7 +77,7 @@ pub enum SealError {
 pub enum VerifyError {
     /// They do not decode.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
+    Decode(#[from] WireError),
     /// Plonky3 rejects the proof.
     #[error("rejected: {0}")]
     Rejected(String),

@@ -3,7 +3,7 @@
 use sinter_program::ParameterSet;
 use sinter_seal::kit::Kit;
 use sinter_seal::proof::{decode, encode};
-use sinter_seal::{Claim, DecodeError, VerifyError};
+use sinter_seal::{Claim, VerifyError, WireError};
 
 #[test]
 fn a_seal_round_trips_and_verifies() {
@@ -30,13 +30,13 @@ fn other_lengths_are_refused() {
     let prover = Kit::SMALL.prover(Kit::PARAMETERS);
     let bytes = prover.prove(&Kit::SMALL.trace(&Kit::CLAIM), &Kit::CLAIM).unwrap();
     for length in (0..bytes.len()).step_by(97) {
-        assert!(matches!(decode(prover.seal(), &bytes[..length]), Err(DecodeError::End { .. })), "{length}");
+        assert!(matches!(decode(prover.seal(), &bytes[..length]), Err(WireError::End { .. })), "{length}");
     }
     let longer = [bytes.as_slice(), &[0]].concat();
-    assert!(matches!(decode(prover.seal(), &longer), Err(DecodeError::Trailing { .. })));
+    assert!(matches!(decode(prover.seal(), &longer), Err(WireError::Trailing { .. })));
     let mut count = bytes;
     count[32..36].fill(0xff);
-    assert!(matches!(decode(prover.seal(), &count), Err(DecodeError::Element { at: 32, got: u32::MAX })));
+    assert!(matches!(decode(prover.seal(), &count), Err(WireError::Element { at: 32, got: u32::MAX })));
 }
 
 #[test]

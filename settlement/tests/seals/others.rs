@@ -30,12 +30,8 @@ async fn a_root_that_the_hub_has_is_done() {
     assert_eq!((world.nonce().await, world.proxy.distinct_sends()), (1, 1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_post_that_became_needless_is_cancelled() {
-    let world = World::with_seals(2).await;
-    let mut submitter = world.submitter(&[1, 2]);
-    submitter.round().await.unwrap();
-    // Somebody else's transaction pays a better tip, and a full block has no room for both.
+/// Mines a block with somebody else's settling of seal 1, which pays a better tip, and without room for ours.
+async fn crowd_out(world: &World) {
     let other = L1::beside(&world.chain, OTHER);
     let burner = L1::beside(&world.chain, 5);
     other.submit(0, 200 * GWEI, TxKind::Call(world.hub), settle_call(1)).await;
@@ -44,6 +40,14 @@ async fn a_post_that_became_needless_is_cancelled() {
         burner.submit(nonce, 100 * GWEI, TxKind::Create, Bytes::from_static(&[0xfe])).await;
     }
     world.chain.mine();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_became_needless_is_cancelled() {
+    let world = World::with_seals(2).await;
+    let mut submitter = world.submitter(&[1, 2]);
+    submitter.round().await.unwrap();
+    crowd_out(&world).await;
     assert_eq!((world.count(1).await, world.nonce().await), (1, 0));
     submitter.round().await.unwrap();
     assert_eq!(states(&submitter.status().borrow()), ["included", "waiting"]);
@@ -90,13 +94,7 @@ async fn a_cancelled_post_may_be_the_one_that_is_included() {
     let config = SealsConfig { replace_after: Duration::ZERO, ..world.config() };
     let mut submitter = world.submitter_with(config.clone(), &[1]);
     submitter.round().await.unwrap();
-    let other = L1::beside(&world.chain, OTHER);
-    let burner = L1::beside(&world.chain, 5);
-    other.submit(0, 200 * GWEI, TxKind::Call(world.hub), settle_call(1)).await;
-    for nonce in 0..4 {
-        burner.submit(nonce, 100 * GWEI, TxKind::Create, Bytes::from_static(&[0xfe])).await;
-    }
-    world.chain.mine();
+    crowd_out(&world).await;
     // What would cancel it is journalled, and does not arrive.
     world.proxy.set(Mood::SwallowSends);
     submitter.round().await.unwrap_err();

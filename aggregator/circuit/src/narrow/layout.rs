@@ -10,12 +10,12 @@ use super::columns::{
     ALU, AT, BITS, BLOCK, CONSTANT, CONT, FRESH, GAMMA, GROUP, HIGH, HORNER_A, HORNER_B, KEEP, LAST, LEFT, MERKLE, OUT,
     PART, PORTS, PREP, RIGHT, SLOTS, TAG, THREE, WINDOW, Z,
 };
-use super::rows::{A, B, C, D, HALVES, Half, Kind, Row, Value, rows};
+use super::rows::{A, B, C, D, HALVES, Half, Kind, Row, Value, address, rows};
 use super::{NARROW_PUBLIC_VALUES, NarrowAir};
 use crate::circuit::{Circuit, Inputs, TableRows, Witness};
 use crate::error::{CircuitError, ExecutionError};
 use crate::field::{DEGREE, F, LIMBS};
-use crate::record::{NONE, PermKind};
+use crate::record::{NONE, PermKind, Takes};
 use crate::tables::bits::{HIGH_FROM, VALUE_BITS};
 
 /// A circuit in one narrow table.
@@ -87,14 +87,6 @@ impl NarrowCircuit {
         self.circuit.execute(inputs)
     }
 
-    /// As [`Circuit::execute_regardless`].
-    ///
-    /// # Errors
-    /// [`ExecutionError::InputLength`].
-    pub fn execute_regardless(&self, inputs: &Inputs) -> Result<Witness, ExecutionError> {
-        self.circuit.execute_regardless(inputs)
-    }
-
     /// The table's public values.
     #[must_use]
     pub fn public_values(&self, witness: &Witness) -> Vec<F> {
@@ -159,18 +151,11 @@ fn flags(circuit: &Circuit, row: &Row, cells: &mut [F]) {
 /// Row A of a permutation: what it takes over from the one before it.
 fn perm_flags(circuit: &Circuit, perm: u32, cells: &mut [F]) {
     let perm = &circuit.perms[perm as usize];
-    let first = perm.prev == NONE;
-    let (sponge, keep, tag, absorbed) = match perm.kind {
-        PermKind::Hash => (true, !first, 0, perm.lanes as usize),
-        PermKind::Duplex => (true, false, perm.lanes, perm.lanes as usize),
-        PermKind::Squeeze => (true, true, 0, 0),
-        PermKind::Compress | PermKind::Merkle => (false, false, 0, LIMBS),
-        PermKind::Inject => (false, true, 0, 0),
-    };
+    let Takes { fresh, cont, keep, tag, absorbed } = perm.takes();
     cells[Z + absorbed..Z + LIMBS].fill(F::ONE);
     cells[HORNER_A] = F::from_bool(perm.beta != NONE);
-    cells[FRESH] = F::from_bool(sponge && first);
-    cells[CONT] = F::from_bool(sponge && !first);
+    cells[FRESH] = F::from_bool(fresh);
+    cells[CONT] = F::from_bool(cont);
     cells[KEEP] = F::from_bool(keep);
     cells[TAG] = F::from_u8(tag);
     cells[MERKLE] = F::from_bool(perm.kind == PermKind::Merkle);
@@ -184,40 +169,25 @@ pub(super) fn half_of(word: &[F; LIMBS], half: Half) -> [F; DEGREE] {
     })
 }
 
-/// Addresses of the narrow layout.
-struct Addresses<'a> {
-    circuit: &'a Circuit,
-}
-
-impl Addresses<'_> {
-    fn word(&self, word: u32, half: Half) -> u32 {
-        2 * self.circuit.address(word) + u32::from(half == Half::Upper)
-    }
-
-    /// The address of a cell's value; none when it is on no bus.
-    fn of(&self, value: Value) -> Option<u32> {
-        match value {
-            Value::None | Value::Bit(_) => None,
-            Value::Word(word, half) => Some(self.word(word, half)),
-            Value::Output(perm, half) => Some(self.word(self.circuit.perms[perm as usize].cap.0, half)),
-            Value::Index(perm) => Some(self.word(self.circuit.perms[perm as usize].index, Half::Lower)),
-            Value::Accumulator(perm) => Some(match self.circuit.perms[perm as usize].acc {
-                // Above all words' addresses, which are 1 to their number.
-                NONE => 2 * (self.circuit.addresses.len() as u32 + 1) + perm,
-                word => self.word(word, Half::Lower),
-            }),
+/// The address of a cell's value; none when it is on no bus.
+fn narrow_address(circuit: &Circuit, value: Value) -> Option<u32> {
+    let of = |(address, half): (u32, Half)| 2 * address + u32::from(half == Half::Upper);
+    match value {
+        Value::Output(perm, half) => Some(of((circuit.address(circuit.perms[perm as usize].cap.0), half))),
+        // Above all words' addresses, which are 1 to their number.
+        Value::Accumulator(perm) if circuit.perms[perm as usize].acc == NONE => {
+            Some(2 * (circuit.addresses.len() as u32 + 1) + perm)
         }
+        _ => address(circuit, value).map(of),
     }
 }
 
 /// The ports in the order in which they may own their words, as row and slot: what is looked up dynamically first, as it
 /// counts its readers. The other ports of its row count nothing, and come with the rest.
 fn by_ownership(rows: &[Row]) -> impl Iterator<Item = (usize, usize)> {
-    let is_block =
-        |row: &Row| matches!(row.kind, Kind::Window { block: true, .. } | Kind::Constant { block: true, .. });
     let pass = move |first: bool| {
-        let slots = move |(at, row)| {
-            let counts = is_block(row);
+        let slots = move |(at, row): (usize, &Row)| {
+            let counts = row.is_block();
             (0..SLOTS).filter(move |slot| (counts && *slot == SLOTS - 1) == first).map(move |slot| (at, slot))
         };
         rows.iter().enumerate().flat_map(slots)
@@ -227,15 +197,15 @@ fn by_ownership(rows: &[Row]) -> impl Iterator<Item = (usize, usize)> {
 
 /// Fills addresses and multiplicities.
 fn ports(circuit: &Circuit, rows: &[Row], prep: &mut [F]) {
-    let addresses = Addresses { circuit };
+    let of = |value| narrow_address(circuit, value);
     let is_static = |value: &Value| !matches!(value, Value::Output(..));
     let mut uses: HashMap<u32, u32> = HashMap::new();
-    for address in rows.iter().flat_map(|row| row.cells).filter(is_static).filter_map(|value| addresses.of(value)) {
+    for address in rows.iter().flat_map(|row| row.cells).filter(is_static).filter_map(of) {
         *uses.entry(address).or_default() += 1;
     }
     for (at, slot) in by_ownership(rows) {
         let value = &rows[at].cells[slot];
-        let Some(address) = addresses.of(*value) else { continue };
+        let Some(address) = of(*value) else { continue };
         let cells = &mut prep[at * PREP + PORTS + 2 * slot..][..2];
         cells[0] = F::from_u32(address);
         cells[1] = match uses.get_mut(&address) {
@@ -250,8 +220,7 @@ fn ports(circuit: &Circuit, rows: &[Row], prep: &mut [F]) {
 fn reads(circuit: &Circuit, rows: &[Row]) -> HashMap<u32, [u32; 2]> {
     let mut reads: HashMap<u32, [u32; 2]> = HashMap::new();
     for (at, row) in rows.iter().enumerate() {
-        let block = matches!(row.kind, Kind::Window { block: true, .. } | Kind::Constant { block: true, .. });
-        if let (true, Value::Word(word, half)) = (block, row.cells[SLOTS - 1]) {
+        if let (true, Value::Word(word, half)) = (row.is_block(), row.cells[SLOTS - 1]) {
             reads.entry(circuit.address(word)).or_default()[usize::from(half == HALVES[1])] = at as u32;
         }
     }

@@ -100,6 +100,11 @@ impl Row {
         }
     }
 
+    /// Whether d may be read dynamically.
+    pub(super) const fn is_block(&self) -> bool {
+        matches!(self.kind, Kind::Window { block: true, .. } | Kind::Constant { block: true, .. })
+    }
+
     /// Whether an ALU operation can stand in the row's cells.
     fn is_free(&self) -> bool {
         let idle = !(self.first_half || self.second_half || self.at || self.horner);
@@ -304,8 +309,9 @@ fn constants(circuit: &Circuit, rows: &mut Vec<Row>) {
     }
 }
 
-/// The word and half that a cell has on the bus, by its address in the wide layout.
-fn address(circuit: &Circuit, value: Value) -> Option<(u32, Half)> {
+/// The word and half that a cell has on the bus, by its address in the wide layout. None of what is on no bus, or has an
+/// address of its own: an accumulator that is no word, and a path's end, whose block is there whoever reads it.
+pub(super) fn address(circuit: &Circuit, value: Value) -> Option<(u32, Half)> {
     match value {
         Value::Word(word, half) => Some((circuit.address(word), half)),
         Value::Index(perm) => Some((circuit.address(circuit.perms[perm as usize].index), Half::Lower)),
@@ -313,7 +319,6 @@ fn address(circuit: &Circuit, value: Value) -> Option<(u32, Half)> {
             let acc = circuit.perms[perm as usize].acc;
             (acc != NONE).then(|| (circuit.address(acc), Half::Lower))
         }
-        // What a path's end is looked up in is a block: its words are there whoever reads them.
         Value::None | Value::Output(..) | Value::Bit(_) => None,
     }
 }
