@@ -8,15 +8,17 @@
 //! fields, 4 bytes each, in the order of `Field`
 //! three seeds: the constants that the transcript absorbs before main root, claimed values, folds; 4 bytes an element
 //! constants, 4 bytes each
-//! operations, 5 bytes each: code (4 bits) · destination · first operand · second operand (12 bits each)
+//! runs of operations: code (4 bits) · number (12 bits), then 5 bytes each:
+//!     destination · first operand · second operand (13 bits each) · a bit of nothing
 //! ```
 //!
-//! Operands and destinations are slots, each an element of the extension. Slot [`FIRST_SLOT`] and those after it hold at
-//! first: the claimed values in transcript order, the public values, the challenges α and β of the lookups, that which
-//! folds the constraints, ζ, the constants. The result is one slot, which must be zero:
+//! Operands and destinations are slots, each an element of the extension in Montgomery form. Slot [`FIRST_SLOT`] and those
+//! after it hold at first: the claimed values in transcript order, the public values, the challenges α and β of the lookups,
+//! that which folds the constraints, ζ, the constants. One kind of operation folds a value, as stock folds constraints,
+//! LogUp's included. In the end the result, a slot, must hold what was folded:
 //!
 //! ```text
-//! constraints, LogUp's included, folded as stock folds them  −  (ζ^n − 1) · quotient(ζ)
+//! (ζ^n − 1) · quotient(ζ)
 //! ```
 //!
 //! The constraints are [`ExtDag`](sinter_program::dag::ExtDag)'s: stock's own symbolic evaluation of the AIR and of the
@@ -34,9 +36,9 @@ use crate::seal::{Seal, SealError};
 /// The longest code of a contract (EIP-170).
 pub const CODE_BYTES_MAX: usize = 24_576;
 /// The first slot of the interpreter: below it lies memory that Solidity keeps for itself.
-pub const FIRST_SLOT: usize = 64;
+pub const FIRST_SLOT: usize = 128;
 /// Slots that an operation can name.
-pub const SLOTS_MAX: usize = 1 << 12;
+pub const SLOTS_MAX: usize = 1 << 13;
 
 /// The code of the data contract that `SealVerifier` is deployed with.
 ///
@@ -87,7 +89,7 @@ pub fn program(seal: &Seal) -> Result<Vec<u8>, SealError> {
     fields.iter().for_each(|&field| bytes.extend_from_slice(&(field as u32).to_be_bytes()));
     let elements = seeds.iter().flatten().chain(&constants);
     elements.for_each(|element| bytes.extend_from_slice(&element.as_canonical_u32().to_be_bytes()));
-    operations.iter().for_each(|operation| bytes.extend_from_slice(&operation.encode()));
+    bytes.extend_from_slice(&operations);
     if bytes.len() > CODE_BYTES_MAX {
         return Err(SealError::Size { what: "bytes of the program", max: CODE_BYTES_MAX, got: bytes.len() });
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use p3_field::Field as _;
-use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, TwoAdicField};
+use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32, PrimeField64, TwoAdicField};
 use sinter_program::dag::{ExtNode, Row};
 use sinter_program::field::EXTENSION_DEGREE;
 use sinter_program::{F, ProgramError};
@@ -24,67 +24,120 @@ enum Value {
     Constant(F),
     /// The product of two values.
     Mul(Id, Id),
+    /// The product of two values of which the second is reduced first.
+    MulReduced(Id, Id),
     /// The sum of two values.
     Add(Id, Id),
     /// The first less the second.
     Sub(Id, Id),
-    /// The product with a value of the base field.
-    Scale(Id, Id),
-    /// The product with X.
-    MulX(Id),
+    /// The value in smaller lanes.
+    Reduce(Id),
+    /// The product with a small number.
+    Times(Id, u32),
+    /// The product of the first with X, and the second added.
+    Horner(Id, Id),
     /// The inverse.
     Inverse(Id),
 }
 
-/// An operation of the contract's interpreter. Codes are those of `SealConstraints.sol`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Operation {
-    code: u8,
-    to: usize,
-    a: usize,
-    b: usize,
-}
+impl Value {
+    /// The code of its operation in `SealConstraints.sol`.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Mul(..) => 0,
+            Self::Add(..) => 1,
+            Self::Sub(..) => 2,
+            Self::MulReduced(..) => 3,
+            Self::Reduce(_) => 5,
+            Self::Times(..) => 6,
+            Self::Horner(..) => 7,
+            Self::Inverse(_) | Self::Input(_) | Self::Constant(_) => 8,
+        }
+    }
 
-impl Operation {
-    /// Its five bytes.
-    pub(crate) const fn encode(self) -> [u8; 5] {
-        let word = (self.code as u64) << 36 | (self.to as u64) << 24 | (self.a as u64) << 12 | self.b as u64;
-        let [_, _, _, bytes @ ..] = word.to_be_bytes();
-        bytes
+    const fn operands(self) -> [Option<Id>; 2] {
+        match self {
+            Self::Input(_) | Self::Constant(_) => [None, None],
+            Self::Mul(a, b) | Self::MulReduced(a, b) | Self::Add(a, b) | Self::Sub(a, b) | Self::Horner(a, b) => {
+                [Some(a), Some(b)]
+            }
+            Self::Times(a, _) | Self::Reduce(a) | Self::Inverse(a) => [Some(a), None],
+        }
     }
 }
 
+/// The code of an operation that folds a constraint, and has no destination.
+const FOLD: u8 = 4;
+/// The codes of operations, and the longest run of one.
+const CODES: usize = 9;
+const RUN_MAX: usize = (1 << 12) - 1;
+
 /// The constraints as the contract runs them.
 pub(crate) struct Lowered {
+    /// In Montgomery form.
     pub(crate) constants: Vec<F>,
-    pub(crate) operations: Vec<Operation>,
+    /// The runs of operations, as bytes.
+    pub(crate) operations: Vec<u8>,
     /// One more than the highest slot.
     pub(crate) slots: usize,
-    /// The slot that must be zero in the end.
+    /// The slot that must hold in the end what the constraints fold to.
     pub(crate) result: usize,
+}
+
+// What lanes may hold. The bounds are those of `Lanes.sol`, where it is said why they are enough.
+
+const P: u64 = F::ORDER_U64;
+/// The lanes of a product, of Montgomery's reduction by 24 bits: below p + 2^27.
+const PRODUCT: u64 = P + (1 << 27) - 1;
+/// What is added to the lanes of a product before its reductions, a multiple of p.
+const BIAS: u64 = 0x61c52 * P;
+/// Lanes that a value may have: one reduction makes them fit for a product, and sums are far below the lanes' 51 bits.
+const LARGEST: u64 = (1 << 37) - 1;
+/// Numbers that a value is multiplied by without reduction: those that an operand has room for.
+const SMALL: u32 = (1 << 12) - 1;
+
+// Four products are subtracted, and BIAS - p must be at least that; six are added, to at most BIAS + 2^35.
+const FACTORS: u64 = (BIAS - P) / 4;
+const _: () = assert!(6 * FACTORS + BIAS + (1 << 35) < 1 << 51);
+// Two reduced values can be multiplied, and one can be subtracted.
+const _: () = assert!(fits(reduced(LARGEST), reduced(LARGEST)) && reduced(LARGEST) <= 2 * P && PRODUCT <= 2 * P);
+// The fold of a constraint: the challenge's lanes are those of a product.
+const _: () = assert!(fits(PRODUCT, reduced(LARGEST)));
+
+/// The lanes of a value whose lanes are at most `bound`, when it is reduced.
+const fn reduced(bound: u64) -> u64 {
+    (1 << 31) - 1 + (bound >> 31) * ((1 << 24) - 1)
+}
+
+/// Whether values with these lanes can be multiplied; the second is taken in digits of 16 bits and what is above.
+const fn fits(a: u64, b: u64) -> bool {
+    let (low, high) = ((1 << 16) - 1, b >> 16);
+    a * (if low > high { low } else { high }) <= FACTORS
 }
 
 /// The values under construction; equal ones are one.
 #[derive(Default)]
 struct Builder {
     values: Vec<Value>,
-    base: Vec<bool>,
+    /// What each one's lanes are at most.
+    bounds: Vec<u64>,
     ids: HashMap<Value, Id>,
 }
 
 impl Builder {
-    fn intern(&mut self, value: Value, base: bool) -> Id {
+    fn intern(&mut self, value: Value, bound: u64) -> Id {
+        assert!(bound <= LARGEST, "{value:?} has lanes of up to {bound}");
         if let Some(&id) = self.ids.get(&value) {
             return id;
         }
         self.values.push(value);
-        self.base.push(base);
+        self.bounds.push(bound);
         self.ids.insert(value, self.values.len() - 1);
         self.values.len() - 1
     }
 
     fn constant(&mut self, value: F) -> Id {
-        self.intern(Value::Constant(value), true)
+        self.intern(Value::Constant(value), P - 1)
     }
 
     fn known(&self, id: Id) -> Option<F> {
@@ -94,12 +147,25 @@ impl Builder {
         }
     }
 
+    fn reduce(&mut self, a: Id) -> Id {
+        let bound = reduced(self.bounds[a]);
+        if bound >= self.bounds[a] { a } else { self.intern(Value::Reduce(a), bound) }
+    }
+
+    /// The value in lanes of at most `bound`.
+    fn within(&mut self, a: Id, bound: u64) -> Id {
+        if self.bounds[a] <= bound { a } else { self.reduce(a) }
+    }
+
     fn add(&mut self, a: Id, b: Id) -> Id {
         match (self.known(a), self.known(b)) {
             (Some(a), Some(b)) => self.constant(a + b),
             (Some(F::ZERO), _) => b,
             (_, Some(F::ZERO)) => a,
-            _ => self.intern(Value::Add(a.min(b), a.max(b)), self.base[a] && self.base[b]),
+            _ => {
+                let (a, b) = (self.within(a, LARGEST / 2), self.within(b, LARGEST / 2));
+                self.intern(Value::Add(a.min(b), a.max(b)), self.bounds[a] + self.bounds[b])
+            }
         }
     }
 
@@ -107,7 +173,10 @@ impl Builder {
         match (self.known(a), self.known(b)) {
             (Some(a), Some(b)) => self.constant(a - b),
             (_, Some(F::ZERO)) => a,
-            _ => self.intern(Value::Sub(a, b), self.base[a] && self.base[b]),
+            _ => {
+                let (a, b) = (self.within(a, LARGEST / 2), self.within(b, 2 * P));
+                self.intern(Value::Sub(a, b), self.bounds[a] + 2 * P)
+            }
         }
     }
 
@@ -116,15 +185,46 @@ impl Builder {
             (Some(a), Some(b)) => self.constant(a * b),
             (Some(F::ZERO), _) | (_, Some(F::ONE)) => a,
             (_, Some(F::ZERO)) | (Some(F::ONE), _) => b,
-            _ if self.base[b] => self.intern(Value::Scale(a, b), self.base[a]),
-            _ if self.base[a] => self.intern(Value::Scale(b, a), false),
-            _ => self.intern(Value::Mul(a.min(b), a.max(b)), false),
+            (Some(a), _) => self.scale(b, a),
+            (_, Some(b)) => self.scale(a, b),
+            _ => self.product(a, b),
         }
     }
 
+    fn product(&mut self, a: Id, b: Id) -> Id {
+        // That with the smaller lanes first.
+        let (a, b) = if (self.bounds[a], a) <= (self.bounds[b], b) { (a, b) } else { (b, a) };
+        if fits(self.bounds[a], self.bounds[b]) {
+            return self.intern(Value::Mul(a, b), PRODUCT);
+        }
+        let again = self.ids.get(&Value::Reduce(b)).copied();
+        if let Some(b) = again.filter(|&b| fits(self.bounds[a], self.bounds[b])) {
+            return self.intern(Value::Mul(a, b), PRODUCT);
+        }
+        if a != b && fits(self.bounds[a], reduced(self.bounds[b])) {
+            return self.intern(Value::MulReduced(a, b), PRODUCT);
+        }
+        let a = self.reduce(a);
+        let b = self.reduce(b);
+        self.intern(Value::Mul(a.min(b), a.max(b)), PRODUCT)
+    }
+
     fn scale(&mut self, a: Id, by: F) -> Id {
+        let number = by.as_canonical_u32();
+        let negative = (-by).as_canonical_u32();
+        if number <= SMALL && self.bounds[a] * u64::from(number) <= LARGEST / 2 {
+            return match number {
+                0 => self.constant(F::ZERO),
+                1 => a,
+                _ => self.intern(Value::Times(a, number), self.bounds[a] * u64::from(number)),
+            };
+        }
+        if negative == 1 {
+            let zero = self.constant(F::ZERO);
+            return self.sub(zero, a);
+        }
         let by = self.constant(by);
-        self.mul(a, by)
+        self.product(a, by)
     }
 
     fn power(&mut self, a: Id, exponent: usize) -> Id {
@@ -134,10 +234,13 @@ impl Builder {
 
     /// The element whose coefficients are these values, by Horner.
     fn recompose(&mut self, coefficients: impl DoubleEndedIterator<Item = Id>) -> Id {
-        let zero = self.constant(F::ZERO);
-        coefficients.rev().fold(zero, |sum, coefficient| {
-            let times_x = if sum == zero { zero } else { self.intern(Value::MulX(sum), false) };
-            self.add(times_x, coefficient)
+        let mut coefficients = coefficients.rev();
+        let first = coefficients.next().expect("an element with coefficients");
+        coefficients.fold(first, |sum, coefficient| {
+            let sum = self.within(sum, 2 * P);
+            let coefficient = self.within(coefficient, LARGEST / 2);
+            let bound = reduced(self.bounds[sum] + self.bounds[coefficient] + 2 * P);
+            self.intern(Value::Horner(sum, coefficient), bound)
         })
     }
 }
@@ -160,14 +263,14 @@ impl Inputs {
     fn new(seal: &Seal, builder: &mut Builder) -> Self {
         let layout = seal.layout();
         let mut next = 0;
-        let mut take = |count: usize, base: bool| -> Vec<Id> {
-            let ids = (next..next + count).map(|input| builder.intern(Value::Input(input), base)).collect();
+        let mut take = |count: usize| -> Vec<Id> {
+            let ids = (next..next + count).map(|input| builder.intern(Value::Input(input), PRODUCT)).collect();
             next += count;
             ids
         };
-        let openings: Vec<Vec<Id>> = layout.openings.iter().map(|opening| take(opening.width, false)).collect();
-        let public_values = take(PUBLIC_VALUES, true);
-        let challenges = take(4, false);
+        let openings: Vec<Vec<Id>> = layout.openings.iter().map(|opening| take(opening.width)).collect();
+        let public_values = take(PUBLIC_VALUES);
+        let challenges = take(4);
         let opened = |round: Round, chunk: usize, point: Point| {
             layout.opening(round, 0, chunk, point).map(|opening| openings[opening].clone()).unwrap_or_default()
         };
@@ -197,7 +300,7 @@ fn selectors(seal: &Seal, builder: &mut Builder, zeta: Id) -> [Id; 4] {
     let from_first = builder.sub(zeta, one);
     let from_last = builder.sub(zeta, last_point);
     let both = builder.mul(from_first, from_last);
-    let inverse = builder.intern(Value::Inverse(both), false);
+    let inverse = builder.intern(Value::Inverse(both), PRODUCT);
     let over_both = builder.mul(vanishing, inverse);
     [builder.mul(over_both, from_last), builder.mul(over_both, from_first), from_last, vanishing]
 }
@@ -238,8 +341,7 @@ pub(crate) fn lower(seal: &Seal) -> Result<Lowered, SealError> {
     let bus_power = builder.power(inputs.lookup_beta, seal.shape().message_width);
     let dag = seal.program().with_lookups(0).map_err(|source| ProgramError::Air { table: 0, source })?;
     let mut ids: Vec<Id> = Vec::with_capacity(dag.nodes().len());
-    let mut folded = builder.constant(F::ZERO);
-    let mut roots = dag.constraints().iter().copied().peekable();
+    let mut folds = Vec::new();
     let row = |row: Row| usize::from(row == Row::Next);
     for node in dag.nodes() {
         let at = |id: u32| ids[id as usize];
@@ -274,79 +376,161 @@ pub(crate) fn lower(seal: &Seal) -> Result<Lowered, SealError> {
             }
         };
         ids.push(id);
-        // As soon as a constraint is there it is folded, so that few values are held at a time.
-        while let Some(root) = roots.next_if(|&root| (root as usize) < ids.len()) {
-            let times = builder.mul(folded, inputs.alpha);
-            folded = builder.add(times, ids[root as usize]);
-        }
+    }
+    for &root in dag.constraints() {
+        // To it a product is added, before the sum is reduced.
+        folds.push(builder.within(ids[root as usize], LARGEST - PRODUCT));
     }
     let quotient = quotient(seal, &mut builder, &inputs, vanishing);
     let divided = builder.mul(vanishing, quotient);
-    let result = builder.sub(folded, divided);
-    allocate(&builder, result)
+    schedule(&builder, &folds, divided, inputs.alpha)
 }
 
-/// Give every value that the result needs a slot, reusing those of values that are needed no more.
-fn allocate(builder: &Builder, result: Id) -> Result<Lowered, SealError> {
-    let operands = |id: Id| -> [Option<Id>; 2] {
-        match builder.values[id] {
-            Value::Input(_) | Value::Constant(_) => [None, None],
-            Value::Mul(a, b) | Value::Add(a, b) | Value::Sub(a, b) | Value::Scale(a, b) => [Some(a), Some(b)],
-            Value::MulX(a) | Value::Inverse(a) => [Some(a), None],
+/// The operations that are left to do.
+struct Schedule<'a> {
+    builder: &'a Builder,
+    folds: &'a [Id],
+    /// Of every value the operands that are not there yet, the operations that wait for it, and how often it is read yet.
+    missing: Vec<usize>,
+    waiting: Vec<Vec<Id>>,
+    reads: Vec<usize>,
+    /// The values whose operands are there, by code.
+    ready: [Vec<Id>; CODES],
+    there: Vec<bool>,
+    folded: usize,
+    slots: Vec<usize>,
+    free: Vec<usize>,
+    count: usize,
+}
+
+impl Schedule<'_> {
+    fn arrive(&mut self, id: Id) {
+        self.there[id] = true;
+        for next in std::mem::take(&mut self.waiting[id]) {
+            self.missing[next] -= 1;
+            if self.missing[next] == 0 {
+                self.ready[usize::from(self.builder.values[next].code())].push(next);
+            }
         }
-    };
-    // The operation that needs a value last; none needs the values that the result does not.
-    let mut last = vec![None; builder.values.len()];
-    last[result] = Some(usize::MAX);
-    for id in (0..builder.values.len()).rev().filter(|&id| id <= result) {
-        if last[id].is_some() {
-            operands(id).into_iter().flatten().for_each(|operand| last[operand] = last[operand].or(Some(id)));
+    }
+
+    /// The slot of an operand, which is free when nobody reads it any more.
+    fn read(&mut self, id: Id) -> usize {
+        self.reads[id] -= 1;
+        if self.reads[id] == 0 {
+            self.free.push(self.slots[id]);
+        }
+        self.slots[id]
+    }
+
+    /// How many folds could be done now.
+    fn foldable(&self) -> usize {
+        self.folds[self.folded..].iter().take_while(|&&id| self.there[id]).count()
+    }
+
+    /// All operations of a kind that can be done now or once those are.
+    fn run(&mut self, code: u8) -> Vec<[usize; 3]> {
+        let mut run = Vec::new();
+        while run.len() < RUN_MAX {
+            if code == FOLD {
+                if self.foldable() == 0 {
+                    break;
+                }
+                let id = self.folds[self.folded];
+                self.folded += 1;
+                run.push([0, self.read(id), 0]);
+                continue;
+            }
+            let Some(id) = self.ready[usize::from(code)].pop() else { break };
+            let value = self.builder.values[id];
+            // The interpreter reads its operands before it writes, so one of their slots may be the destination.
+            let [a, b] = value.operands().map(|operand| operand.map(|operand| self.read(operand)));
+            let b = if let Value::Times(_, number) = value { number as usize } else { b.unwrap_or(0) };
+            self.slots[id] = self.free.pop().unwrap_or_else(|| {
+                self.count += 1;
+                self.count - 1
+            });
+            run.push([self.slots[id], a.unwrap_or(0), b]);
+            self.arrive(id);
+            if code == 8 {
+                break;
+            }
+        }
+        run
+    }
+}
+
+/// Put the operations that are needed in an order of few and long runs, and give every value a slot, reusing those of
+/// values that are needed no more.
+fn schedule(builder: &Builder, folds: &[Id], result: Id, alpha: Id) -> Result<Lowered, SealError> {
+    let mut reads = vec![0; builder.values.len()];
+    // What the contract reads itself.
+    folds.iter().chain([&result, &alpha]).for_each(|&id| reads[id] += 1);
+    // An operation's operands have lower numbers than it.
+    for (id, value) in builder.values.iter().enumerate().rev() {
+        if reads[id] > 0 {
+            value.operands().into_iter().flatten().for_each(|operand| reads[operand] += 1);
         }
     }
     let inputs = builder.values.iter().filter(|value| matches!(value, Value::Input(_))).count();
+    let mut schedule = Schedule {
+        builder,
+        folds,
+        missing: vec![0; builder.values.len()],
+        waiting: vec![Vec::new(); builder.values.len()],
+        reads,
+        ready: Default::default(),
+        there: vec![false; builder.values.len()],
+        folded: 0,
+        slots: vec![0; builder.values.len()],
+        free: Vec::new(),
+        count: 0,
+    };
     let mut constants = Vec::new();
-    let mut slots = vec![0; builder.values.len()];
-    let mut free = Vec::new();
+    let mut operations = 0;
     for (id, value) in builder.values.iter().enumerate() {
         let slot = match *value {
             Value::Input(input) => FIRST_SLOT + input,
-            Value::Constant(constant) if last[id].is_some() => {
-                constants.push(constant);
+            Value::Constant(constant) if schedule.reads[id] > 0 => {
+                constants.push(constant * F::TWO.exp_u64(40));
                 FIRST_SLOT + inputs + constants.len() - 1
             }
-            _ => continue,
+            _ => {
+                if schedule.reads[id] > 0 {
+                    operations += 1;
+                    let operands = value.operands().into_iter().flatten();
+                    operands.clone().for_each(|operand| schedule.waiting[operand].push(id));
+                    schedule.missing[id] = operands.count();
+                }
+                continue;
+            }
         };
-        slots[id] = slot;
-        if last[id].is_none() {
-            free.push(slot);
+        schedule.slots[id] = slot;
+        if schedule.reads[id] == 0 {
+            schedule.free.push(slot);
         }
     }
-    let mut count = FIRST_SLOT + inputs + constants.len();
-    let mut operations = Vec::new();
-    for id in 0..=result {
-        let [a, b] = operands(id);
-        let (Some(a), Some(_)) = (a, last[id]) else { continue };
-        // The interpreter reads its operands before it writes, so one of their slots may be the destination.
-        let mut ending: Vec<Id> = [Some(a), b].into_iter().flatten().filter(|&x| last[x] == Some(id)).collect();
-        ending.dedup();
-        free.extend(ending.into_iter().map(|x| slots[x]));
-        slots[id] = free.pop().unwrap_or_else(|| {
-            count += 1;
-            count - 1
-        });
-        let code = match builder.values[id] {
-            Value::Mul(..) => 0,
-            Value::Add(..) => 1,
-            Value::Sub(..) => 2,
-            Value::Scale(..) => 3,
-            Value::MulX(_) => 4,
-            Value::Inverse(_) | Value::Input(_) | Value::Constant(_) => 5,
+    schedule.count = FIRST_SLOT + inputs + constants.len();
+    let given = |value: &Value| matches!(value, Value::Input(_) | Value::Constant(_));
+    for (id, _) in builder.values.iter().enumerate().filter(|(_, value)| given(value)) {
+        schedule.arrive(id);
+    }
+    let mut bytes = Vec::new();
+    while operations > 0 || schedule.folded < folds.len() {
+        let waiting = |&code: &u8| {
+            if code == FOLD { schedule.foldable() } else { schedule.ready[usize::from(code)].len() }
         };
-        // Both operands are read, so that of one that there is not is any slot.
-        operations.push(Operation { code, to: slots[id], a: slots[a], b: slots[b.unwrap_or(a)] });
+        let code = (0..CODES as u8).max_by_key(waiting).unwrap_or(0);
+        let run = schedule.run(code);
+        operations -= if code == FOLD { 0 } else { run.len() };
+        bytes.extend_from_slice(&(u16::from(code) << 12 | run.len() as u16).to_be_bytes());
+        for [to, a, b] in run {
+            let word = (to as u64) << 27 | (a as u64) << 14 | (b as u64) << 1;
+            bytes.extend_from_slice(&word.to_be_bytes()[3..]);
+        }
     }
-    if count > SLOTS_MAX {
-        return Err(SealError::Size { what: "slots", max: SLOTS_MAX, got: count });
+    if schedule.count > SLOTS_MAX {
+        return Err(SealError::Size { what: "slots", max: SLOTS_MAX, got: schedule.count });
     }
-    Ok(Lowered { constants, operations, slots: count, result: slots[result] })
+    Ok(Lowered { constants, operations: bytes, slots: schedule.count, result: schedule.slots[result] })
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Elements} from "./Elements.sol";
+import {Lanes, LANES_2P} from "./Lanes.sol";
 import {Quintic} from "./Quintic.sol";
 
 /// @title FRI: groups of a codeword's values folded into one, and the final polynomial.
@@ -59,9 +60,9 @@ library SealFolds {
         return inverse;
     }
 
-    /// @notice The value at beta of the polynomial that has the 2^log values at `row` (20 bytes each, in memory) on the
-    /// group whose point has the inverse `inverse`.
-    /// @param betas beta, beta^2 and beta^4 in memory, 64 bytes each
+    /// @notice The value at beta, in lanes below p, of the polynomial that has the 2^log values at `row` (20 bytes each, in
+    /// memory) on the group whose point has the inverse `inverse`.
+    /// @param betas 2^80 times beta, beta^2 and beta^4 in memory, a word each: over a point they are in Montgomery form
     /// @param table see `roots`
     /// @dev Halved `log` times: f(y) = e(y^2) + y * o(y^2), of the values at y and -y, and then y is replaced by beta
     /// (over s, so that y is a root of unity). The halves are left to the end. Memory behind the row, from 192 bytes
@@ -69,23 +70,24 @@ library SealFolds {
     function fold(uint256 row, uint256 log, uint256 inverse, uint256 betas, uint256 table)
         internal
         pure
-        returns (uint256 lo, uint256 hi)
+        returns (uint256 value)
     {
         unchecked {
             uint256 scratch = row + 192;
             for (uint256 i = 0; i < 1 << log; ++i) {
-                (lo, hi) = Quintic.loadMemory(row + 20 * i);
-                Elements.store(scratch + 64 * i, lo, hi);
+                value = Lanes.loadMemory(row + 20 * i);
+                assembly ("memory-safe") {
+                    mstore(add(scratch, mul(32, i)), value)
+                }
             }
             uint256 pairs = 1 << log;
             while (pairs > 1) {
                 pairs >>= 1;
-                _halveAll(scratch, pairs, inverse, betas, table);
+                _halveAll(scratch, pairs, inverse, Elements.word(betas), table);
                 inverse = mulmod(inverse, inverse, P);
-                betas += 64;
+                betas += 32;
             }
-            (lo, hi) = Elements.load(scratch);
-            return Quintic.scale(lo, hi, _half(log));
+            return Lanes.canonical(Lanes.scale(Elements.word(scratch), _half(log)));
         }
     }
 
@@ -97,35 +99,34 @@ library SealFolds {
                 uint256 by = inverse;
                 if (pair & 1 != 0) by = mulmod(by, Elements.word(table + 800), P);
                 if (pair & 2 != 0) by = mulmod(by, Elements.word(table + 832), P);
-                _halve(scratch + 128 * pair, scratch + 64 * pair, beta, by);
+                // Lanes of values are below 2^31 + 3 * 2^24: of what calldata has below p, later those of a sum below
+                // 2 * (2^31 + 3 * 2^24) + p + 2^27 < 2^33, reduced. With 2p more they are below 98562 * 2^16, and
+                // (p + 2^23) * 98562 is below 2^47.6.
+                uint256 a;
+                uint256 b;
+                assembly ("memory-safe") {
+                    a := mload(add(scratch, mul(64, pair)))
+                    b := mload(add(scratch, add(mul(64, pair), 32)))
+                }
+                uint256 sum = a + b + Lanes.mul(Lanes.scale(beta, by), a + LANES_2P - b);
+                sum = Lanes.reduce(sum);
+                assembly ("memory-safe") {
+                    mstore(add(scratch, mul(32, pair)), sum)
+                }
             }
         }
     }
 
-    function _halve(uint256 from, uint256 to, uint256 beta, uint256 by) private pure {
-        unchecked {
-            (uint256 a, uint256 ah) = Elements.load(from);
-            (uint256 b, uint256 bh) = Elements.load(from + 64);
-            (uint256 c, uint256 ch) = Elements.load(beta);
-            (c, ch) = Quintic.scale(c, ch, by);
-            (uint256 d, uint256 dh) = Quintic.sub(a, ah, b, bh);
-            (c, ch) = Quintic.mul(c, ch, d, dh);
-            (a, ah) = Quintic.add(a, ah, b, bh);
-            (a, ah) = Quintic.add(a, ah, c, ch);
-            Elements.store(to, a, ah);
-        }
-    }
-
-    /// @dev 2^-log for log of 1, 2, 3.
+    /// @dev 2^-log in Montgomery form for log of 1, 2, 3.
     function _half(uint256 log) private pure returns (uint256) {
-        if (log == 3) return 0x6f200001;
-        return log == 2 ? 0x5f400001 : 0x3f800001;
+        if (log == 3) return 0x3fffffc0;
+        return log == 2 ? 0xffff7f : 0x1fffefe;
     }
 
     /// @notice Whether the polynomial has the value at the point with the inverse `inverse`.
     /// @param coefficients in memory, the two wide words of each, the constant first
     /// @dev The sum of c_i * x^i, over x^(n - 1), is that of c_i * inverse^(n - 1 - i).
-    function matches(uint256 lo, uint256 hi, uint256 inverse, uint256 coefficients, uint256 count)
+    function matches(uint256 value, uint256 inverse, uint256 coefficients, uint256 count)
         internal
         pure
         returns (bool)
@@ -144,6 +145,7 @@ library SealFolds {
             }
         }
         (u, v) = Quintic.narrow(u, v);
+        (uint256 lo, uint256 hi) = Lanes.split(value);
         (lo, hi) = Quintic.scale(lo, hi, last);
         return u == lo && v == hi;
     }

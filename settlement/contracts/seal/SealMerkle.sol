@@ -41,14 +41,37 @@ library SealMerkle {
                             joins := 1
                         }
                     }
-                    for { let last := add(next, mul(DIGEST, sub(to, level))) } lt(next, last) { next := add(next, DIGEST) } {
-                        let sibling := calldataload(next)
-                        // Exchanged if the node is a right one.
-                        let exchange := mul(and(index, 1), xor(node, sibling))
-                        mstore(0, xor(node, exchange))
-                        mstore(DIGEST, xor(sibling, exchange))
+                    // A node, on its side, and the sibling, whose copy ends where it must, on the other: four levels at
+                    // a time.
+                    let side
+                    let levels := sub(to, level)
+                    for {} gt(levels, 3) { levels := sub(levels, 4) } {
+                        side := mul(DIGEST, and(index, 1))
+                        mstore(side, node)
+                        calldatacopy(sub(DIGEST, side), next, DIGEST)
+                        node := keccak256(0, 52)
+                        side := mul(DIGEST, and(shr(1, index), 1))
+                        mstore(side, node)
+                        calldatacopy(sub(DIGEST, side), add(next, 26), DIGEST)
+                        node := keccak256(0, 52)
+                        side := mul(DIGEST, and(shr(2, index), 1))
+                        mstore(side, node)
+                        calldatacopy(sub(DIGEST, side), add(next, 52), DIGEST)
+                        node := keccak256(0, 52)
+                        side := mul(DIGEST, and(shr(3, index), 1))
+                        mstore(side, node)
+                        calldatacopy(sub(DIGEST, side), add(next, 78), DIGEST)
+                        node := keccak256(0, 52)
+                        index := shr(4, index)
+                        next := add(next, 104)
+                    }
+                    for {} levels { levels := sub(levels, 1) } {
+                        side := mul(DIGEST, and(index, 1))
+                        mstore(side, node)
+                        calldatacopy(sub(DIGEST, side), next, DIGEST)
                         node := keccak256(0, 52)
                         index := shr(1, index)
+                        next := add(next, DIGEST)
                     }
                     if iszero(joins) { break }
                     top := sub(top, 64)

@@ -1,56 +1,57 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Quintic} from "./Quintic.sol";
+import {Lanes} from "./Lanes.sol";
 
 /// @title Random combinations of columns: sum of alpha^j times column j.
 /// @notice The powers lie in memory in blocks of three, five words a block: for each coefficient k of the extension
 /// `alpha^(3b+2)_k | alpha^(3b+1)_k << 85 | alpha^(3b)_k << 170`. Three values of columns in the opposite order,
-/// `v_0 | v_1 << 85 | v_2 << 170`, make the sum of three products appear at 2^170 of one MUL. Products have 62 bits,
-/// so sums of up to 2^21 blocks stay in their 85 bits, and what is above 2^255 never reaches them.
+/// `v_0 | v_1 << 85 | v_2 << 170`, make the sum of three products appear at 2^170 of one MUL. Products have 63 bits,
+/// so sums of up to 2^20 blocks stay in their 85 bits, and what is above 2^255 never reaches them.
 library SealOpenings {
     uint256 private constant P = 0x7f000001;
+    uint256 private constant LANE = 0x7ffffffffffff;
     uint256 private constant MASK_1 = 0x1fffffffe000000000000000000000;
     uint256 private constant SUM = 0x1fffffffffffffffffffff;
     uint256 internal constant BLOCK = 160;
 
-    /// @notice Writes alpha^0 .. alpha^count in the form of `Quintic` to `plain`, 64 bytes each, and those below
-    /// `count` in blocks to `blocks`. Memory is fresh there, and `blocks` has room for whole blocks.
-    function powers(uint256 lo, uint256 hi, uint256 count, uint256 plain, uint256 blocks) internal pure {
+    /// @notice Writes alpha^0 .. alpha^count to `plain`, a word each, and those below `count` in blocks to `blocks`. Memory
+    /// is fresh there, and `blocks` has room for whole blocks.
+    /// @param alpha in Montgomery form
+    /// @dev Coefficients are not reduced: below 2^32, and products below 2^63.
+    function powers(uint256 alpha, uint256 count, uint256 plain, uint256 blocks) internal pure {
         unchecked {
             uint256 a = 1;
-            uint256 ah = 0;
             for (uint256 j = 0;; ++j) {
                 assembly ("memory-safe") {
                     mstore(plain, a)
-                    mstore(add(plain, 32), ah)
-                    plain := add(plain, 64)
+                    plain := add(plain, 32)
                 }
                 if (j == count) return;
                 assembly ("memory-safe") {
                     // The first of a block at 2^170, the last at 1.
                     let at := mul(85, sub(2, mod(j, 3)))
-                    mstore(blocks, or(mload(blocks), shl(at, and(a, 0xffffffff))))
+                    mstore(blocks, or(mload(blocks), shl(at, and(a, LANE))))
                     let to := add(blocks, 32)
-                    mstore(to, or(mload(to), shl(at, and(shr(64, a), 0xffffffff))))
+                    mstore(to, or(mload(to), shl(at, and(shr(51, a), LANE))))
                     to := add(blocks, 64)
-                    mstore(to, or(mload(to), shl(at, and(shr(128, a), 0xffffffff))))
+                    mstore(to, or(mload(to), shl(at, and(shr(102, a), LANE))))
                     to := add(blocks, 96)
-                    mstore(to, or(mload(to), shl(at, shr(192, a))))
+                    mstore(to, or(mload(to), shl(at, and(shr(153, a), LANE))))
                     to := add(blocks, 128)
-                    mstore(to, or(mload(to), shl(at, ah)))
+                    mstore(to, or(mload(to), shl(at, shr(204, a))))
                     if iszero(at) { blocks := add(blocks, BLOCK) }
                 }
-                (a, ah) = Quintic.mul(a, ah, lo, hi);
+                a = Lanes.mul(alpha, a);
             }
         }
     }
 
-    /// @notice The combination of `count` elements of the base field, `stride` bytes apart from `from` on in calldata.
+    /// @notice The combination, in lanes below p, of `count` elements of the base field, `stride` bytes apart from `from` on in calldata.
     function combine(uint256 from, uint256 count, uint256 stride, uint256 blocks)
         internal
         pure
-        returns (uint256 lo, uint256 hi)
+        returns (uint256 sum)
     {
         assembly ("memory-safe") {
             let s0 := 0
@@ -83,21 +84,21 @@ library SealOpenings {
                 s3 := add(s3, mul(v, mload(add(blocks, 96))))
                 s4 := add(s4, mul(v, mload(add(blocks, 128))))
             }
-            lo := or(
-                or(mod(and(shr(170, s0), SUM), P), shl(64, mod(and(shr(170, s1), SUM), P))),
-                or(shl(128, mod(and(shr(170, s2), SUM), P)), shl(192, mod(and(shr(170, s3), SUM), P)))
+            sum := or(
+                or(mod(and(shr(170, s0), SUM), P), shl(51, mod(and(shr(170, s1), SUM), P))),
+                or(
+                    shl(102, mod(and(shr(170, s2), SUM), P)),
+                    or(shl(153, mod(and(shr(170, s3), SUM), P)), shl(204, mod(and(shr(170, s4), SUM), P)))
+                )
             )
-            hi := mod(and(shr(170, s4), SUM), P)
         }
     }
 
     /// @notice The combination of `count` elements of the extension: that of each coordinate, times X^coordinate.
-    function combineExtension(uint256 from, uint256 count, uint256 blocks) internal pure returns (uint256 lo, uint256 hi) {
+    function combineExtension(uint256 from, uint256 count, uint256 blocks) internal pure returns (uint256 sum) {
         unchecked {
             for (uint256 coordinate = 5; coordinate-- > 0;) {
-                (lo, hi) = Quintic.mulX(lo, hi);
-                (uint256 a, uint256 ah) = combine(from + 4 * coordinate, count, 20, blocks);
-                (lo, hi) = Quintic.add(lo, hi, a, ah);
+                sum = Lanes.horner(sum, combine(from + 4 * coordinate, count, 20, blocks));
             }
         }
     }

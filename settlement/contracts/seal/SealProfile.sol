@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {SealVerifier} from "./SealVerifier.sol";
+import {SealCheck} from "./SealCheck.sol";
 
 /// @title The verifier, with the gas of its parts counted: 0 transcript, 1 constraints, 2 openings, 3 Merkle, 4 folds.
-contract SealProfile is SealVerifier {
-    constructor(address program_) SealVerifier(program_) {}
+contract SealProfile is SealCheck {
+    constructor(address program_) SealCheck(program_) {}
 
     /// @notice Checks a seal, and returns the gas that each part took.
     function profile(bytes calldata seal) external view returns (uint256[5] memory parts) {
