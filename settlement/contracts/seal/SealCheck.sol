@@ -344,9 +344,10 @@ abstract contract SealCheck {
             uint256 plain = _allocate(32 * widest + 32);
             uint256 blocks = _allocate(SealOpenings.BLOCK * (widest / 3 + 1));
             (uint256 a, uint256 ah) = Elements.load(run.alpha);
-            SealOpenings.powers(Lanes.montgomery(Lanes.join(a, ah)), widest, plain, blocks);
+            uint256 alpha = Lanes.montgomery(Lanes.join(a, ah));
+            SealOpenings.powers(alpha, widest, plain, blocks);
             uint256 weights = _allocate(8 * 32 + 64);
-            _combineClaimed(run, plain, blocks, weights);
+            _combineClaimed(run, plain, alpha, weights);
             _mark(run, OPENINGS);
             uint256 leaf = _allocate(4 * widest);
             uint256 stack = _allocate(64 * count);
@@ -367,7 +368,7 @@ abstract contract SealCheck {
                 _mark(run, MERKLE);
                 bool next = (SealProgram.field(data, SealProgram.NEXTS) >> tree) & 1 != 0;
                 for (uint256 query = 0; query < count; ++query) {
-                    a = SealOpenings.combine(rows, width, 4, blocks);
+                    a = SealOpenings.combine(rows, width, blocks);
                     rows += 4 * width;
                     Elements.accumulate(a, weights + 64 * tree, sums + 64 * query);
                     if (next) Elements.accumulate(a, weights + 64 * tree + 32, sums + 64 * query + 32);
@@ -381,7 +382,7 @@ abstract contract SealCheck {
 
     /// @dev Writes to `weights` the power of alpha at which every tree's columns begin at either point (4 times 64 bytes,
     /// in Montgomery form) and, behind, the combined claimed values at either point: sums of at most four products.
-    function _combineClaimed(Run memory run, uint256 plain, uint256 blocks, uint256 weights) private pure {
+    function _combineClaimed(Run memory run, uint256 plain, uint256 alpha, uint256 weights) private pure {
         unchecked {
             uint256 from = run.claimed;
             uint256 weight = 1;
@@ -391,7 +392,7 @@ abstract contract SealCheck {
                 uint256 width = SealProgram.field(run.data, SealProgram.WIDTHS + (opening >> 1));
                 weight = Lanes.montgomery(weight);
                 Elements.put(weights + 32 * opening, weight);
-                uint256 a = SealOpenings.combineExtension(from, width, blocks);
+                uint256 a = SealOpenings.combineExtension(from, width, alpha);
                 Elements.accumulate(a, weights + 32 * opening, weights + 256 + 32 * (opening & 1));
                 weight = Lanes.mul(weight, Elements.word(plain + 32 * width));
                 from += 20 * width;

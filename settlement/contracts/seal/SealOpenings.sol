@@ -12,6 +12,7 @@ library SealOpenings {
     uint256 private constant P = 0x7f000001;
     uint256 private constant LANE = 0x7ffffffffffff;
     uint256 private constant MASK_1 = 0x1fffffffe000000000000000000000;
+    uint256 private constant MASK_2 = 0x3fffffffc000000000000000000000000000000000000000000;
     uint256 private constant SUM = 0x1fffffffffffffffffffff;
     uint256 internal constant BLOCK = 160;
 
@@ -47,42 +48,43 @@ library SealOpenings {
         }
     }
 
-    /// @notice The combination, in lanes below p, of `count` elements of the base field, `stride` bytes apart from `from` on in calldata.
-    function combine(uint256 from, uint256 count, uint256 stride, uint256 blocks)
-        internal
-        pure
-        returns (uint256 sum)
-    {
+    /// @notice The combination, in lanes below p, of `count` elements of the base field from `from` on in calldata.
+    function combine(uint256 from, uint256 count, uint256 blocks) internal pure returns (uint256 sum) {
         assembly ("memory-safe") {
             let s0 := 0
             let s1 := 0
             let s2 := 0
             let s3 := 0
             let s4 := 0
-            for {} gt(count, 2) { count := sub(count, 3) } {
-                let v := or(
-                    shr(224, calldataload(from)),
-                    or(
-                        and(shr(139, calldataload(add(from, stride))), MASK_1),
-                        shl(170, shr(224, calldataload(add(from, add(stride, stride)))))
-                    )
-                )
+            // A word has the elements of two blocks.
+            for {} gt(count, 5) { count := sub(count, 6) } {
+                let v := calldataload(from)
+                let w := or(or(and(shr(128, v), 0xffffffff), and(shr(11, v), MASK_1)), and(shl(106, v), MASK_2))
+                v := or(or(shr(224, v), and(shr(107, v), MASK_1)), and(shl(10, v), MASK_2))
+                s0 := add(s0, add(mul(v, mload(blocks)), mul(w, mload(add(blocks, 160)))))
+                s1 := add(s1, add(mul(v, mload(add(blocks, 32))), mul(w, mload(add(blocks, 192)))))
+                s2 := add(s2, add(mul(v, mload(add(blocks, 64))), mul(w, mload(add(blocks, 224)))))
+                s3 := add(s3, add(mul(v, mload(add(blocks, 96))), mul(w, mload(add(blocks, 256)))))
+                s4 := add(s4, add(mul(v, mload(add(blocks, 128))), mul(w, mload(add(blocks, 288)))))
+                blocks := add(blocks, 320)
+                from := add(from, 24)
+            }
+            for {} count {} {
+                // Of one block: the elements that are not there are shifted out.
+                let v := calldataload(from)
+                let here := count
+                if gt(here, 3) { here := 3 }
+                let rest := mul(32, sub(8, here))
+                v := shl(rest, shr(rest, v))
+                v := or(or(shr(224, v), and(shr(107, v), MASK_1)), and(shl(10, v), MASK_2))
                 s0 := add(s0, mul(v, mload(blocks)))
                 s1 := add(s1, mul(v, mload(add(blocks, 32))))
                 s2 := add(s2, mul(v, mload(add(blocks, 64))))
                 s3 := add(s3, mul(v, mload(add(blocks, 96))))
                 s4 := add(s4, mul(v, mload(add(blocks, 128))))
                 blocks := add(blocks, BLOCK)
-                from := add(from, mul(3, stride))
-            }
-            if count {
-                let v := shr(224, calldataload(from))
-                if gt(count, 1) { v := or(v, and(shr(139, calldataload(add(from, stride))), MASK_1)) }
-                s0 := add(s0, mul(v, mload(blocks)))
-                s1 := add(s1, mul(v, mload(add(blocks, 32))))
-                s2 := add(s2, mul(v, mload(add(blocks, 64))))
-                s3 := add(s3, mul(v, mload(add(blocks, 96))))
-                s4 := add(s4, mul(v, mload(add(blocks, 128))))
+                from := add(from, 12)
+                count := sub(count, here)
             }
             sum := or(
                 or(mod(and(shr(170, s0), SUM), P), shl(51, mod(and(shr(170, s1), SUM), P))),
@@ -94,11 +96,14 @@ library SealOpenings {
         }
     }
 
-    /// @notice The combination of `count` elements of the extension: that of each coordinate, times X^coordinate.
-    function combineExtension(uint256 from, uint256 count, uint256 blocks) internal pure returns (uint256 sum) {
+    /// @notice The combination of `count` elements of the extension, by Horner, from the last on.
+    /// @param alpha in Montgomery form, lanes below p + 2^27
+    /// @dev A product and an element: below 2p + 2^27, reduced below 2^31 + 2^26.
+    function combineExtension(uint256 from, uint256 count, uint256 alpha) internal pure returns (uint256 sum) {
         unchecked {
-            for (uint256 coordinate = 5; coordinate-- > 0;) {
-                sum = Lanes.horner(sum, combine(from + 4 * coordinate, count, 20, blocks));
+            for (uint256 element = from + 20 * count; element > from;) {
+                element -= 20;
+                sum = Lanes.reduce(Lanes.mul(alpha, sum) + Lanes.load(element));
             }
         }
     }
