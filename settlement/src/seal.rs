@@ -1,8 +1,7 @@
 //! `SealVerifier` from outside: deploy it with the program of an AIR, encode calls, and measure it.
 //!
-//! Two contracts are deployed: one whose code is the program that `sinter_seal::evm` lowers the AIR to, and the verifier,
-//! which is told its address. [`Bench`] runs both in a bare EVM, without chain or RPC, and says what each part of a
-//! verification costs.
+//! What `sinter_seal::evm` makes of the AIR is deployed, data and parts, a contract each, then the verifier, which is told
+//! their addresses. [`Bench`] runs them in a bare EVM, without chain or RPC, and says what each part of a verification costs.
 
 use alloy::{
     primitives::{Address, B256, Bytes, TxKind, U256},
@@ -38,8 +37,8 @@ pub mod contract {
 pub use contract::SealVerifier::SealVerifierErrors as Refusal;
 use contract::{SealProfile, SealVerifier};
 
-/// The longest code of a contract (EIP-170), and so the longest program.
-pub const PROGRAM_BYTES_MAX: usize = 24_576;
+/// The longest code of a contract (EIP-170).
+pub const CODE_BYTES_MAX: usize = 24_576;
 /// Gas of a measured call: more than any seal takes.
 const GAS: u64 = 100_000_000;
 /// What every transaction costs, and its calldata's zero and other bytes, before EIP-7623's floor.
@@ -48,9 +47,9 @@ const INTRINSIC: [u64; 3] = [21_000, 4, 16];
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The program is longer than a contract's code may be.
-    #[error("expected a program of at most {PROGRAM_BYTES_MAX} bytes, got {got}")]
-    Program {
+    /// Longer than a contract's code may be.
+    #[error("expected code of at most {CODE_BYTES_MAX} bytes, got {got}")]
+    Code {
         /// Its length.
         got: usize,
     },
@@ -67,28 +66,27 @@ pub enum BenchError {
     },
 }
 
-/// Code that, as a transaction without a receiver, makes the contract whose code is the program.
+/// Code that, as a transaction without a receiver, makes a contract with this code.
 ///
 /// # Errors
-/// [`BenchError::Program`].
-pub fn program_creation_code(program: &[u8]) -> Result<Bytes, BenchError> {
-    let got = program.len();
-    let length = u16::try_from(got).ok().filter(|_| got <= PROGRAM_BYTES_MAX).ok_or(BenchError::Program { got })?;
+/// [`BenchError::Code`].
+pub fn creation_code(code: &[u8]) -> Result<Bytes, BenchError> {
+    let got = code.len();
+    let length = u16::try_from(got).ok().filter(|_| got <= CODE_BYTES_MAX).ok_or(BenchError::Code { got })?;
     let [high, low] = length.to_be_bytes();
     // PUSH2 length, DUP1, PUSH1 10, PUSH0, CODECOPY, PUSH0, RETURN: return everything after these ten bytes.
-    let mut code = vec![0x61, high, low, 0x80, 0x60, 10, 0x5f, 0x39, 0x5f, 0xf3];
-    code.extend_from_slice(program);
-    Ok(code.into())
+    let start = [0x61, high, low, 0x80, 0x60, 10, 0x5f, 0x39, 0x5f, 0xf3];
+    Ok([&start, code].concat().into())
 }
 
-/// Code that makes a verifier of the program at an address.
+/// Code that makes a verifier, with the addresses of the data and the parts.
 #[must_use]
-pub fn verifier_creation_code(program: Address) -> Bytes {
-    with_constructor(&SealVerifier::BYTECODE, program)
+pub fn verifier_creation_code(data: Address, parts: Vec<Address>) -> Bytes {
+    with_constructor(&SealVerifier::BYTECODE, data, parts)
 }
 
-fn with_constructor(bytecode: &Bytes, program: Address) -> Bytes {
-    let arguments = SealVerifier::constructorCall { program_: program }.abi_encode();
+fn with_constructor(bytecode: &Bytes, data: Address, parts: Vec<Address>) -> Bytes {
+    let arguments = SealVerifier::constructorCall { program_: data, parts_: parts }.abi_encode();
     [bytecode.as_ref(), &arguments].concat().into()
 }
 
@@ -134,16 +132,18 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Deploys a program, and the verifier with and without counters.
+    /// Deploys a program, which is data and parts, and the verifier with and without counters.
     ///
     /// # Errors
-    /// [`BenchError`], when one of the three is not made.
-    pub fn new(program: &[u8]) -> Result<Self, BenchError> {
+    /// [`BenchError`], when one of them is not made.
+    pub fn new(data: &[u8], parts: &[Vec<u8>]) -> Result<Self, BenchError> {
         let (verifier, profiler) = (Address::ZERO, Address::ZERO);
         let mut bench = Self { database: InMemoryDB::default(), verifier, profiler };
-        let program = bench.create(program_creation_code(program)?)?;
-        bench.verifier = bench.create(verifier_creation_code(program))?;
-        bench.profiler = bench.create(with_constructor(&SealProfile::BYTECODE, program))?;
+        let data = bench.create(creation_code(data)?)?;
+        let parts: Vec<Address> =
+            parts.iter().map(|part| bench.create(creation_code(part)?)).collect::<Result<_, BenchError>>()?;
+        bench.verifier = bench.create(verifier_creation_code(data, parts.clone()))?;
+        bench.profiler = bench.create(with_constructor(&SealProfile::BYTECODE, data, parts))?;
         Ok(bench)
     }
 

@@ -15,11 +15,15 @@ use sinter_primitives::statements::StatementTree;
 use sinter_program::ParameterSet;
 use sinter_prover::{CpuProver, Folder, Linker, aggregate::tree::null_statement, shrink::Layers};
 use sinter_recursion::Universal;
-use sinter_seal::{Claim, Sealer, evm, sealer::SealLayers};
+use sinter_seal::{
+    Claim, Sealer,
+    evm::{Program, program},
+    sealer::SealLayers,
+};
 use sinter_settlement::{
     dev_l1::{self, DEV_KEYS, DevL1Config, Mining},
     hub::{contract::AggregationHub, hub_creation_code},
-    seal::{program_creation_code, verifier_creation_code},
+    seal::{creation_code, verifier_creation_code},
 };
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
@@ -50,7 +54,7 @@ const COUNT: u32 = 3;
 struct Sealed {
     bytes: Vec<u8>,
     claim: Claim,
-    program: Vec<u8>,
+    program: Program,
     statement: [u8; 288],
 }
 
@@ -66,7 +70,7 @@ fn seal() -> Sealed {
     let sealer = Sealer::new(&shape, folder.key(), &[linker.key().digest], &LAYERS).unwrap();
     let (bytes, claim, _) = sealer.prove(&CpuProver, &root, &link).unwrap();
     assert_eq!(sealer.seal().verify(&bytes).unwrap(), claim);
-    let program = evm::program(sealer.seal()).unwrap();
+    let program = program(sealer.seal()).unwrap();
     Sealed { bytes, claim, program, statement: statement.to_bytes() }
 }
 
@@ -88,8 +92,12 @@ async fn a_batch_is_sealed_settled_and_believed() {
     let chain = dev_l1::spawn(DevL1Config { mining, ..DevL1Config::default() }).await.unwrap();
     let wallet = EthereumWallet::from(dev_l1::dev_signer(1));
     let provider = ProviderBuilder::new().wallet(wallet).connect_http(chain.url().parse().unwrap()).erased();
-    let program = deploy(&provider, program_creation_code(&sealed.program).unwrap()).await;
-    let verifier = deploy(&provider, verifier_creation_code(program)).await;
+    let data = deploy(&provider, creation_code(&sealed.program.data).unwrap()).await;
+    let mut parts = Vec::new();
+    for part in &sealed.program.parts {
+        parts.push(deploy(&provider, creation_code(part).unwrap()).await);
+    }
+    let verifier = deploy(&provider, verifier_creation_code(data, parts)).await;
     let hub = deploy(&provider, hub_creation_code(verifier)).await;
 
     let directory = tempfile::tempdir().unwrap();

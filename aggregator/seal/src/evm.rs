@@ -1,21 +1,19 @@
-//! What the contract is told about a seal's AIR: data, lowered from the AIR itself.
+//! What the contract is told about a seal's AIR: data and code, made from the AIR itself.
 //!
-//! The contract `SealVerifier` knows Plonky3's protocol and the field, and nothing of an AIR. It reads this data from the
-//! code of another contract, and interprets the constraints:
+//! The contract `SealVerifier` knows Plonky3's protocol and the field, and nothing of an AIR. It reads the **data** from the
+//! code of another contract, and calls others for the constraints, whose code is the [parts](Program::parts):
 //!
 //! ```text
 //! 00 (STOP: nobody can run it) · seal key (32) · root of the preprocessed columns (26)
-//! fields, 4 bytes each, in the order of `Field`
+//! fields, 4 bytes each, in the order of `SealProgram.sol`
+//! Keccak-256 of every part's code
 //! three seeds: the constants that the transcript absorbs before main root, claimed values, folds; 4 bytes an element
-//! constants, 4 bytes each
-//! runs of operations: code (4 bits) · number (12 bits), then 5 bytes each:
-//!     destination · first operand · second operand (13 bits each) · a bit of nothing
 //! ```
 //!
-//! Operands and destinations are slots, each an element of the extension in Montgomery form. Slot [`FIRST_SLOT`] and those
-//! after it hold at first: the claimed values in transcript order, the public values, the challenges α and β of the lookups,
-//! that which folds the constraints, ζ, the constants. One kind of operation folds a value, as stock folds constraints,
-//! LogUp's included. In the end the result, a slot, must hold what was folded:
+//! The inputs of the parts are words, each an element of the extension in five lanes and in Montgomery form (`Lanes.sol`):
+//! the claimed values in transcript order, the public values, the challenges α and β of the lookups, that which folds the
+//! constraints, the selectors of first row, last row and transitions at ζ, ζ^n − 1. What the parts return in the end are two
+//! words: what the constraints fold to, as stock folds them, LogUp's included, and what they must fold to:
 //!
 //! ```text
 //! (ζ^n − 1) · quotient(ζ)
@@ -30,22 +28,34 @@ use sinter_program::F;
 use sinter_recursion::layout::{Point, Round};
 use sinter_recursion::plan::Step;
 
-use crate::lower::{Lowered, lower};
+use crate::code::parts;
+use crate::hash::keccak256;
+use crate::lower::lower;
 use crate::seal::{Seal, SealError};
 
 /// The longest code of a contract (EIP-170).
 pub const CODE_BYTES_MAX: usize = 24_576;
-/// The first slot of the interpreter: below it lies memory that Solidity keeps for itself.
-pub const FIRST_SLOT: usize = 128;
-/// Slots that an operation can name.
-pub const SLOTS_MAX: usize = 1 << 13;
+/// Parts that the contract has room for.
+pub const PARTS_MAX: usize = 4;
 
-/// The code of the data contract that `SealVerifier` is deployed with.
+/// What `SealVerifier` is deployed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The code of the contract that is data. It names the parts by the hashes of their code.
+    pub data: Vec<u8>,
+    /// The code of the contracts that evaluate the constraints, at most [`PARTS_MAX`].
+    pub parts: Vec<Vec<u8>>,
+}
+
+/// What `SealVerifier` is deployed with, for a seal.
 ///
 /// # Errors
-/// When it is longer than a contract's code may be, or the constraints need more slots than operations can name.
-pub fn program(seal: &Seal) -> Result<Vec<u8>, SealError> {
-    let Lowered { constants, operations, slots, result } = lower(seal)?;
+/// When the constraints need more or longer parts than there may be.
+pub fn program(seal: &Seal) -> Result<Program, SealError> {
+    let parts = parts(&lower(seal)?)?;
+    if parts.len() > PARTS_MAX {
+        return Err(SealError::Size { what: "parts", max: PARTS_MAX, got: parts.len() });
+    }
     let layout = seal.layout();
     let seeds = seeds(seal);
     let width = |round: Round| -> usize {
@@ -56,8 +66,9 @@ pub fn program(seal: &Seal) -> Result<Vec<u8>, SealError> {
     let next = |round: Round| layout.opening(round, 0, 0, Point::Next).is_some();
     let nexts = rounds.iter().enumerate().map(|(i, &round)| usize::from(next(round)) << i).sum();
     let arities = layout.rounds.iter().enumerate().map(|(i, round)| round.log_arity << (4 * i)).sum();
-    let generator = F::two_adic_generator(seal.table().log_height).as_canonical_u32() as usize;
-    let fields: [usize; 23] = [
+    let log_height = seal.table().log_height;
+    let generator = F::two_adic_generator(log_height);
+    let fields: [usize; 22] = [
         layout.index_bits(),
         layout.fri.num_queries,
         layout.fri.lookup_pow_bits,
@@ -73,27 +84,26 @@ pub fn program(seal: &Seal) -> Result<Vec<u8>, SealError> {
         layout.rounds.len(),
         arities,
         layout.fri.log_final_poly_len,
-        generator,
+        log_height,
+        generator.as_canonical_u32() as usize,
+        generator.inverse().as_canonical_u32() as usize,
         4 * seeds[0].len(),
         4 * seeds[1].len(),
         4 * seeds[2].len(),
-        slots,
-        constants.len(),
-        operations.len(),
-        result,
+        parts.len(),
     ];
-    let mut bytes = vec![0];
-    bytes.extend_from_slice(seal.key());
-    bytes.extend_from_slice(seal.root());
+    let mut data = vec![0];
+    data.extend_from_slice(seal.key());
+    data.extend_from_slice(seal.root());
     // All are bounded far below 2^32: the arities by the eight folds that 24 bits of height leave room for.
-    fields.iter().for_each(|&field| bytes.extend_from_slice(&(field as u32).to_be_bytes()));
-    let elements = seeds.iter().flatten().chain(&constants);
-    elements.for_each(|element| bytes.extend_from_slice(&element.as_canonical_u32().to_be_bytes()));
-    bytes.extend_from_slice(&operations);
-    if bytes.len() > CODE_BYTES_MAX {
-        return Err(SealError::Size { what: "bytes of the program", max: CODE_BYTES_MAX, got: bytes.len() });
+    fields.iter().for_each(|&field| data.extend_from_slice(&(field as u32).to_be_bytes()));
+    parts.iter().for_each(|part| data.extend_from_slice(&keccak256(part)));
+    let elements = seeds.iter().flatten();
+    elements.for_each(|element| data.extend_from_slice(&element.as_canonical_u32().to_be_bytes()));
+    if data.len() > CODE_BYTES_MAX {
+        return Err(SealError::Size { what: "bytes of data", max: CODE_BYTES_MAX, got: data.len() });
     }
-    Ok(bytes)
+    Ok(Program { data, parts })
 }
 
 /// The constants that the transcript absorbs, before the main root, the claimed values and the folds.

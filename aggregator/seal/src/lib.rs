@@ -8,13 +8,14 @@
 //! |---|---|
 //! | make a seal of an AIR | [`SealProver::new`]`(DagAir::from_air(&air)?, log_height, ParameterSet::SEAL)`, then [`SealProver::prove`] |
 //! | verify one natively | [`Seal::verify`]: decode, then stock `verify_batch` |
-//! | verify one on L1 | [`evm::program`]`(&seal)` is the code of the data contract that `SealVerifier` is deployed with |
+//! | verify one on L1 | [`evm::program`]`(&seal)` is what `SealVerifier` is deployed with |
 //! | know what it proves | [`Seal::report`] |
 //!
 //! The format, the transcript and the contracts are described in `docs/seal.md`.
 
 #![deny(missing_docs)]
 
+mod code;
 pub mod config;
 pub mod evm;
 pub mod hash;

@@ -1,28 +1,27 @@
-//! The constraints as a straight list of operations on slots.
+//! The constraints as operations of `Lanes.sol`, of which it is known how large their lanes become.
 
 use std::collections::HashMap;
 
-use p3_field::Field as _;
-use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32, PrimeField64, TwoAdicField};
-use sinter_program::dag::{ExtNode, Row};
+use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32, PrimeField64};
+use sinter_program::dag::{ExtNode, NodeId, Row};
 use sinter_program::field::EXTENSION_DEGREE;
 use sinter_program::{F, ProgramError};
 use sinter_recursion::layout::{Point, Round};
 
-use crate::evm::{FIRST_SLOT, SLOTS_MAX, chunk_factors};
+use crate::evm::chunk_factors;
 use crate::seal::{PUBLIC_VALUES, Seal, SealError};
 
 /// A value: an input, a constant, or the result of an operation.
-type Id = usize;
+pub(crate) type Id = usize;
 
 /// How a value comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Value {
+pub(crate) enum Value {
     /// The input of that number.
     Input(usize),
     /// A constant of the base field.
     Constant(F),
-    /// The product of two values.
+    /// The product of two values, the second in digits.
     Mul(Id, Id),
     /// The product of two values of which the second is reduced first.
     MulReduced(Id, Id),
@@ -36,64 +35,43 @@ enum Value {
     Times(Id, u32),
     /// The product of the first with X, and the second added.
     Horner(Id, Id),
-    /// The inverse.
-    Inverse(Id),
 }
 
 impl Value {
-    /// The code of its operation in `SealConstraints.sol`.
-    const fn code(self) -> u8 {
-        match self {
-            Self::Mul(..) => 0,
-            Self::Add(..) => 1,
-            Self::Sub(..) => 2,
-            Self::MulReduced(..) => 3,
-            Self::Reduce(_) => 5,
-            Self::Times(..) => 6,
-            Self::Horner(..) => 7,
-            Self::Inverse(_) | Self::Input(_) | Self::Constant(_) => 8,
-        }
-    }
-
-    const fn operands(self) -> [Option<Id>; 2] {
-        match self {
+    pub(crate) fn operands(self) -> impl Iterator<Item = Id> {
+        let operands = match self {
             Self::Input(_) | Self::Constant(_) => [None, None],
             Self::Mul(a, b) | Self::MulReduced(a, b) | Self::Add(a, b) | Self::Sub(a, b) | Self::Horner(a, b) => {
                 [Some(a), Some(b)]
             }
-            Self::Times(a, _) | Self::Reduce(a) | Self::Inverse(a) => [Some(a), None],
-        }
+            Self::Times(a, _) | Self::Reduce(a) => [Some(a), None],
+        };
+        operands.into_iter().flatten()
     }
 }
 
-/// The code of an operation that folds a constraint, and has no destination.
-const FOLD: u8 = 4;
-/// The codes of operations, and the longest run of one.
-const CODES: usize = 9;
-const RUN_MAX: usize = (1 << 12) - 1;
-
-/// The constraints as the contract runs them.
+/// The constraints of a seal.
 pub(crate) struct Lowered {
-    /// In Montgomery form.
-    pub(crate) constants: Vec<F>,
-    /// The runs of operations, as bytes.
-    pub(crate) operations: Vec<u8>,
-    /// One more than the highest slot.
-    pub(crate) slots: usize,
-    /// The slot that must hold in the end what the constraints fold to.
-    pub(crate) result: usize,
+    /// All values; an operation's operands have lower numbers than it.
+    pub(crate) values: Vec<Value>,
+    /// What the constraints fold to after each group of them, the last of all after all.
+    pub(crate) folds: Vec<Id>,
+    /// What they must fold to: (ζ^n − 1) · quotient(ζ).
+    pub(crate) expected: Id,
+    /// How many inputs there are.
+    pub(crate) inputs: usize,
 }
 
 // What lanes may hold. The bounds are those of `Lanes.sol`, where it is said why they are enough.
 
-const P: u64 = F::ORDER_U64;
+pub(crate) const P: u64 = F::ORDER_U64;
 /// The lanes of a product, of Montgomery's reduction by 24 bits: below p + 2^27.
 const PRODUCT: u64 = P + (1 << 27) - 1;
 /// What is added to the lanes of a product before its reductions, a multiple of p.
-const BIAS: u64 = 0x61c52 * P;
+pub(crate) const BIAS: u64 = 0x61c52 * P;
 /// Lanes that a value may have: one reduction makes them fit for a product, and sums are far below the lanes' 51 bits.
 const LARGEST: u64 = (1 << 37) - 1;
-/// Numbers that a value is multiplied by without reduction: those that an operand has room for.
+/// Numbers that a value is multiplied by without reduction.
 const SMALL: u32 = (1 << 12) - 1;
 
 // Four products are subtracted, and BIAS - p must be at least that; six are added, to at most BIAS + 2^35.
@@ -101,8 +79,6 @@ const FACTORS: u64 = (BIAS - P) / 4;
 const _: () = assert!(6 * FACTORS + BIAS + (1 << 35) < 1 << 51);
 // Two reduced values can be multiplied, and one can be subtracted.
 const _: () = assert!(fits(reduced(LARGEST), reduced(LARGEST)) && reduced(LARGEST) <= 2 * P && PRODUCT <= 2 * P);
-// The fold of a constraint: the challenge's lanes are those of a product.
-const _: () = assert!(fits(PRODUCT, reduced(LARGEST)));
 
 /// The lanes of a value whose lanes are at most `bound`, when it is reduced.
 const fn reduced(bound: u64) -> u64 {
@@ -245,7 +221,7 @@ impl Builder {
     }
 }
 
-/// The inputs, in the order of their slots.
+/// The inputs, in their order: see [`crate::evm`]. The lanes of each are at most those of a product.
 struct Inputs {
     main: [Vec<Id>; 2],
     preprocessed: [Vec<Id>; 2],
@@ -256,7 +232,11 @@ struct Inputs {
     lookup_alpha: Id,
     lookup_beta: Id,
     alpha: Id,
-    zeta: Id,
+    is_first: Id,
+    is_last: Id,
+    is_transition: Id,
+    vanishing: Id,
+    count: usize,
 }
 
 impl Inputs {
@@ -270,7 +250,7 @@ impl Inputs {
         };
         let openings: Vec<Vec<Id>> = layout.openings.iter().map(|opening| take(opening.width)).collect();
         let public_values = take(PUBLIC_VALUES);
-        let challenges = take(4);
+        let points = take(7);
         let opened = |round: Round, chunk: usize, point: Point| {
             layout.opening(round, 0, chunk, point).map(|opening| openings[opening].clone()).unwrap_or_default()
         };
@@ -282,33 +262,22 @@ impl Inputs {
             permutation: both(Round::Permutation),
             chunks: chunks.map(|chunk| opened(Round::Quotient, chunk, Point::Zeta)).collect(),
             public_values,
-            lookup_alpha: challenges[0],
-            lookup_beta: challenges[1],
-            alpha: challenges[2],
-            zeta: challenges[3],
+            lookup_alpha: points[0],
+            lookup_beta: points[1],
+            alpha: points[2],
+            is_first: points[3],
+            is_last: points[4],
+            is_transition: points[5],
+            vanishing: points[6],
+            count: next,
         }
     }
 }
 
-/// The selectors of first row, last row and transitions, unnormalised as stock has them, and the vanishing polynomial.
-fn selectors(seal: &Seal, builder: &mut Builder, zeta: Id) -> [Id; 4] {
-    let log_height = seal.table().log_height;
-    let power = (0..log_height).fold(zeta, |power, _| builder.mul(power, power));
-    let one = builder.constant(F::ONE);
-    let last_point = builder.constant(F::two_adic_generator(log_height).inverse());
-    let vanishing = builder.sub(power, one);
-    let from_first = builder.sub(zeta, one);
-    let from_last = builder.sub(zeta, last_point);
-    let both = builder.mul(from_first, from_last);
-    let inverse = builder.intern(Value::Inverse(both), PRODUCT);
-    let over_both = builder.mul(vanishing, inverse);
-    [builder.mul(over_both, from_last), builder.mul(over_both, from_first), from_last, vanishing]
-}
-
 /// The quotient at ζ from its chunks.
-fn quotient(seal: &Seal, builder: &mut Builder, inputs: &Inputs, vanishing: Id) -> Id {
+fn quotient(seal: &Seal, builder: &mut Builder, inputs: &Inputs) -> Id {
     let one = builder.constant(F::ONE);
-    let power = builder.add(vanishing, one);
+    let power = builder.add(inputs.vanishing, one);
     let factors = chunk_factors(seal.table().log_height, seal.table().log_quotient_chunks);
     let zeros: Vec<Id> = factors
         .iter()
@@ -333,7 +302,6 @@ fn quotient(seal: &Seal, builder: &mut Builder, inputs: &Inputs, vanishing: Id) 
 pub(crate) fn lower(seal: &Seal) -> Result<Lowered, SealError> {
     let mut builder = Builder::default();
     let inputs = Inputs::new(seal, &mut builder);
-    let [is_first, is_last, is_transition, vanishing] = selectors(seal, &mut builder, inputs.zeta);
     let permutation = [0, 1].map(|row: usize| -> Vec<Id> {
         let columns = inputs.permutation[row].chunks(EXTENSION_DEGREE);
         columns.map(|column| builder.recompose(column.iter().copied())).collect()
@@ -341,7 +309,6 @@ pub(crate) fn lower(seal: &Seal) -> Result<Lowered, SealError> {
     let bus_power = builder.power(inputs.lookup_beta, seal.shape().message_width);
     let dag = seal.program().with_lookups(0).map_err(|source| ProgramError::Air { table: 0, source })?;
     let mut ids: Vec<Id> = Vec::with_capacity(dag.nodes().len());
-    let mut folds = Vec::new();
     let row = |row: Row| usize::from(row == Row::Next);
     for node in dag.nodes() {
         let at = |id: u32| ids[id as usize];
@@ -364,9 +331,9 @@ pub(crate) fn lower(seal: &Seal) -> Result<Lowered, SealError> {
             }
             // Of a single table, which is alone in the sum that must be zero.
             ExtNode::Terminal => builder.constant(F::ZERO),
-            ExtNode::IsFirstRow => is_first,
-            ExtNode::IsLastRow => is_last,
-            ExtNode::IsTransition => is_transition,
+            ExtNode::IsFirstRow => inputs.is_first,
+            ExtNode::IsLastRow => inputs.is_last,
+            ExtNode::IsTransition => inputs.is_transition,
             ExtNode::Add(a, b) => builder.add(at(a), at(b)),
             ExtNode::Sub(a, b) => builder.sub(at(a), at(b)),
             ExtNode::Mul(a, b) => builder.mul(at(a), at(b)),
@@ -377,160 +344,48 @@ pub(crate) fn lower(seal: &Seal) -> Result<Lowered, SealError> {
         };
         ids.push(id);
     }
-    for &root in dag.constraints() {
-        // To it a product is added, before the sum is reduced.
-        folds.push(builder.within(ids[root as usize], LARGEST - PRODUCT));
-    }
-    let quotient = quotient(seal, &mut builder, &inputs, vanishing);
-    let divided = builder.mul(vanishing, quotient);
-    schedule(&builder, &folds, divided, inputs.alpha)
-}
-
-/// The operations that are left to do.
-struct Schedule<'a> {
-    builder: &'a Builder,
-    folds: &'a [Id],
-    /// Of every value the operands that are not there yet, the operations that wait for it, and how often it is read yet.
-    missing: Vec<usize>,
-    waiting: Vec<Vec<Id>>,
-    reads: Vec<usize>,
-    /// The values whose operands are there, by code.
-    ready: [Vec<Id>; CODES],
-    there: Vec<bool>,
-    folded: usize,
-    slots: Vec<usize>,
-    free: Vec<usize>,
-    count: usize,
-}
-
-impl Schedule<'_> {
-    fn arrive(&mut self, id: Id) {
-        self.there[id] = true;
-        for next in std::mem::take(&mut self.waiting[id]) {
-            self.missing[next] -= 1;
-            if self.missing[next] == 0 {
-                self.ready[usize::from(self.builder.values[next].code())].push(next);
-            }
-        }
-    }
-
-    /// The slot of an operand, which is free when nobody reads it any more.
-    fn read(&mut self, id: Id) -> usize {
-        self.reads[id] -= 1;
-        if self.reads[id] == 0 {
-            self.free.push(self.slots[id]);
-        }
-        self.slots[id]
-    }
-
-    /// How many folds could be done now.
-    fn foldable(&self) -> usize {
-        self.folds[self.folded..].iter().take_while(|&&id| self.there[id]).count()
-    }
-
-    /// All operations of a kind that can be done now or once those are.
-    fn run(&mut self, code: u8) -> Vec<[usize; 3]> {
-        let mut run = Vec::new();
-        while run.len() < RUN_MAX {
-            if code == FOLD {
-                if self.foldable() == 0 {
-                    break;
-                }
-                let id = self.folds[self.folded];
-                self.folded += 1;
-                run.push([0, self.read(id), 0]);
-                continue;
-            }
-            let Some(id) = self.ready[usize::from(code)].pop() else { break };
-            let value = self.builder.values[id];
-            // The interpreter reads its operands before it writes, so one of their slots may be the destination.
-            let [a, b] = value.operands().map(|operand| operand.map(|operand| self.read(operand)));
-            let b = if let Value::Times(_, number) = value { number as usize } else { b.unwrap_or(0) };
-            self.slots[id] = self.free.pop().unwrap_or_else(|| {
-                self.count += 1;
-                self.count - 1
-            });
-            run.push([self.slots[id], a.unwrap_or(0), b]);
-            self.arrive(id);
-            if code == 8 {
-                break;
-            }
-        }
-        run
-    }
-}
-
-/// Put the operations that are needed in an order of few and long runs, and give every value a slot, reusing those of
-/// values that are needed no more.
-fn schedule(builder: &Builder, folds: &[Id], result: Id, alpha: Id) -> Result<Lowered, SealError> {
-    let mut reads = vec![0; builder.values.len()];
-    // What the contract reads itself.
-    folds.iter().chain([&result, &alpha]).for_each(|&id| reads[id] += 1);
-    // An operation's operands have lower numbers than it.
-    for (id, value) in builder.values.iter().enumerate().rev() {
-        if reads[id] > 0 {
-            value.operands().into_iter().flatten().for_each(|operand| reads[operand] += 1);
-        }
-    }
-    let inputs = builder.values.iter().filter(|value| matches!(value, Value::Input(_))).count();
-    let mut schedule = Schedule {
-        builder,
-        folds,
-        missing: vec![0; builder.values.len()],
-        waiting: vec![Vec::new(); builder.values.len()],
-        reads,
-        ready: Default::default(),
-        there: vec![false; builder.values.len()],
-        folded: 0,
-        slots: vec![0; builder.values.len()],
-        free: Vec::new(),
-        count: 0,
+    let factors = |root: NodeId| match dag.nodes()[root as usize] {
+        ExtNode::Mul(a, b) => Some([a, b]),
+        _ => None,
     };
-    let mut constants = Vec::new();
-    let mut operations = 0;
-    for (id, value) in builder.values.iter().enumerate() {
-        let slot = match *value {
-            Value::Input(input) => FIRST_SLOT + input,
-            Value::Constant(constant) if schedule.reads[id] > 0 => {
-                constants.push(constant * F::TWO.exp_u64(40));
-                FIRST_SLOT + inputs + constants.len() - 1
-            }
-            _ => {
-                if schedule.reads[id] > 0 {
-                    operations += 1;
-                    let operands = value.operands().into_iter().flatten();
-                    operands.clone().for_each(|operand| schedule.waiting[operand].push(id));
-                    schedule.missing[id] = operands.count();
-                }
-                continue;
-            }
-        };
-        schedule.slots[id] = slot;
-        if schedule.reads[id] == 0 {
-            schedule.free.push(slot);
+    let mut folds = Vec::new();
+    let mut folded = builder.constant(F::ZERO);
+    let mut constraints = dag.constraints();
+    while !constraints.is_empty() {
+        let (factor, count) = shared_factor(constraints, factors);
+        let (group, rest) = constraints.split_at(count);
+        let mut sum = builder.constant(F::ZERO);
+        for &root in group {
+            // Without the factor, of which it is sure that it is one.
+            let cofactor = factor.and_then(|s| factors(root).map(|[a, b]| if a == s { b } else { a }));
+            sum = builder.mul(sum, inputs.alpha);
+            sum = builder.add(sum, ids[cofactor.unwrap_or(root) as usize]);
         }
-    }
-    schedule.count = FIRST_SLOT + inputs + constants.len();
-    let given = |value: &Value| matches!(value, Value::Input(_) | Value::Constant(_));
-    for (id, _) in builder.values.iter().enumerate().filter(|(_, value)| given(value)) {
-        schedule.arrive(id);
-    }
-    let mut bytes = Vec::new();
-    while operations > 0 || schedule.folded < folds.len() {
-        let waiting = |&code: &u8| {
-            if code == FOLD { schedule.foldable() } else { schedule.ready[usize::from(code)].len() }
-        };
-        let code = (0..CODES as u8).max_by_key(waiting).unwrap_or(0);
-        let run = schedule.run(code);
-        operations -= if code == FOLD { 0 } else { run.len() };
-        bytes.extend_from_slice(&(u16::from(code) << 12 | run.len() as u16).to_be_bytes());
-        for [to, a, b] in run {
-            let word = (to as u64) << 27 | (a as u64) << 14 | (b as u64) << 1;
-            bytes.extend_from_slice(&word.to_be_bytes()[3..]);
+        if let Some(factor) = factor {
+            sum = builder.mul(sum, ids[factor as usize]);
         }
+        let power = builder.power(inputs.alpha, count);
+        folded = builder.mul(folded, power);
+        folded = builder.add(folded, sum);
+        folds.push(folded);
+        constraints = rest;
     }
-    if schedule.count > SLOTS_MAX {
-        return Err(SealError::Size { what: "slots", max: SLOTS_MAX, got: schedule.count });
+    let quotient = quotient(seal, &mut builder, &inputs);
+    let expected = builder.mul(inputs.vanishing, quotient);
+    Ok(Lowered { values: builder.values, folds, expected, inputs: inputs.count })
+}
+
+/// The factor that the most of the first constraints have in common, and how many have it: it is multiplied with once.
+/// None, and one constraint, when the first two have none in common.
+fn shared_factor(
+    constraints: &[NodeId],
+    factors: impl Fn(NodeId) -> Option<[NodeId; 2]>,
+) -> (Option<NodeId>, usize) {
+    let has = |root: &NodeId, s: NodeId| factors(*root).is_some_and(|factors| factors.contains(&s));
+    let candidates = constraints.first().and_then(|&first| factors(first)).into_iter().flatten();
+    let counted = candidates.map(|s| (constraints.iter().take_while(|root| has(root, s)).count(), s));
+    match counted.max() {
+        Some((count, factor)) if count > 1 => (Some(factor), count),
+        _ => (None, 1),
     }
-    Ok(Lowered { constants, operations: bytes, slots: schedule.count, result: schedule.slots[result] })
 }

@@ -15,8 +15,7 @@ import {SealTranscript} from "./SealTranscript.sol";
 /// @notice It accepts what unmodified Plonky3 accepts. What it is told about the AIR is the code of another contract,
 /// `program`, which cannot change either; whoever wants to know whether it is the right one generates it from the AIR
 /// and compares, or compares the seal key inside with the published one.
-/// @dev Memory: slots of the constraints' interpreter, the program, and then what is allocated, all at once or in turn,
-/// by `_allocate`. Calldata is read where it lies. Arithmetic is unchecked: it is on addresses, and on sizes that the
+/// @dev Memory is taken by `_allocate`, and never given back. Calldata is read where it lies. Arithmetic is unchecked: it is on addresses, and on sizes that the
 /// program bounds far below 2^32.
 abstract contract SealCheck {
     /// @notice The seal has another length than its AIR and its query positions imply.
@@ -29,6 +28,10 @@ abstract contract SealCheck {
     error RootMismatch(uint256 tree);
     /// @notice The program's contract holds no program.
     error NoProgram(address program);
+    /// @notice The program has another number of parts, or more than there is room for.
+    error WrongParts(uint256 expected, uint256 got);
+    /// @notice A part's code is not that which the program names.
+    error WrongPart(uint256 part, bytes32 expected, bytes32 got);
 
     /// @dev What is known of the seal that is being checked.
     struct Run {
@@ -74,8 +77,6 @@ abstract contract SealCheck {
     uint256 private constant GENERATOR = 3;
     // 2^40 modulo p: one in Montgomery form.
     uint256 private constant ONE = 0x3fffdfc;
-    // Slots of the interpreter start here: below is what Solidity may use for itself.
-    uint256 private constant FIRST_SLOT = 128;
     uint256 private constant PUBLIC_VALUES = 17;
     uint256 private constant ROOT_BYTES = 26;
     // The head: claim, then roots and witnesses, then claimed values.
@@ -92,25 +93,43 @@ abstract contract SealCheck {
     uint256 internal constant MERKLE = 3;
     uint256 internal constant FOLDS = 4;
 
-    /// @notice The contract whose code is what is known of the AIR.
+    /// @notice The contract whose code is what is known of the AIR, but for its constraints.
     address public immutable program;
     bytes32 internal immutable _sealKey;
-    uint256 private immutable _slots;
+    address private immutable _part0;
+    address private immutable _part1;
+    address private immutable _part2;
+    address private immutable _part3;
 
-    /// @param program_ the contract whose code `sinter_seal::evm` wrote
-    constructor(address program_) {
-        if (program_.code.length <= SealProgram.DATA_AT) revert NoProgram(program_);
-        program = program_;
+    /// @param program_ the contract whose code is the data that `sinter_seal::evm` wrote
+    /// @param parts_ the contracts whose code are the parts that it wrote with it
+    constructor(address program_, address[] memory parts_) {
         bytes memory code = program_.code;
+        if (code.length <= SealProgram.PARTS_AT || uint8(code[0]) != 0) revert NoProgram(program_);
         bytes32 key;
         uint256 data;
         assembly ("memory-safe") {
             data := add(code, 32)
             key := mload(add(data, 1))
         }
-        if (uint8(code[0]) != 0) revert NoProgram(program_);
+        program = program_;
         _sealKey = key;
-        _slots = SealProgram.field(data, SealProgram.SLOTS);
+        uint256 count = SealProgram.field(data, SealProgram.PARTS);
+        if (parts_.length != count || count > 4) revert WrongParts(count, parts_.length);
+        for (uint256 i = 0; i < count; ++i) {
+            bytes32 expected = SealProgram.part(data, i);
+            if (parts_[i].codehash != expected) revert WrongPart(i, expected, parts_[i].codehash);
+        }
+        if (count > 0) _part0 = parts_[0];
+        if (count > 1) _part1 = parts_[1];
+        if (count > 2) _part2 = parts_[2];
+        if (count > 3) _part3 = parts_[3];
+    }
+
+    /// @notice The contract that is a part of the constraints, or none.
+    function constraints(uint256 index) public view returns (address) {
+        if (index < 2) return index == 0 ? _part0 : _part1;
+        return index == 2 ? _part2 : index == 3 ? _part3 : address(0);
     }
 
     /// @dev A test contract measures the gas between two marks.
@@ -132,16 +151,12 @@ abstract contract SealCheck {
     /// @dev Loads the program and checks the head's length and elements.
     function _begin(bytes calldata seal, uint256 marks) private view returns (Run memory run) {
         unchecked {
-            uint256 data = 32 * _slots;
             address from = program;
+            uint256 size = from.code.length;
+            uint256 data = _allocate(size);
             assembly ("memory-safe") {
-                // The slots are memory that is allocated here, from the first on.
-                if gt(mload(0x40), 4096) { revert(0, 0) }
-                let size := extcodesize(from)
                 extcodecopy(from, data, 0, size)
-                mstore(0x40, and(add(add(data, size), 95), not(31)))
             }
-            // Allocated by the declaration of the return value, below the slots.
             run.data = data;
             run.marks = marks;
             assembly ("memory-safe") {
@@ -180,7 +195,7 @@ abstract contract SealCheck {
             }
             run.place = place;
             uint256 seal = run.seal;
-            uint256 seed = data + SealProgram.DATA_AT;
+            uint256 seed = SealProgram.seeds(data);
             uint256 length = SealProgram.field(data, SealProgram.SEEDS);
             run.challenges = _allocate(256);
             run.zeta = run.challenges + 192;
@@ -274,56 +289,61 @@ abstract contract SealCheck {
         }
     }
 
-    /// @dev Fills the slots with claimed values, public values, challenges and constants, and runs the program.
-    function _checkConstraints(Run memory run) private pure {
+    /// @dev Writes the parts' inputs, calls them one after the other, and compares. How much memory they take is known, and
+    /// taken, in the end.
+    function _checkConstraints(Run memory run) private view {
         unchecked {
             uint256 data = run.data;
-            uint256 slot = 32 * FIRST_SLOT;
+            uint256 start;
+            assembly ("memory-safe") {
+                start := mload(0x40)
+            }
+            uint256 to = start;
             uint256 from = run.claimed;
             for (; from < run.folds - 4; from += 20) {
-                slot = _fill(slot, Lanes.montgomery(Lanes.load(from)));
+                to = _fill(to, Lanes.montgomery(Lanes.load(from)));
             }
             for (from = run.seal; from < run.seal + 32; from += 2) {
                 uint256 limb;
                 assembly ("memory-safe") {
                     limb := shr(240, calldataload(from))
                 }
-                slot = _fill(slot, Lanes.montgomery(limb));
+                to = _fill(to, Lanes.montgomery(limb));
             }
             uint256 count;
             assembly ("memory-safe") {
                 count := shr(224, calldataload(from))
             }
-            slot = _fill(slot, Lanes.montgomery(count));
+            to = _fill(to, Lanes.montgomery(count));
             for (from = run.challenges; from <= run.zeta; from += 64) {
                 (uint256 lo, uint256 hi) = Elements.load(from);
-                slot = _fill(slot, Lanes.montgomery(Lanes.join(lo, hi)));
+                to = _fill(to, Lanes.montgomery(Lanes.join(lo, hi)));
             }
-            uint256 alpha = Elements.word(slot - 64);
-            uint256 constants = data + SealProgram.DATA_AT + SealProgram.field(data, SealProgram.SEEDS)
-                + SealProgram.field(data, SealProgram.SEEDS + 1) + SealProgram.field(data, SealProgram.SEEDS + 2);
-            uint256 operations = constants + 4 * SealProgram.field(data, SealProgram.CONSTANTS);
-            assembly ("memory-safe") {
-                // In Montgomery form already.
-                for {} lt(constants, operations) { constants := add(constants, 4) } {
-                    mstore(slot, shr(224, mload(constants)))
-                    slot := add(slot, 32)
-                }
+            // The out-of-domain point is no input; the selectors are.
+            to -= 32;
+            uint256 last = mulmod(SealProgram.field(data, SealProgram.LAST_POINT), ONE, P);
+            SealConstraints.selectors(to, Elements.word(to), SealProgram.field(data, SealProgram.LOG_HEIGHT), ONE, last);
+            to += 128;
+            uint256 end = to;
+            uint256 highest = to;
+            count = SealProgram.field(data, SealProgram.PARTS);
+            for (uint256 i = 0; i < count; ++i) {
+                end = SealConstraints.call(constraints(i), start, to, end);
+                if (end > highest) highest = end;
             }
-            uint256 end = operations + SealProgram.field(data, SealProgram.OPERATIONS);
-            uint256 folded = SealConstraints.run(operations, end, alpha);
-            uint256 expected = Elements.word(32 * SealProgram.field(data, SealProgram.RESULT));
-            (uint256 a, uint256 ah) = Lanes.split(folded);
-            (uint256 b, uint256 bh) = Lanes.split(expected);
+            if (end != to + 64) revert SealConstraints.PartFailed(constraints(count - 1));
+            _allocate(highest - start);
+            (uint256 a, uint256 ah) = Lanes.split(Elements.word(to));
+            (uint256 b, uint256 bh) = Lanes.split(Elements.word(to + 32));
             if (a != b || ah != bh) revert ConstraintsNotMet();
         }
     }
 
-    /// @return next the slot behind it
-    function _fill(uint256 slot, uint256 value) private pure returns (uint256 next) {
+    /// @return next where the next word goes
+    function _fill(uint256 to, uint256 value) private pure returns (uint256 next) {
         assembly ("memory-safe") {
-            mstore(slot, value)
-            next := add(slot, 32)
+            mstore(to, value)
+            next := add(to, 32)
         }
     }
 
@@ -603,7 +623,7 @@ abstract contract SealCheck {
 
     /// @dev Checks that the elements in calldata are below p, eight at a time: with 2^31 - p added, none has its top
     /// bit set, nor without.
-    function _requireCanonical(uint256 from, uint256 length, uint256 part) private pure {
+    function _requireCanonical(uint256 from, uint256 length, uint256 section) private pure {
         uint256 bits;
         assembly ("memory-safe") {
             let lanes := 0x00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff
@@ -618,7 +638,7 @@ abstract contract SealCheck {
             bits := or(bits, or(word, add(word, lanes)))
             bits := and(bits, 0x8000000080000000800000008000000080000000800000008000000080000000)
         }
-        if (bits != 0) revert NotCanonical(part);
+        if (bits != 0) revert NotCanonical(section);
     }
 
     /// @dev Puts bytes of calldata behind the `before` bytes that are absorbed.

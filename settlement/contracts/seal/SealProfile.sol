@@ -5,7 +5,7 @@ import {SealCheck} from "./SealCheck.sol";
 
 /// @title The verifier, with the gas of its parts counted: 0 transcript, 1 constraints, 2 openings, 3 Merkle, 4 folds.
 contract SealProfile is SealCheck {
-    constructor(address program_) SealCheck(program_) {}
+    constructor(address program_, address[] memory parts_) SealCheck(program_, parts_) {}
 
     /// @notice Checks a seal, and returns the gas that each part took.
     function profile(bytes calldata seal) external view returns (uint256[5] memory parts) {

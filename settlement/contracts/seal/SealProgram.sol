@@ -17,24 +17,36 @@ library SealProgram {
     uint256 internal constant FOLDS = 12;
     uint256 internal constant ARITIES = 13;
     uint256 internal constant LOG_FINAL = 14;
-    uint256 internal constant TRACE_GENERATOR = 15;
-    uint256 internal constant SEEDS = 16;
-    uint256 internal constant SLOTS = 19;
-    uint256 internal constant CONSTANTS = 20;
-    uint256 internal constant OPERATIONS = 21;
-    uint256 internal constant RESULT = 22;
-    uint256 internal constant FIELDS = 23;
+    uint256 internal constant LOG_HEIGHT = 15;
+    uint256 internal constant TRACE_GENERATOR = 16;
+    uint256 internal constant LAST_POINT = 17;
+    uint256 internal constant SEEDS = 18;
+    uint256 internal constant PARTS = 21;
+    uint256 internal constant FIELDS = 22;
 
-    // STOP, the seal key, the root of the preprocessed columns, the fields.
+    // STOP, the seal key, the root of the preprocessed columns, the fields, the hashes of the parts' code, the seeds.
     uint256 internal constant KEY_AT = 1;
     uint256 internal constant ROOT_AT = 33;
     uint256 internal constant FIELDS_AT = 59;
-    uint256 internal constant DATA_AT = FIELDS_AT + 4 * FIELDS;
+    uint256 internal constant PARTS_AT = FIELDS_AT + 4 * FIELDS;
 
     /// @notice A field of the data at `data` in memory.
     function field(uint256 data, uint256 index) internal pure returns (uint256 value) {
         assembly ("memory-safe") {
             value := shr(224, mload(add(add(data, FIELDS_AT), mul(4, index))))
         }
+    }
+
+    /// @notice The hash of a part's code.
+    function part(uint256 data, uint256 index) internal pure returns (bytes32 hash) {
+        uint256 place = data + PARTS_AT + 32 * index;
+        assembly ("memory-safe") {
+            hash := mload(place)
+        }
+    }
+
+    /// @notice Where the seeds start in memory.
+    function seeds(uint256 data) internal pure returns (uint256 start) {
+        return data + PARTS_AT + 32 * field(data, PARTS);
     }
 }

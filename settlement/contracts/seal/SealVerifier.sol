@@ -6,7 +6,7 @@ import {SealCheck} from "./SealCheck.sol";
 
 /// @title Checks seals (docs/seal.md): `SealCheck`, and what it tells callers.
 contract SealVerifier is SealCheck, ISealVerifier {
-    constructor(address program_) SealCheck(program_) {}
+    constructor(address program_, address[] memory parts_) SealCheck(program_, parts_) {}
 
     /// @inheritdoc ISealVerifier
     function sealKey() external view returns (bytes32) {

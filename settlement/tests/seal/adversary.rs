@@ -7,6 +7,7 @@ use sinter_program::{F, ParameterSet};
 use sinter_seal::kit::Kit;
 use sinter_seal::parts::{Part, PartKind, parts};
 use sinter_seal::{Seal, evm};
+use super::bench;
 use sinter_settlement::seal::{Bench, Refusal, Verdict, contract::SealVerifier as Contract};
 use std::collections::{BTreeMap, HashSet};
 
@@ -26,7 +27,7 @@ impl Target {
         let prover = kit.prover(parameters);
         let bytes = prover.prove(&kit.trace(&Kit::CLAIM), &Kit::CLAIM).unwrap();
         let seal = prover.seal().clone();
-        let mut bench = Bench::new(&evm::program(&seal).unwrap()).unwrap();
+        let mut bench = bench(&seal);
         assert_eq!(bench.verify(&bytes).unwrap().0, accepted());
         let parts = parts(&seal, &bytes).unwrap();
         Self { seal, bench, bytes, parts }
@@ -250,14 +251,14 @@ fn another_program_refuses() {
     let mut target = Target::small();
     let other = Kit { reads: 3, ..Kit::SMALL }.prover(Kit::PARAMETERS);
     assert!(other.seal().verify(&target.bytes).is_err());
-    let mut bench = Bench::new(&evm::program(other.seal()).unwrap()).unwrap();
+    let mut bench = bench(other.seal());
     assert!(bench.verify(&target.bytes).unwrap().0.is_err());
     // The program of this seal with another key, another preprocessed root.
     let program = evm::program(&target.seal).unwrap();
     for place in [1, 32, 33, 58] {
-        let mut changed = program.clone();
+        let mut changed = program.data.clone();
         changed[place] ^= 1;
-        let mut bench = Bench::new(&changed).unwrap();
+        let mut bench = Bench::new(&changed, &program.parts).unwrap();
         assert!(bench.verify(&target.bytes).unwrap().0.is_err(), "byte {place}");
     }
     assert_eq!(target.bench.verify(&target.bytes).unwrap().0, accepted());

@@ -1,8 +1,9 @@
 //! What a seal costs, and where.
 
+use super::bench;
 use sinter_program::ParameterSet;
-use sinter_seal::{evm, kit::Kit};
-use sinter_settlement::seal::{Bench, Profile};
+use sinter_seal::kit::Kit;
+use sinter_settlement::seal::Profile;
 
 /// As many queries as the seal has, of fewer rows: by hand, `SINTER_SEAL_LOG_HEIGHT=15` gives the seal's own.
 #[test]
@@ -14,12 +15,11 @@ fn the_parts_add_up() {
     let started = std::time::Instant::now();
     let seal = prover.prove(&kit.trace(&Kit::CLAIM), &Kit::CLAIM).unwrap();
     let wall = started.elapsed();
-    let program = evm::program(prover.seal()).unwrap();
-    let mut bench = Bench::new(&program).unwrap();
+    let mut bench = bench(prover.seal());
     let (claim, gas) = bench.verify(&seal).unwrap();
     assert!(claim.is_ok());
     let profile = bench.profile(&seal).unwrap();
-    println!("{} bytes, program of {}, proved in {wall:?}, {gas:?}, {profile:?}", seal.len(), program.len());
+    println!("{} bytes, proved in {wall:?}, {gas:?}, {profile:?}", seal.len());
     let Profile { transcript, constraints, deep, merkle, fri } = profile;
     let sum = transcript + constraints + deep + merkle + fri;
     assert!(sum.abs_diff(gas.execution) < gas.execution / 20, "{sum} of {}", gas.execution);

@@ -17,6 +17,9 @@ fn compare(name: &str, bytes: &[u8]) {
 #[test]
 fn the_kits_program_and_seal_are_those_checked_in() {
     let prover = Kit::SMALL.prover(Kit::PARAMETERS);
-    compare("kit.program", &evm::program(prover.seal()).unwrap());
+    let evm::Program { data, parts } = evm::program(prover.seal()).unwrap();
+    compare("kit.data", &data);
+    assert_eq!(parts.len(), 1);
+    compare("kit.constraints", &parts[0]);
     compare("kit.seal", &prover.prove(&Kit::SMALL.trace(&Kit::CLAIM), &Kit::CLAIM).unwrap());
 }

@@ -29,7 +29,7 @@ pub struct Sealed {
     /// The seal key, which a contract is deployed for.
     pub key: [u8; 32],
     /// What the contract is told about the seal's AIR.
-    pub program: Vec<u8>,
+    pub program: sinter_seal::evm::Program,
     /// Its bytes by what they are.
     pub bytes_by_part: BTreeMap<&'static str, usize>,
     /// The capacity of the link.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sinter_program::ProofFile;
 use sinter_prover::{CpuProver, Folder, aggregate::tree::null_statement, stages::peak_memory_bytes};
+use sinter_seal::evm::Program;
 use sinter_settlement::{
     dev_l1::TRANSACTION_BYTES_MAX,
     seal::{Bench, Profile, verify_call},
@@ -97,7 +98,8 @@ fn measure(folder: &Folder<'static>, count: u32) -> Result<Batch, Failure> {
     let statement = null_statement(folder).or_fail(Exit::Failed, "the null statement")?;
     let list = vec![statement; count as usize];
     let sealed = seal::seal(folder, &root, &list, &mut |what| eprintln!("{what}"))?;
-    let mut bench = Bench::new(&sealed.program).or_fail(Exit::Failed, "deploying the verifier")?;
+    let Program { data, parts } = &sealed.program;
+    let mut bench = Bench::new(data, parts).or_fail(Exit::Failed, "deploying the verifier")?;
     let (claim, gas) = bench.verify(&sealed.bytes).or_fail(Exit::Failed, "verifying in the EVM")?;
     if claim != Ok((sealed.claim.root.into(), sealed.claim.count)) {
         return Err(Failure::new(Exit::Failed, format!("the contract answers {claim:?}")));
