@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Lanes} from "./Lanes.sol";
 
-/// @title Words in memory: elements as `Lanes` has them, one each, or two as `Quintic` has them.
+/// @title Words in memory: elements as `Lanes` has them, and pairs of numbers.
 library Elements {
     function load(uint256 from) internal pure returns (uint256 first, uint256 second) {
         assembly ("memory-safe") {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Quintic} from "./Quintic.sol";
-
 // p, and the constants of `Lanes`: LANES_* hold their value in every lane.
 uint256 constant P = 0x7f000001;
 // B^5 + B^2 - 1 with B = 2^51.
@@ -39,10 +37,18 @@ uint256 constant LANES_35 = 0x7ffffffff0000ffffffffe0001ffffffffc0003ffffffff800
 /// 2^40-fold lanes are held is in Montgomery form; its product with another in that form is too, and with one in plain
 /// form is plain.
 library Lanes {
-    uint256 private constant LANE = 0xffffffffffffffff;
+    /// @notice A denominator is zero, which an honest proof meets with probability 2^-150.
+    error ZeroDenominator();
+
+    /// 2^40 modulo p: one in Montgomery form.
+    uint256 internal constant ONE = 0x3fffdfc;
+    uint256 private constant LANE = 0x7ffffffffffff;
+    // Lanes of 85 bits, in which sums of products fit.
+    uint256 private constant WIDE = 0x1fffffffffffffffffffff;
     // 2^80 modulo p in digits of 16 bits.
     uint256 private constant SQUARE_LOW = 0xcfb0;
     uint256 private constant SQUARE_HIGH = 0x3fe3;
+    uint256 private constant SQUARE = 0x3fe3cfb0;
 
     /// @notice The element whose coefficients are the 20 bytes at `from` in calldata, big-endian.
     function load(uint256 from) internal pure returns (uint256 a) {
@@ -58,27 +64,37 @@ library Lanes {
         }
     }
 
-    /// @notice The element of two words, as `Quintic` has them.
-    function join(uint256 lo, uint256 hi) internal pure returns (uint256 a) {
+    /// @notice The element in lanes below p, from any lanes.
+    function exact(uint256 a) internal pure returns (uint256 c) {
         assembly ("memory-safe") {
-            a := or(
-                or(and(lo, LANE), shl(51, and(shr(64, lo), LANE))),
-                or(shl(102, and(shr(128, lo), LANE)), or(shl(153, shr(192, lo)), shl(204, hi)))
+            c := or(
+                or(mod(and(a, LANE), P), shl(51, mod(and(shr(51, a), LANE), P))),
+                or(
+                    shl(102, mod(and(shr(102, a), LANE), P)),
+                    or(shl(153, mod(and(shr(153, a), LANE), P)), shl(204, mod(and(shr(204, a), LANE), P)))
+                )
             )
         }
     }
 
-    /// @notice The two words of an element, as `Quintic` has them: coefficients below p.
-    function split(uint256 a) internal pure returns (uint256 lo, uint256 hi) {
+    /// @notice Two words of lanes of 85 bits: three coefficients in the first, two in the second.
+    function widen(uint256 a) internal pure returns (uint256 u, uint256 v) {
         assembly ("memory-safe") {
-            lo := or(
-                or(mod(and(a, 0x7ffffffffffff), P), shl(64, mod(and(shr(51, a), 0x7ffffffffffff), P))),
+            u := or(and(a, LANE), or(shl(85, and(shr(51, a), LANE)), shl(170, and(shr(102, a), LANE))))
+            v := or(and(shr(153, a), LANE), shl(85, shr(204, a)))
+        }
+    }
+
+    /// @notice The element of two words of lanes of 85 bits, in lanes below p.
+    function narrow(uint256 u, uint256 v) internal pure returns (uint256 a) {
+        assembly ("memory-safe") {
+            a := or(
+                or(mod(and(u, WIDE), P), shl(51, mod(and(shr(85, u), WIDE), P))),
                 or(
-                    shl(128, mod(and(shr(102, a), 0x7ffffffffffff), P)),
-                    shl(192, mod(and(shr(153, a), 0x7ffffffffffff), P))
+                    shl(102, mod(shr(170, u), P)),
+                    or(shl(153, mod(and(v, WIDE), P)), shl(204, mod(shr(85, v), P)))
                 )
             )
-            hi := mod(shr(204, a), P)
         }
     }
 
@@ -170,11 +186,50 @@ library Lanes {
         }
     }
 
-    /// @notice The inverse of an element in Montgomery form, in that form. Lanes of the result are below p + 2^27.
+    /// @notice The p-th power: linear, so the sum of the coefficients times the p-th powers of X^i. Lanes of the result
+    /// are below p.
+    function frobenius(uint256 a) internal pure returns (uint256) {
+        uint256 u;
+        uint256 v;
+        a = exact(a);
+        assembly ("memory-safe") {
+            let c := and(shr(51, a), LANE)
+            u := add(and(a, LANE), mul(c, 0x175c285e400000000000008bd9874000000000000005df5feeb))
+            v := mul(c, 0x4a19e4000000000000047ef5387)
+            c := and(shr(102, a), LANE)
+            u := add(u, mul(c, 0x92af1d600000000000000002a2cc4000000000000064280990))
+            v := add(v, mul(c, 0x2337dd2000000000000005242ba9a))
+            c := and(shr(153, a), LANE)
+            u := add(u, mul(c, 0xa814f6b8000000000000026850c5c00000000000001a4ca5a4))
+            v := add(v, mul(c, 0x3c05c2880000000000000562a6968))
+            c := shr(204, a)
+            u := add(u, mul(c, 0x1ded7fcbc00000000000008876a94c00000000000005153c3c1))
+            v := add(v, mul(c, 0x7a7a17420000000000000088b9b96))
+        }
+        return narrow(u, v);
+    }
+
+    /// @notice The inverse of an element in Montgomery form, in that form. Lanes of the result are below p + 2^23.
+    /// @dev The product of the other conjugates over the norm, which is the product of all, in the base field. Raised to the
+    /// p-th power, 2^40-fold lanes stay what they are.
     function inverse(uint256 a) internal pure returns (uint256) {
-        (uint256 lo, uint256 hi) = split(a);
-        (lo, hi) = Quintic.inverse(lo, hi);
-        // Of 2^40 * a the inverse is 2^-40 times that of a.
-        return montgomery(montgomery(join(lo, hi)));
+        // (a * a^p)^p = a^p * a^(p^2), then that times its own p^2-th power.
+        uint256 others = frobenius(mul(a, frobenius(a)));
+        others = mul(others, frobenius(frobenius(others)));
+        uint256 norm = exact(mul(a, others)) & LANE;
+        if (norm == 0) revert ZeroDenominator();
+        // Of 2^40 * norm the inverse times 2^80 is 2^40 over the norm.
+        return scale(others, mulmod(inverseBase(norm), SQUARE, P));
+    }
+
+    /// @notice The inverse in the base field, zero of zero: the (p - 2)-th power.
+    function inverseBase(uint256 a) internal pure returns (uint256 inverted) {
+        assembly ("memory-safe") {
+            inverted := 1
+            for { let bits := sub(P, 2) } bits { bits := shr(1, bits) } {
+                if and(bits, 1) { inverted := mulmod(inverted, a, P) }
+                a := mulmod(a, a, P)
+            }
+        }
     }
 }

@@ -2,8 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Elements} from "./Elements.sol";
-import {LANES_P, Lanes} from "./Lanes.sol";
-import {Quintic} from "./Quintic.sol";
+import {LANES_P, Lanes, P} from "./Lanes.sol";
 import {SealConstraints} from "./SealConstraints.sol";
 import {SealFolds} from "./SealFolds.sol";
 import {SealMerkle} from "./SealMerkle.sol";
@@ -35,22 +34,23 @@ abstract contract SealCheck {
 
     /// @dev What is known of the seal that is being checked.
     struct Run {
-        // In memory: the program's data, the transcript, the roots of unity; the challenges of the lookups, that which
-        // folds the constraints and the out-of-domain point, 64 bytes each; the last of them.
+        // In memory: the program's data, the transcript, the roots of unity; the challenges of the lookups, and that which
+        // folds the constraints. All challenges are in Montgomery form.
         uint256 data;
         uint256 place;
         uint256 table;
         uint256 challenges;
+        // The out-of-domain point, and the challenge that batches.
         uint256 zeta;
+        uint256 alpha;
         // In calldata: the start of the seal, its claimed values, the roots of its folds, what is read next, the end.
         uint256 seal;
         uint256 claimed;
         uint256 folds;
         uint256 cursor;
         uint256 end;
-        // In memory: the challenge of the batch (64 bytes), those of the folds (96 bytes each: with square and fourth
-        // power), the coefficients of the final polynomial; position and leaf of every query.
-        uint256 alpha;
+        // In memory: the challenges of the folds (96 bytes each: with square and fourth power), the coefficients of the
+        // final polynomial; position and leaf of every query.
         uint256 betas;
         uint256 coefficients;
         uint256 queries;
@@ -73,10 +73,7 @@ abstract contract SealCheck {
         uint256 row;
     }
 
-    uint256 private constant P = 0x7f000001;
     uint256 private constant GENERATOR = 3;
-    // 2^40 modulo p: one in Montgomery form.
-    uint256 private constant ONE = 0x3fffdfc;
     uint256 private constant PUBLIC_VALUES = 17;
     uint256 private constant ROOT_BYTES = 26;
     // The head: claim, then roots and witnesses, then claimed values.
@@ -159,10 +156,12 @@ abstract contract SealCheck {
             }
             run.data = data;
             run.marks = marks;
+            uint256 start;
             assembly ("memory-safe") {
-                mstore(add(run, 160), seal.offset)
-                mstore(add(run, 288), add(seal.offset, seal.length))
+                start := seal.offset
             }
+            run.seal = start;
+            run.end = start + seal.length;
             uint256 claimed = SealProgram.field(data, SealProgram.CLAIMED);
             uint256 coefficients = 1 << SealProgram.field(data, SealProgram.LOG_FINAL);
             run.claimed = run.seal + CLAIMED_AT;
@@ -197,8 +196,7 @@ abstract contract SealCheck {
             uint256 seal = run.seal;
             uint256 seed = SealProgram.seeds(data);
             uint256 length = SealProgram.field(data, SealProgram.SEEDS);
-            run.challenges = _allocate(256);
-            run.zeta = run.challenges + 192;
+            run.challenges = _allocate(96);
 
             // Key, constants, main root, public values, preprocessed root: lookup challenges.
             assembly ("memory-safe") {
@@ -216,19 +214,19 @@ abstract contract SealCheck {
             }
             uint256 bits = SealProgram.field(data, SealProgram.LOOKUP_BITS);
             SealTranscript.grind(place, length + 120, seal + LOOKUP_WITNESS_AT, bits, 0);
-            _draw(place, 0, run.challenges);
-            _draw(place, 0, run.challenges + 64);
+            Elements.put(run.challenges, SealTranscript.draw(place, 0));
+            Elements.put(run.challenges + 32, SealTranscript.draw(place, 0));
             // Permutation root and terminal, which is zero: the challenge that folds the constraints.
             _absorb(place, seal + PERMUTATION_AT, ROOT_BYTES, 0);
             assembly ("memory-safe") {
                 mstore(add(place, 58), 0)
             }
-            _draw(place, ROOT_BYTES + 20, run.challenges + 128);
+            Elements.put(run.challenges + 64, SealTranscript.draw(place, ROOT_BYTES + 20));
             // Quotient root: the out-of-domain point.
             _absorb(place, seal + QUOTIENT_AT, ROOT_BYTES, 0);
             bits = SealProgram.field(data, SealProgram.OOD_BITS);
             SealTranscript.grind(place, ROOT_BYTES, seal + OOD_WITNESS_AT, bits, 1);
-            _draw(place, 0, run.zeta);
+            run.zeta = SealTranscript.draw(place, 0);
             // Constants and claimed values: the challenge that batches.
             seed += length;
             length = SealProgram.field(data, SealProgram.SEEDS + 1);
@@ -238,8 +236,7 @@ abstract contract SealCheck {
             _absorb(place, run.claimed, claimed, length);
             bits = SealProgram.field(data, SealProgram.BATCH_BITS);
             SealTranscript.grind(place, length + claimed, run.claimed + claimed, bits, 2);
-            run.alpha = _allocate(64);
-            _draw(place, 0, run.alpha);
+            run.alpha = SealTranscript.draw(place, 0);
             // Constants and the root of every fold: its challenge.
             seed += length;
             length = SealProgram.field(data, SealProgram.SEEDS + 2);
@@ -260,10 +257,8 @@ abstract contract SealCheck {
             for (uint256 fold = 0; fold < folds; ++fold) {
                 _absorb(place, run.folds + ROOT_BYTES * fold, ROOT_BYTES, length);
                 uint256 betas = run.betas + 96 * fold;
-                _draw(place, length + ROOT_BYTES, betas);
-                (uint256 lo, uint256 hi) = Elements.load(betas);
-                // In Montgomery form; what is stored is once more 2^40 times as much.
-                uint256 beta = Lanes.montgomery(Lanes.join(lo, hi));
+                uint256 beta = SealTranscript.draw(place, length + ROOT_BYTES);
+                // What is stored is 2^40 times its Montgomery form.
                 for (uint256 to = betas; to < betas + 96; to += 32) {
                     Elements.put(to, Lanes.montgomery(beta));
                     beta = Lanes.mul(beta, beta);
@@ -281,8 +276,7 @@ abstract contract SealCheck {
             run.queriesEnd = SealTranscript.positions(place, queries, bits, run.queries);
             uint256 coefficients = _allocate(64 * count);
             for (uint256 i = 0; i < count; ++i) {
-                (uint256 lo, uint256 hi) = Quintic.load(run.coefficients + 20 * i);
-                (lo, hi) = Quintic.wide(lo, hi);
+                (uint256 lo, uint256 hi) = Lanes.widen(Lanes.load(run.coefficients + 20 * i));
                 Elements.store(coefficients + 64 * i, lo, hi);
             }
             run.coefficients = coefficients;
@@ -315,14 +309,12 @@ abstract contract SealCheck {
                 count := shr(224, calldataload(from))
             }
             to = _fill(to, Lanes.montgomery(count));
-            for (from = run.challenges; from <= run.zeta; from += 64) {
-                (uint256 lo, uint256 hi) = Elements.load(from);
-                to = _fill(to, Lanes.montgomery(Lanes.join(lo, hi)));
+            for (from = run.challenges; from < run.challenges + 96; from += 32) {
+                to = _fill(to, Elements.word(from));
             }
-            // The out-of-domain point is no input; the selectors are.
-            to -= 32;
-            uint256 last = mulmod(SealProgram.field(data, SealProgram.LAST_POINT), ONE, P);
-            SealConstraints.selectors(to, Elements.word(to), SealProgram.field(data, SealProgram.LOG_HEIGHT), ONE, last);
+            // Of the out-of-domain point only the selectors are inputs.
+            uint256 last = mulmod(SealProgram.field(data, SealProgram.LAST_POINT), Lanes.ONE, P);
+            SealConstraints.selectors(to, run.zeta, SealProgram.field(data, SealProgram.LOG_HEIGHT), last);
             to += 128;
             uint256 end = to;
             uint256 highest = to;
@@ -333,9 +325,7 @@ abstract contract SealCheck {
             }
             if (end != to + 64) revert SealConstraints.PartFailed(constraints(count - 1));
             _allocate(highest - start);
-            (uint256 a, uint256 ah) = Lanes.split(Elements.word(to));
-            (uint256 b, uint256 bh) = Lanes.split(Elements.word(to + 32));
-            if (a != b || ah != bh) revert ConstraintsNotMet();
+            if (Lanes.exact(Elements.word(to)) != Lanes.exact(Elements.word(to + 32))) revert ConstraintsNotMet();
         }
     }
 
@@ -363,11 +353,9 @@ abstract contract SealCheck {
             }
             uint256 plain = _allocate(32 * widest + 32);
             uint256 blocks = _allocate(SealOpenings.BLOCK * (widest / 3 + 1));
-            (uint256 a, uint256 ah) = Elements.load(run.alpha);
-            uint256 alpha = Lanes.montgomery(Lanes.join(a, ah));
-            SealOpenings.powers(alpha, widest, plain, blocks);
+            SealOpenings.powers(run.alpha, widest, plain, blocks);
             uint256 weights = _allocate(8 * 32 + 64);
-            _combineClaimed(run, plain, alpha, weights);
+            _combineClaimed(run, plain, weights);
             _mark(run, OPENINGS);
             uint256 leaf = _allocate(4 * widest);
             uint256 stack = _allocate(64 * count);
@@ -388,7 +376,7 @@ abstract contract SealCheck {
                 _mark(run, MERKLE);
                 bool next = (SealProgram.field(data, SealProgram.NEXTS) >> tree) & 1 != 0;
                 for (uint256 query = 0; query < count; ++query) {
-                    a = SealOpenings.combine(rows, width, blocks);
+                    uint256 a = SealOpenings.combine(rows, width, blocks);
                     rows += 4 * width;
                     Elements.accumulate(a, weights + 64 * tree, sums + 64 * query);
                     if (next) Elements.accumulate(a, weights + 64 * tree + 32, sums + 64 * query + 32);
@@ -402,7 +390,7 @@ abstract contract SealCheck {
 
     /// @dev Writes to `weights` the power of alpha at which every tree's columns begin at either point (4 times 64 bytes,
     /// in Montgomery form) and, behind, the combined claimed values at either point: sums of at most four products.
-    function _combineClaimed(Run memory run, uint256 plain, uint256 alpha, uint256 weights) private pure {
+    function _combineClaimed(Run memory run, uint256 plain, uint256 weights) private pure {
         unchecked {
             uint256 from = run.claimed;
             uint256 weight = 1;
@@ -412,7 +400,7 @@ abstract contract SealCheck {
                 uint256 width = SealProgram.field(run.data, SealProgram.WIDTHS + (opening >> 1));
                 weight = Lanes.montgomery(weight);
                 Elements.put(weights + 32 * opening, weight);
-                uint256 a = SealOpenings.combineExtension(from, width, alpha);
+                uint256 a = SealOpenings.combineExtension(from, width, run.alpha);
                 Elements.accumulate(a, weights + 32 * opening, weights + 256 + 32 * (opening & 1));
                 weight = Lanes.mul(weight, Elements.word(plain + 32 * width));
                 from += 20 * width;
@@ -427,16 +415,14 @@ abstract contract SealCheck {
             uint256 count = (run.queriesEnd - run.queries) / 64;
             // Of every query: the product of its denominators, and that of all before.
             uint256 products = _allocate(64 * count);
-            (uint256 zeta, uint256 all) = Elements.load(run.zeta);
-            zeta = Lanes.montgomery(Lanes.join(zeta, all));
             // 2^40 * generator
-            uint256 next = mulmod(SealProgram.field(run.data, SealProgram.TRACE_GENERATOR), ONE, P);
-            next = Lanes.scale(zeta, next);
-            all = ONE;
+            uint256 next = mulmod(SealProgram.field(run.data, SealProgram.TRACE_GENERATOR), Lanes.ONE, P);
+            next = Lanes.scale(run.zeta, next);
+            uint256 all = Lanes.ONE;
             for (uint256 i = 0; i < count; ++i) {
-                uint256 x = mulmod(_position(run, i, values + 128 * i), ONE, P);
+                uint256 x = mulmod(_position(run, i, values + 128 * i), Lanes.ONE, P);
                 // Only the constant coefficient can be below x: lanes up to 2p + 2^27, reduced below 2^31 + 2^25.
-                uint256 first = Lanes.reduce(zeta + P - x);
+                uint256 first = Lanes.reduce(run.zeta + P - x);
                 uint256 second = Lanes.reduce(next + P - x);
                 Elements.put(values + 128 * i + 32, _numerator(first, second, claimed, sums + 64 * i));
                 first = Lanes.mul(first, second);
@@ -645,15 +631,6 @@ abstract contract SealCheck {
     function _absorb(uint256 place, uint256 from, uint256 length, uint256 before) private pure {
         assembly ("memory-safe") {
             calldatacopy(add(add(place, 32), before), from, length)
-        }
-    }
-
-    /// @dev Squeezes what was absorbed and writes the challenge to `to`.
-    function _draw(uint256 place, uint256 length, uint256 to) private pure {
-        unchecked {
-            SealTranscript.squeeze(place, length);
-            (uint256 lo, uint256 hi) = SealTranscript.challenge(place);
-            Elements.store(to, lo, hi);
         }
     }
 

@@ -30,17 +30,16 @@ library SealConstraints {
     /// @notice Writes the selectors of first row, last row and transitions at a point, as stock has them, not normalised,
     /// and the point's vanishing polynomial of 2^logHeight rows: four words at `to`.
     /// @param zeta the point, in Montgomery form, with lanes below p + 2^27
-    /// @param one one in Montgomery form
-    /// @param last the last row's point in that form
+    /// @param last the last row's point, in that form
     /// @dev Differences get p in the lane that alone can be negative; lanes up to 2p + 2^27, reduced below 2^31 + 2^25.
-    function selectors(uint256 to, uint256 zeta, uint256 logHeight, uint256 one, uint256 last) internal pure {
+    function selectors(uint256 to, uint256 zeta, uint256 logHeight, uint256 last) internal pure {
         unchecked {
             uint256 power = zeta;
             for (uint256 i = 0; i < logHeight; ++i) {
                 power = Lanes.mul(power, power);
             }
-            uint256 vanishing = Lanes.reduce(power + P - one);
-            uint256 fromFirst = Lanes.reduce(zeta + P - one);
+            uint256 vanishing = Lanes.reduce(power + P - Lanes.ONE);
+            uint256 fromFirst = Lanes.reduce(zeta + P - Lanes.ONE);
             uint256 fromLast = Lanes.reduce(zeta + P - last);
             uint256 overBoth = Lanes.mul(vanishing, Lanes.inverse(Lanes.mul(fromFirst, fromLast)));
             assembly ("memory-safe") {

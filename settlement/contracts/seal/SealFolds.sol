@@ -2,8 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Elements} from "./Elements.sol";
-import {Lanes, LANES_2P} from "./Lanes.sol";
-import {Quintic} from "./Quintic.sol";
+import {Lanes, LANES_2P, P} from "./Lanes.sol";
 
 /// @title FRI: groups of a codeword's values folded into one, and the final polynomial.
 /// @notice A group of 2^a neighbours at position i has the points s * w^rev(j), with s the point at which position
@@ -14,7 +13,6 @@ library SealFolds {
     /// @notice The final polynomial has another value than the last fold.
     error FinalPolynomialMismatch(uint256 position);
 
-    uint256 private constant P = 0x7f000001;
     // The root of unity of order 2^24, all of whose powers of two the others are, and its inverse.
     uint256 private constant ROOT = 0x6ac49f88;
     uint256 private constant ROOT_INVERSE = 0x6b1073c7;
@@ -123,7 +121,7 @@ library SealFolds {
         return log == 2 ? 0xffff7f : 0x1fffefe;
     }
 
-    /// @notice Whether the polynomial has the value at the point with the inverse `inverse`.
+    /// @notice Whether the polynomial has the value, whose lanes are below p, at the point with the inverse `inverse`.
     /// @param coefficients in memory, the two wide words of each, the constant first
     /// @dev The sum of c_i * x^i, over x^(n - 1), is that of c_i * inverse^(n - 1 - i).
     function matches(uint256 value, uint256 inverse, uint256 coefficients, uint256 count)
@@ -144,9 +142,6 @@ library SealFolds {
                 power := mulmod(power, inverse, P)
             }
         }
-        (u, v) = Quintic.narrow(u, v);
-        (uint256 lo, uint256 hi) = Lanes.split(value);
-        (lo, hi) = Quintic.scale(lo, hi, last);
-        return u == lo && v == hi;
+        return Lanes.narrow(u, v) == Lanes.canonical(Lanes.scale(value, mulmod(last, Lanes.ONE, P)));
     }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Lanes} from "./Lanes.sol";
+
 /// @title The transcript: a chain of KECCAK256 over the state and what was absorbed since.
 /// @notice `place` in memory holds the state (32 bytes) and, after it, what is absorbed. See `sinter_seal::transcript`.
 library SealTranscript {
     /// @notice The witness of a grinding step (0 lookups, 1 out-of-domain, 2 batching, 3 queries) has too few zero bits.
     error NotGround(uint256 step);
-
-    uint256 private constant P = 0x7f000001;
 
     /// @notice The next state; `length` bytes were absorbed.
     function squeeze(uint256 place, uint256 length) internal pure {
@@ -28,19 +28,14 @@ library SealTranscript {
         if (!ground) revert NotGround(step);
     }
 
-    /// @notice The challenge of the state: five lanes of 51 bits, each modulo p, as `Quintic` has them.
-    function challenge(uint256 place) internal pure returns (uint256 lo, uint256 hi) {
+    /// @notice Squeezes what was absorbed; the challenge is five lanes of 51 bits of the state, each modulo p.
+    /// @return challenge in Montgomery form, with lanes below p + 2^27
+    function draw(uint256 place, uint256 length) internal pure returns (uint256 challenge) {
+        squeeze(place, length);
         assembly ("memory-safe") {
-            let state := mload(place)
-            lo := or(
-                or(mod(and(state, 0x7ffffffffffff), P), shl(64, mod(and(shr(51, state), 0x7ffffffffffff), P))),
-                or(
-                    shl(128, mod(and(shr(102, state), 0x7ffffffffffff), P)),
-                    shl(192, mod(and(shr(153, state), 0x7ffffffffffff), P))
-                )
-            )
-            hi := mod(and(shr(204, state), 0x7ffffffffffff), P)
+            challenge := mload(place)
         }
+        return Lanes.montgomery(Lanes.exact(challenge));
     }
 
     /// @notice Draws query positions and inserts them where they belong: ascending, each once.
