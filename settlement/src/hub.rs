@@ -105,6 +105,20 @@ pub fn settle_call(root: B256, seal: Bytes) -> Bytes {
     AggregationHub::settleUnlessKnownCall { root, seal }.abi_encode().into()
 }
 
+/// The view call that a hub answers without a revert if the statement stands at that place of a batch that it has.
+#[must_use]
+pub fn check_call(statement: &[u8; STATEMENT_BYTES], place: &Place) -> Bytes {
+    let (id, values) = statement.split_at(32);
+    let call = AggregationHub::checkStatementCall {
+        root: place.root,
+        programId: B256::from_slice(id),
+        publicValues: values.to_vec().into(),
+        index: place.index,
+        path: place.path.clone(),
+    };
+    call.abi_encode().into()
+}
+
 /// The code that creates a hub over a seal verifier.
 #[must_use]
 pub fn hub_creation_code(verifier: Address) -> Bytes {

@@ -8,11 +8,13 @@
 //! | [`submitter`] | calls to a contract, each included at most once and none lost: journal, nonce, fees, reorganizations |
 //! | [`relayer`] | posts certified headers through it |
 //! | [`seal`] | `SealVerifier`: deploy, encode, measure |
+//! | [`deployment`] | a version's contracts, at the same addresses on every L1 |
 //! | [`seals`] | posts seals through it, when gas is cheap enough |
 //! | [`dev_l1`] | an Ethereum for development in this process |
 //!
 //! The contracts are in `contracts/`, compiled in `artifacts/`: `cargo build` needs no Solidity compiler.
 
+pub mod deployment;
 pub mod dev_l1;
 pub mod hub;
 pub mod light_client;

@@ -19,6 +19,8 @@ use revm::{
 use serde::Serialize;
 use std::convert::Infallible;
 
+use crate::hub::{hub_creation_code, settle_call};
+
 /// The bindings that the checked-in artifacts describe.
 #[allow(missing_docs, clippy::pedantic)]
 pub mod contract {
@@ -99,10 +101,12 @@ pub fn verify_call(seal: &[u8]) -> Bytes {
 /// What the contract returns of a seal, statements root and count, or why it refuses.
 pub type Verdict = Result<(B256, u32), Refusal>;
 
-/// What a verification cost.
+/// What a call cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Gas {
-    /// Its execution alone.
+    /// A transaction with its calldata that executes nothing.
+    pub calldata: u64,
+    /// Its execution.
     pub execution: u64,
     /// A transaction that does nothing else: calldata and execution, or the floor of EIP-7623.
     pub transaction: u64,
@@ -123,27 +127,29 @@ pub struct Profile {
     pub fri: u64,
 }
 
-/// A verifier in a bare EVM.
+/// A verifier and its hub in a bare EVM.
 #[derive(Debug)]
 pub struct Bench {
     database: InMemoryDB,
     verifier: Address,
     profiler: Address,
+    hub: Address,
 }
 
 impl Bench {
-    /// Deploys a program, which is data and parts, and the verifier with and without counters.
+    /// Deploys a program, which is data and parts, the verifier with and without counters, and a hub.
     ///
     /// # Errors
     /// [`BenchError`], when one of them is not made.
     pub fn new(data: &[u8], parts: &[Vec<u8>]) -> Result<Self, BenchError> {
-        let (verifier, profiler) = (Address::ZERO, Address::ZERO);
-        let mut bench = Self { database: InMemoryDB::default(), verifier, profiler };
+        let none = Address::ZERO;
+        let mut bench = Self { database: InMemoryDB::default(), verifier: none, profiler: none, hub: none };
         let data = bench.create(creation_code(data)?)?;
         let parts: Vec<Address> =
             parts.iter().map(|part| bench.create(creation_code(part)?)).collect::<Result<_, BenchError>>()?;
         bench.verifier = bench.create(verifier_creation_code(data, parts.clone()))?;
         bench.profiler = bench.create(with_constructor(&SealProfile::BYTECODE, data, parts))?;
+        bench.hub = bench.create(hub_creation_code(bench.verifier))?;
         Ok(bench)
     }
 
@@ -163,7 +169,8 @@ impl Bench {
         let mut evm = Context::mainnet().with_db(&mut self.database).with_cfg(config()).build_mainnet();
         let result = evm.transact(transaction(TxKind::Call(to), data))?.result;
         let gas = result.gas();
-        let gas = Gas { execution: gas.total_gas_spent().saturating_sub(calldata), transaction: gas.tx_gas_used() };
+        let execution = gas.total_gas_spent().saturating_sub(calldata);
+        let gas = Gas { calldata, execution, transaction: gas.tx_gas_used() };
         Ok((result, gas))
     }
 
@@ -186,6 +193,17 @@ impl Bench {
             ExecutionResult::Halt { reason, .. } => return Err(unexpected(format!("{reason:?}"))),
         };
         Ok((claim, gas))
+    }
+
+    /// Settles a batch that the hub does not know yet: what that cost. The hub does not remember it.
+    ///
+    /// # Errors
+    /// [`BenchError`], when the seal is refused, or of another root.
+    pub fn settle(&mut self, root: B256, seal: &[u8]) -> Result<Gas, BenchError> {
+        match self.call(self.hub, settle_call(root, seal.to_vec().into()))? {
+            (ExecutionResult::Success { .. }, gas) => Ok(gas),
+            (result, _) => Err(BenchError::Outcome { expected: "a settled batch", got: format!("{result:?}") }),
+        }
     }
 
     /// The gas of each part of the verification of a valid seal.

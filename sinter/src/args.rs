@@ -39,6 +39,9 @@ pub enum Command {
     Relayer(RelayerCommand),
     /// Bring seals to the hub on L1, when gas is cheap enough; ends when the L1 has every root for good
     Settle(crate::settle::SettleArguments),
+    /// The contracts that this version's seals are checked by
+    #[command(subcommand)]
+    Hub(crate::hub::HubCommand),
     /// A development L1
     #[command(subcommand)]
     L1(L1Command),
@@ -78,11 +81,17 @@ pub struct DevnetArguments {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Settle on the L1 behind this RPC URL instead of the embedded one
-    #[arg(long, value_name = "URL", requires = "l1_key_file")]
+    #[arg(long, value_name = "URL", requires_all = ["l1_key_file", "l1_settle_key_file"])]
     pub l1: Option<String>,
     /// File with the hex private key of the funded L1 account that deploys and posts (with --l1)
     #[arg(long, value_name = "FILE", requires = "l1")]
     pub l1_key_file: Option<PathBuf>,
+    /// File with the hex private key of another funded L1 account, which settles the batch (with --l1)
+    #[arg(long, value_name = "FILE", requires = "l1")]
+    pub l1_settle_key_file: Option<PathBuf>,
+    /// Seal with production's parameters: a minute on two cores, and 9 GB of memory
+    #[arg(long)]
+    pub production_seal: bool,
     /// Transactions a second; 0 sends none
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub rate: u32,

@@ -7,6 +7,7 @@ mod chain;
 mod client;
 mod devnet;
 mod exit;
+mod hub;
 mod l1;
 mod load;
 mod receipt;
@@ -43,6 +44,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Devnet(arguments) => devnet::run(&arguments),
         Command::Relayer(command) => relayer::run(&command),
         Command::Settle(arguments) => settle::run(&arguments),
+        Command::Hub(command) => hub::run(&command),
         Command::L1(command) => l1::run(&command),
         Command::Soundness(arguments) => aggregation::soundness(&arguments),
         Command::Program(command) => aggregation::program(&command),

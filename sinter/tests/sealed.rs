@@ -4,10 +4,9 @@
 use crate::process::{errors, last_line, output, sinter};
 use alloy::{
     network::{EthereumWallet, TransactionBuilder},
-    primitives::{Address, B256, Bytes},
-    providers::{DynProvider, Provider, ProviderBuilder},
+    primitives::B256,
+    providers::{Provider, ProviderBuilder},
     rpc::types::TransactionRequest,
-    sol_types::SolCall,
 };
 use serde_json::json;
 use sinter_circuit::Heights;
@@ -21,33 +20,15 @@ use sinter_seal::{
     sealer::SealLayers,
 };
 use sinter_settlement::{
+    deployment::Deployment,
     dev_l1::{self, DEV_KEYS, DevL1Config, Mining},
-    hub::{contract::AggregationHub, hub_creation_code},
-    seal::{creation_code, verifier_creation_code},
+    hub::{Place, check_call},
 };
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-/// Parameters that prove next to nothing, fast.
-const LAYERS: SealLayers = SealLayers {
-    below: Layers {
-        shrink: ParameterSet::DEV,
-        shrink_log_heights: [12, 12, 10, 10, 8],
-        narrow: ParameterSet { queries: 4, ..ParameterSet::DEV },
-        narrow_log_height: 14,
-    },
-    parameters: ParameterSet {
-        log_blowup: 3,
-        queries: 6,
-        query_pow_bits: 1,
-        batch_pow_bits: 1,
-        ood_pow_bits: 1,
-        lookup_pow_bits: 1,
-        log_final_poly_len: 6,
-        cap_height: 0,
-        ..ParameterSet::DEV
-    },
-    log_height: 13,
-};
+/// Development's, for the smaller shape that is folded here.
+const LAYERS: SealLayers =
+    SealLayers { below: Layers { shrink_log_heights: [12, 12, 10, 10, 8], ..Layers::DEV }, ..SealLayers::DEV };
 /// Statements of the batch: all null, which is a statement as good as any.
 const COUNT: u32 = 3;
 
@@ -74,13 +55,6 @@ fn seal() -> Sealed {
     Sealed { bytes, claim, program, statement: statement.to_bytes() }
 }
 
-async fn deploy(provider: &DynProvider, code: Bytes) -> Address {
-    let transaction = TransactionRequest::default().with_deploy_code(code);
-    let receipt = provider.send_transaction(transaction).await.unwrap().get_receipt().await.unwrap();
-    assert!(receipt.status());
-    receipt.contract_address.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_sealed_settled_and_believed() {
     let sealed = tokio::task::spawn_blocking(seal).await.unwrap();
@@ -92,13 +66,20 @@ async fn a_batch_is_sealed_settled_and_believed() {
     let chain = dev_l1::spawn(DevL1Config { mining, ..DevL1Config::default() }).await.unwrap();
     let wallet = EthereumWallet::from(dev_l1::dev_signer(1));
     let provider = ProviderBuilder::new().wallet(wallet).connect_http(chain.url().parse().unwrap()).erased();
-    let data = deploy(&provider, creation_code(&sealed.program.data).unwrap()).await;
-    let mut parts = Vec::new();
-    for part in &sealed.program.parts {
-        parts.push(deploy(&provider, creation_code(part).unwrap()).await);
+    let Program { data, parts } = &sealed.program;
+    let deployment = Deployment::new(data, parts).unwrap();
+    let payer = dev_l1::dev_signer(1).address();
+    // The second time everything stands.
+    for made in [8, 0] {
+        let mut count = 0;
+        deployment
+            .deploy(&provider, payer, &mut |_, transaction| count += usize::from(transaction.is_some()))
+            .await
+            .unwrap();
+        assert_eq!(count, made);
     }
-    let verifier = deploy(&provider, verifier_creation_code(data, parts)).await;
-    let hub = deploy(&provider, hub_creation_code(verifier)).await;
+    assert!(deployment.standing(&provider).await.unwrap().into_iter().all(|stands| stands));
+    let hub = deployment.hub();
 
     let directory = tempfile::tempdir().unwrap();
     let (key, good, forged) =
@@ -119,14 +100,9 @@ async fn a_batch_is_sealed_settled_and_believed() {
     assert_eq!(summary["seals"][1]["count"], json!(COUNT));
 
     let check = |index: u32, statement: [u8; 288]| {
-        let call = AggregationHub::checkStatementCall {
-            root: sealed.claim.root.into(),
-            programId: B256::from_slice(&statement[..32]),
-            publicValues: statement[32..].to_vec().into(),
-            index,
-            path: tree.path(index as usize).unwrap_or_default().into_iter().map(B256::from).collect(),
-        };
-        let transaction = TransactionRequest::default().with_to(hub).with_input(call.abi_encode());
+        let path = tree.path(index as usize).unwrap_or_default().into_iter().map(B256::from).collect();
+        let call = check_call(&statement, &Place { root: sealed.claim.root.into(), index, path });
+        let transaction = TransactionRequest::default().with_to(hub).with_input(call);
         let provider = provider.clone();
         async move { provider.call(transaction).await }
     };

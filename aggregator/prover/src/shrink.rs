@@ -43,6 +43,13 @@ impl Layers {
         narrow: ParameterSet::NARROW,
         narrow_log_height: 15,
     };
+    /// The same shape, fast: what it proves is next to nothing.
+    pub const DEV: Self = Self {
+        shrink: ParameterSet::DEV,
+        narrow: ParameterSet { queries: 4, ..ParameterSet::DEV },
+        narrow_log_height: 14,
+        ..Self::PRODUCTION
+    };
 }
 
 /// Why the layers cannot be set up.

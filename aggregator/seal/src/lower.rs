@@ -377,10 +377,7 @@ pub(crate) fn lower(seal: &Seal) -> Result<Lowered, SealError> {
 
 /// The factor that the most of the first constraints have in common, and how many have it: it is multiplied with once.
 /// None, and one constraint, when the first two have none in common.
-fn shared_factor(
-    constraints: &[NodeId],
-    factors: impl Fn(NodeId) -> Option<[NodeId; 2]>,
-) -> (Option<NodeId>, usize) {
+fn shared_factor(constraints: &[NodeId], factors: impl Fn(NodeId) -> Option<[NodeId; 2]>) -> (Option<NodeId>, usize) {
     let has = |root: &NodeId, s: NodeId| factors(*root).is_some_and(|factors| factors.contains(&s));
     let candidates = constraints.first().and_then(|&first| factors(first)).into_iter().flatten();
     let counted = candidates.map(|s| (constraints.iter().take_while(|root| has(root, s)).count(), s));

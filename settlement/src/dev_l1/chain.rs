@@ -7,6 +7,7 @@ use super::{
     pool::{Pool, Waiting},
     state::{State, Undo},
 };
+use crate::deployment::{FACTORY, FACTORY_CODE};
 use alloy::{
     consensus::{
         EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, Transaction as _,
@@ -80,6 +81,7 @@ impl Chain {
         for (address, wei) in accounts {
             state.credit(address, wei);
         }
+        state.place(FACTORY, &FACTORY_CODE);
         let mut chain = Self {
             chain_id,
             blocks_max: blocks_max.max(2),

@@ -96,7 +96,7 @@ pub struct DevL1Config {
     pub genesis_timestamp: u64,
     /// The genesis block's base fee, in wei.
     pub genesis_base_fee_wei: u64,
-    /// Who has how much wei at genesis.
+    /// Who has how much wei at genesis. Besides them there is the [factory](crate::deployment::FACTORY).
     pub accounts: Vec<(Address, U256)>,
     /// Blocks that are kept.
     pub blocks_max: usize,

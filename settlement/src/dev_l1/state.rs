@@ -37,6 +37,15 @@ impl State {
         account.balance = account.balance.saturating_add(wei);
     }
 
+    /// Puts code at an address, as a genesis block does.
+    pub(super) fn place(&mut self, address: Address, code: &[u8]) {
+        let code = Bytecode::new_raw(code.to_vec().into());
+        let account = self.accounts.entry(address).or_default();
+        account.code_hash = code.hash_slow();
+        account.nonce = 1;
+        self.codes.insert(account.code_hash, code);
+    }
+
     pub(super) fn account(&self, address: &Address) -> AccountInfo {
         self.accounts.get(address).cloned().unwrap_or_default()
     }

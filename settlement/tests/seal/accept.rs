@@ -10,9 +10,7 @@ use alloy::{
 };
 use sinter_program::ParameterSet;
 use sinter_seal::{Seal, evm, kit::Kit};
-use sinter_settlement::seal::{
-    contract::SealVerifier, creation_code, verifier_creation_code, verify_call,
-};
+use sinter_settlement::seal::{contract::SealVerifier, creation_code, verifier_creation_code, verify_call};
 
 fn accepted() -> (B256, u32) {
     (Kit::CLAIM.root.into(), Kit::CLAIM.count)

@@ -1,5 +1,6 @@
 //! Changed seals: both refuse, whatever byte was changed, and the check that refuses is the one for that part.
 
+use super::bench;
 use alloy::primitives::U256;
 use p3_field::PrimeField32;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -7,7 +8,6 @@ use sinter_program::{F, ParameterSet};
 use sinter_seal::kit::Kit;
 use sinter_seal::parts::{Part, PartKind, parts};
 use sinter_seal::{Seal, evm};
-use super::bench;
 use sinter_settlement::seal::{Bench, Refusal, Verdict, contract::SealVerifier as Contract};
 use std::collections::{BTreeMap, HashSet};
 

@@ -10,6 +10,7 @@ use sinter_prover::{
 use sinter_recursion::{Statement, Universal, statement};
 use sinter_seal::{
     Claim, Sealer,
+    evm::{self, Program},
     parts::{PartKind, parts},
     sealer::{SealLayers, SealReport},
 };
@@ -29,7 +30,7 @@ pub struct Sealed {
     /// The seal key, which a contract is deployed for.
     pub key: [u8; 32],
     /// What the contract is told about the seal's AIR.
-    pub program: sinter_seal::evm::Program,
+    pub program: Program,
     /// Its bytes by what they are.
     pub bytes_by_part: BTreeMap<&'static str, usize>,
     /// The capacity of the link.
@@ -65,6 +66,23 @@ impl Sealed {
     }
 }
 
+/// The sealer of batches that are folded by `folder`: every circuit recorded, every fixed column committed to.
+///
+/// # Errors
+/// When a circuit cannot be recorded or committed to.
+pub fn sealer(folder: &Folder<'static>, layers: &SealLayers) -> Result<Sealer<'static>, Failure> {
+    let links = Capacity::ALL.map(Capacity::key);
+    Sealer::new(Universal::fold(), folder.key(), &links, layers).or_fail(Exit::Failed, "building the seal circuits")
+}
+
+/// What the contracts of a sealer's seals are made of.
+///
+/// # Errors
+/// When it does not fit contracts.
+pub fn program(sealer: &Sealer<'_>) -> Result<Program, Failure> {
+    evm::program(sealer.seal()).or_fail(Exit::Failed, "the contract's program")
+}
+
 /// Seals a root: `statements` are all those below it, a null statement included.
 ///
 /// # Errors
@@ -73,6 +91,7 @@ pub fn seal(
     folder: &Folder<'static>,
     root: &ProofFile,
     statements: &[Statement],
+    layers: &SealLayers,
     say: &mut dyn FnMut(&str),
 ) -> Result<Sealed, Failure> {
     let most = Capacity::ALL.map(Capacity::statements).into_iter().max().unwrap_or_default();
@@ -94,9 +113,7 @@ pub fn seal(
 
     say("building the circuits that shrink and seal");
     let start = Instant::now();
-    let links = Capacity::ALL.map(Capacity::key);
-    let sealer = Sealer::new(Universal::fold(), folder.key(), &links, &SealLayers::PRODUCTION)
-        .or_fail(Exit::Failed, "building the seal circuits")?;
+    let sealer = sealer(folder, layers)?;
     timed(start);
     say("shrinking and sealing");
     let (bytes, claim, report) = sealer.prove(&CpuProver, root, &link).or_fail(Exit::Failed, "sealing")?;
@@ -104,7 +121,7 @@ pub fn seal(
     if verified != claim {
         return Err(Failure::new(Exit::Failed, "the seal that was just made is of other statements"));
     }
-    let program = sinter_seal::evm::program(sealer.seal()).or_fail(Exit::Failed, "the contract's program")?;
+    let program = program(&sealer)?;
     let mut bytes_by_part = BTreeMap::new();
     for part in parts(sealer.seal(), &bytes).or_fail(Exit::Failed, "the seal that was just made")? {
         *bytes_by_part.entry(kind(part.kind)).or_default() += part.range.len();
@@ -156,7 +173,7 @@ pub fn run(arguments: &SealArguments) -> Result<(), Failure> {
         let (root, list) = (file.display(), list.display());
         return Err(Failure::new(Exit::Refused, format!("{root} is not the root of the statements in {list}")));
     }
-    let sealed = seal(&folder, &root, &statements, &mut |what| progress.say(what))?;
+    let sealed = seal(&folder, &root, &statements, &SealLayers::PRODUCTION, &mut |what| progress.say(what))?;
     input::write(output, &sealed.bytes)?;
     progress.finish();
     let (root, key) = (format!("0x{}", hex::encode(sealed.claim.root)), format!("0x{}", hex::encode(sealed.key)));

@@ -10,10 +10,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sinter_program::ProofFile;
 use sinter_prover::{CpuProver, Folder, aggregate::tree::null_statement, stages::peak_memory_bytes};
-use sinter_seal::evm::Program;
+use sinter_seal::{evm::Program, sealer::SealLayers};
 use sinter_settlement::{
     dev_l1::TRANSACTION_BYTES_MAX,
-    seal::{Bench, Profile, verify_call},
+    hub::settle_call,
+    seal::{Bench, Profile},
 };
 use std::collections::BTreeMap;
 
@@ -40,19 +41,28 @@ fn statements(text: &str) -> Result<u32, String> {
 #[derive(Debug, Serialize)]
 struct Batch {
     statements: u32,
-    /// A transaction that verifies the seal and does nothing else: the floor of EIP-7623 or more.
+    /// The transaction that settles the batch: the floor of EIP-7623, or what its parts cost, whichever is more.
     gas: u64,
-    /// Of it the execution, without calldata.
-    gas_execution: u64,
     gas_per_statement: f64,
     calldata_bytes: usize,
     transactions: usize,
     seal_wall_s: f64,
     steps_s: Value,
     build_s: f64,
-    gas_by_part: Profile,
+    gas_by_part: Parts,
     bytes_by_part: BTreeMap<&'static str, usize>,
     proven_bits: f64,
+}
+
+/// The gas of a transaction that settles a batch, by part.
+#[derive(Debug, Serialize)]
+struct Parts {
+    /// The transaction itself and its calldata.
+    calldata: u64,
+    #[serde(flatten)]
+    verification: Profile,
+    /// What the hub does with the root.
+    statements: u64,
 }
 
 /// Measures and prints one JSON object; progress goes to standard error.
@@ -97,26 +107,29 @@ fn measure(folder: &Folder<'static>, count: u32) -> Result<Batch, Failure> {
     let root = root(folder, count)?;
     let statement = null_statement(folder).or_fail(Exit::Failed, "the null statement")?;
     let list = vec![statement; count as usize];
-    let sealed = seal::seal(folder, &root, &list, &mut |what| eprintln!("{what}"))?;
+    let sealed = seal::seal(folder, &root, &list, &SealLayers::PRODUCTION, &mut |what| eprintln!("{what}"))?;
     let Program { data, parts } = &sealed.program;
     let mut bench = Bench::new(data, parts).or_fail(Exit::Failed, "deploying the verifier")?;
     let (claim, gas) = bench.verify(&sealed.bytes).or_fail(Exit::Failed, "verifying in the EVM")?;
     if claim != Ok((sealed.claim.root.into(), sealed.claim.count)) {
         return Err(Failure::new(Exit::Failed, format!("the contract answers {claim:?}")));
     }
-    let profile = bench.profile(&sealed.bytes).or_fail(Exit::Failed, "measuring in the EVM")?;
-    let calldata_bytes = verify_call(&sealed.bytes).len();
+    let root = sealed.claim.root.into();
+    let settled = bench.settle(root, &sealed.bytes).or_fail(Exit::Failed, "settling in the EVM")?;
+    let verification = bench.profile(&sealed.bytes).or_fail(Exit::Failed, "measuring in the EVM")?;
+    let statements = settled.execution.saturating_sub(gas.execution);
+    let gas_by_part = Parts { calldata: settled.calldata, verification, statements };
+    let calldata_bytes = settle_call(root, sealed.bytes.clone().into()).len();
     Ok(Batch {
         statements: count,
-        gas: gas.transaction,
-        gas_execution: gas.execution,
-        gas_per_statement: gas.transaction as f64 / f64::from(count),
+        gas: settled.transaction,
+        gas_per_statement: settled.transaction as f64 / f64::from(count),
         calldata_bytes,
         transactions: calldata_bytes.div_ceil(TRANSACTION_BYTES_MAX),
         seal_wall_s: text::seconds(sealed.wall()),
         steps_s: sealed.steps(),
         build_s: text::seconds(sealed.build),
-        gas_by_part: profile,
+        gas_by_part,
         bytes_by_part: sealed.bytes_by_part,
         proven_bits: sealed.proven_bits,
     })

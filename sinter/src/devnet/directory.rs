@@ -81,6 +81,11 @@ impl Directory {
         self.path.join("relayer.journal")
     }
 
+    /// What of the batch was sent to L1.
+    pub fn settle_journal(&self) -> PathBuf {
+        self.path.join("settle.journal")
+    }
+
     /// The nodes of the tree that is folded.
     pub fn tree(&self) -> PathBuf {
         self.path.join("tree")

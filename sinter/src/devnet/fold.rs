@@ -1,12 +1,16 @@
-//! The appliance's piece of a run: a proof for each namespace, wrapped and folded into one while the network is under
-//! load.
+//! The appliance's piece of a run: a proof for each namespace, wrapped, folded into one and sealed while the network is
+//! under load.
 //!
 //! What the proofs prove are Plonky3's own hash permutations: no rollup is integrated here that would prove what was
-//! ordered. Everything after the proofs is what an appliance does. It takes what processor time the nodes leave.
+//! ordered. Everything after the proofs is what an appliance does. It takes what processor time the nodes leave. The seal
+//! has development's parameters unless production's are asked for.
 
 use super::snapshot::{FoldView, Snapshot};
 use crate::{
-    aggregation::text,
+    aggregation::{
+        seal::{self, Sealed},
+        text,
+    },
     exit::{Exit, Failure, OrFail},
 };
 use sinter_program::{ParameterSet, ProofFile};
@@ -19,6 +23,8 @@ use sinter_prover::{
     leaf,
     standard::Standard,
 };
+use sinter_recursion::Statement;
+use sinter_seal::sealer::SealLayers;
 use std::{
     path::PathBuf,
     sync::Arc,
@@ -45,33 +51,42 @@ pub struct Folded {
     pub took: Duration,
 }
 
-/// A batch that is being folded.
-#[derive(Debug)]
-pub struct Folding(oneshot::Receiver<Result<Folded, Failure>>);
+/// A batch that is proved.
+pub struct Proved {
+    /// Its root.
+    pub folded: Folded,
+    /// Its statements.
+    pub statements: Vec<Statement>,
+    /// Its seal.
+    pub sealed: Sealed,
+}
+
+/// A batch that is being folded and sealed.
+pub struct Folding(oneshot::Receiver<Result<Proved, Failure>>);
 
 impl Folding {
-    /// Begins, on threads of its own. Nodes of the tree go to `state`.
+    /// Begins, on threads of its own. Nodes of the tree go to `state`. The seal has these layers.
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn start(state: PathBuf, snapshot: Arc<watch::Sender<Snapshot>>) -> Result<Self, Failure> {
+    pub fn start(state: PathBuf, layers: SealLayers, snapshot: Arc<watch::Sender<Snapshot>>) -> Result<Self, Failure> {
         let (done, folded) = oneshot::channel();
         let pool = rayon::ThreadPoolBuilder::new().start_handler(|_| yield_to_nodes()).build();
         let pool = pool.or_fail(Exit::Failed, "starting the threads that fold")?;
         let work = move || {
             // Nobody may be left to be told.
-            let _ = done.send(pool.install(|| fold(state, &snapshot)));
+            let _ = done.send(pool.install(|| fold(state, &layers, &snapshot)));
         };
         thread::Builder::new().name("fold".into()).spawn(work).or_fail(Exit::Failed, "starting the folding thread")?;
         Ok(Self(folded))
     }
 
-    /// Waits for the root.
+    /// Waits for the seal.
     ///
     /// # Errors
     /// When something could not be proved, stored or verified.
-    pub async fn finish(self) -> Result<Folded, Failure> {
-        self.0.await.or_fail(Exit::Failed, "waiting for the fold")?
+    pub async fn finish(self) -> Result<Proved, Failure> {
+        self.0.await.or_fail(Exit::Failed, "waiting for the seal")?
     }
 }
 
@@ -80,7 +95,7 @@ fn yield_to_nodes() {
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
-fn fold(state: PathBuf, snapshot: &watch::Sender<Snapshot>) -> Result<Folded, Failure> {
+fn fold(state: PathBuf, layers: &SealLayers, snapshot: &watch::Sender<Snapshot>) -> Result<Proved, Failure> {
     let started = Instant::now();
     snapshot.send_modify(|snapshot| snapshot.fold = FoldView { proofs: PROGRAMS.len() as u64, ..FoldView::default() });
     let state = State::open(&state).or_fail(Exit::Failed, "the folder of the tree")?;
@@ -103,7 +118,10 @@ fn fold(state: PathBuf, snapshot: &watch::Sender<Snapshot>) -> Result<Folded, Fa
     }
     let proof_bytes = root.encode(folder.shape().shape()).or_fail(Exit::Failed, "the root of the batch")?.len();
     let statements_root = text::digest(&found.statements_root);
-    Ok(Folded { statements: statements.len() as u64, statements_root, proof_bytes, took: started.elapsed() })
+    let folded = Folded { statements: statements.len() as u64, statements_root, proof_bytes, took: started.elapsed() };
+    let sealed = seal::seal(&folder, &root, &statements, layers, &mut |_| {})?;
+    snapshot.send_modify(|snapshot| snapshot.fold.sealed = true);
+    Ok(Proved { folded, statements, sealed })
 }
 
 /// Wraps and folds; returns the statements and the root.
@@ -113,7 +131,7 @@ fn aggregate(
     leaves: &[Vec<u8>],
     state: State,
     snapshot: &watch::Sender<Snapshot>,
-) -> Result<(Vec<sinter_recursion::Statement>, ProofFile), Failure> {
+) -> Result<(Vec<Statement>, ProofFile), Failure> {
     let tree = Tree::new(&CpuProver, folder, wrappers);
     let count = |event: Event| {
         snapshot.send_modify(|snapshot| match event {

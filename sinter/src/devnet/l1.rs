@@ -4,12 +4,13 @@ use super::network::loopback;
 use crate::{
     args::DevnetArguments,
     exit::{Exit, Failure, OrFail},
+    hub::connect,
+    relayer::read_key,
 };
 use alloy::{
     eips::BlockNumberOrTag,
-    network::EthereumWallet,
     primitives::Address,
-    providers::{DynProvider, Provider, ProviderBuilder},
+    providers::{DynProvider, Provider},
     signers::local::PrivateKeySigner,
 };
 use sinter_primitives::{Chain, Digest, chain::L1Spec, header::L1Origin};
@@ -17,6 +18,7 @@ use sinter_settlement::{
     dev_l1::{self, DevL1, DevL1Config},
     light_client,
 };
+use std::path::Path;
 
 /// A running L1, and the account that deploys and posts there.
 pub struct L1 {
@@ -26,6 +28,8 @@ pub struct L1 {
     pub provider: DynProvider,
     /// The account's key.
     pub signer: PrivateKeySigner,
+    /// The key of the account that settles the batch: a submitter shares its account with nobody.
+    pub settler: PrivateKeySigner,
     embedded: Option<DevL1>,
 }
 
@@ -35,8 +39,9 @@ impl L1 {
     /// # Errors
     /// When it does not start, or the key or the URL is none.
     pub async fn start(arguments: &DevnetArguments, genesis_timestamp_ms: u64) -> Result<Self, Failure> {
-        let (url, signer, embedded) = match (&arguments.l1, &arguments.l1_key_file) {
-            (Some(url), Some(file)) => (url.clone(), crate::relayer::read_key(file)?, None),
+        let files = (&arguments.l1_key_file, &arguments.l1_settle_key_file);
+        let (url, [signer, settler], embedded) = match (&arguments.l1, files) {
+            (Some(url), (Some(poster), Some(settler))) => (url.clone(), [read_key(poster)?, read_key(settler)?], None),
             _ => {
                 let config = DevL1Config {
                     listen: loopback(0),
@@ -45,17 +50,19 @@ impl L1 {
                     ..DevL1Config::default()
                 };
                 let embedded = dev_l1::spawn(config).await.or_fail(Exit::Failed, "starting the embedded L1")?;
-                (embedded.url(), dev_l1::dev_signer(0), Some(embedded))
+                (embedded.url(), [0, 1].map(dev_l1::dev_signer), Some(embedded))
             }
         };
-        let address = url.parse().or_fail(Exit::Usage, format_args!("--l1: {url:?}"))?;
-        let wallet = EthereumWallet::from(signer.clone());
-        let provider = ProviderBuilder::new().wallet(wallet).connect_http(address).erased();
-        Ok(Self { url, provider, signer, embedded })
+        if signer.address() == settler.address() {
+            let message = "--l1-settle-key-file: expected another account than --l1-key-file's: each counts its nonces";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        let provider = connect(&url, Some(&signer))?;
+        Ok(Self { url, provider, signer, settler, embedded })
     }
 
     /// Whether this process runs it, so that it starts anew each time.
-    pub const fn is_embedded(&self) -> bool {
+    const fn is_embedded(&self) -> bool {
         self.embedded.is_some()
     }
 
@@ -100,6 +107,17 @@ impl L1 {
             return Err(Failure::new(Exit::Failed, message));
         }
         Ok(deployed)
+    }
+
+    /// Removes a submitter's journal, if the L1 that it tells of ended with the devnet that ran it.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget(&self, journal: &Path) -> Result<(), Failure> {
+        if self.is_embedded() && journal.exists() {
+            std::fs::remove_file(journal).or_fail(Exit::Failed, format_args!("removing {}", journal.display()))?;
+        }
+        Ok(())
     }
 
     /// Stops the embedded L1.

@@ -2,9 +2,9 @@
 //! on L1.
 //!
 //! Make or read back the network → start the L1 and the light client → start the nodes → put them under
-//! load, fold proofs beside it, and watch → stop the load → wait until everything accepted is final → wait
-//! until the L1 has verified a header that covers it → check a sample of receipts offline → wait for the
-//! one proof → stop the nodes.
+//! load, fold, seal and settle a batch of proofs beside it, and watch → stop the load → wait until everything
+//! accepted is final → wait until the L1 has verified a header that covers it → check a sample of receipts
+//! offline → wait until the L1 has the batch → stop the nodes.
 
 mod directory;
 mod fold;
@@ -14,6 +14,7 @@ mod nodes;
 mod observe;
 mod ports;
 mod relay;
+mod settle;
 pub mod snapshot;
 mod summary;
 
@@ -33,7 +34,9 @@ use network::Network;
 use nodes::Nodes;
 use observe::{Observers, Subjects};
 use relay::Relay;
+use settle::{Settler, Settling};
 use sinter_primitives::receipt::TrustedNetwork;
+use sinter_seal::sealer::SealLayers;
 use sinter_sequencer::rpc::{
     SinterApiClient,
     types::{Id, TransactionStatus},
@@ -171,7 +174,9 @@ impl Run<'_> {
         })?;
         let mut relay = Relay::start(self.directory, self.network, self.l1, height, snapshot.clone())?;
         let load = Load::start(&self.load(), &tracker)?;
-        let folding = Folding::start(self.directory.tree(), snapshot.clone())?;
+        let layers = if self.arguments.production_seal { SealLayers::PRODUCTION } else { SealLayers::DEV };
+        let folding = Folding::start(self.directory.tree(), layers, snapshot.clone())?;
+        let settling = Settling::start(folding, Settler::new(self.directory, self.network, self.l1, snapshot.clone())?);
         let phase = |phase| snapshot.send_modify(|snapshot| snapshot.phase = phase);
         phase(Phase::Running);
         tokio::select! {
@@ -190,8 +195,8 @@ impl Run<'_> {
             phase(Phase::Verifying);
             let receipts_verified = self.verify_receipts(&tracker).await?;
             phase(Phase::Folding);
-            let folded = folding.finish().await?;
-            Ok(Summary { load: drained, settled, receipts_verified, folded })
+            let batch = settling.finish().await?;
+            Ok(Summary { load: drained, settled, receipts_verified, batch })
         };
         // Who asks again does not want to wait.
         tokio::select! {

@@ -55,10 +55,7 @@ impl Relay {
         snapshot: Arc<watch::Sender<Snapshot>>,
     ) -> Result<Self, Failure> {
         let journal = directory.relayer_journal();
-        if l1.is_embedded() && journal.exists() {
-            // The L1 that it tells of ended with the devnet that ran it.
-            std::fs::remove_file(&journal).or_fail(Exit::Failed, format_args!("removing {}", journal.display()))?;
-        }
+        l1.forget(&journal)?;
         let contract = light_client_address(&network.chain)?;
         let config = RelayerConfig {
             interval: POST_INTERVAL,

@@ -17,7 +17,7 @@ pub enum Phase {
     Settling,
     /// Receipts are being verified offline.
     Verifying,
-    /// The last proofs are being folded.
+    /// The batch of proofs is being folded, sealed and settled.
     Folding,
 }
 
@@ -63,7 +63,7 @@ pub struct L1View {
     pub verified_height: u64,
 }
 
-/// The batch of proofs, as far as it is folded.
+/// The batch of proofs, as far as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FoldView {
     /// Proofs in the batch.
@@ -72,12 +72,21 @@ pub struct FoldView {
     pub wrapped: u64,
     /// Folds that are done; one less than the proofs makes them one.
     pub folded: u64,
+    /// Whether the one proof is sealed.
+    pub sealed: bool,
+    /// Whether the hub on the L1 has the batch.
+    pub settled: bool,
 }
 
 impl fmt::Display for FoldView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { proofs, wrapped, folded } = self;
-        write!(f, "wrapped {wrapped}/{proofs} folded {folded}/{}", proofs.saturating_sub(1))
+        let &Self { proofs, wrapped, folded, sealed, settled } = self;
+        write!(f, "wrapped {wrapped}/{proofs} folded {folded}/{}", proofs.saturating_sub(1))?;
+        f.write_str(match (sealed, settled) {
+            (_, true) => " settled",
+            (true, false) => " sealed",
+            (false, false) => "",
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a run comes to: for people, for programs, and as an exit code.
 
-use super::{fold::Folded, network::Network, snapshot::Addresses};
+use super::{network::Network, settle::Batch, snapshot::Addresses};
 use crate::{
     exit::{Exit, Failure, OrFail},
     load::Numbers,
@@ -28,8 +28,8 @@ pub struct Summary {
     pub settled: Settled,
     /// Receipts that were verified offline.
     pub receipts_verified: u64,
-    /// The one proof.
-    pub folded: Folded,
+    /// The batch of proofs.
+    pub batch: Batch,
 }
 
 impl Summary {
@@ -49,10 +49,22 @@ impl Summary {
             },
             "receipts_verified": self.receipts_verified,
             "fold": {
-                "statements": self.folded.statements,
-                "statements_root": self.folded.statements_root,
-                "proof_bytes": self.folded.proof_bytes,
-                "wall_s": rounded(self.folded.took.as_secs_f64()),
+                "statements": self.batch.folded.statements,
+                "statements_root": self.batch.folded.statements_root,
+                "proof_bytes": self.batch.folded.proof_bytes,
+                "wall_s": rounded(self.batch.folded.took.as_secs_f64()),
+            },
+            "seal": {
+                "proven_bits": rounded(self.batch.proven_bits),
+                "seal_bytes": self.batch.seal_bytes,
+                "wall_s": rounded(self.batch.sealing.as_secs_f64()),
+            },
+            "settled": {
+                "hub": self.batch.hub,
+                "statements_root": self.batch.root,
+                "gas_used": self.batch.gas_used,
+                "transaction": self.batch.transaction,
+                "statements_checked": self.batch.checked,
             },
         })
         .to_string()
@@ -60,6 +72,7 @@ impl Summary {
 
     /// For people.
     pub fn as_text(&self) -> String {
+        let folded = &self.batch.folded;
         let mut lines = vec![
             format!("accepted {}, final {} ({:.0}/s)", self.load.accepted, self.load.finalized, self.load.per_second),
             format!("accepted to final: {}", crate::view::latency(self.load.overall_ms)),
@@ -70,10 +83,20 @@ impl Summary {
             format!("receipts verified offline: {}", self.receipts_verified),
             format!(
                 "{} proofs folded into one of {} bytes beside it, in {:.1} s: statements root {}",
-                self.folded.statements,
-                self.folded.proof_bytes,
-                self.folded.took.as_secs_f64(),
-                self.folded.statements_root
+                folded.statements,
+                folded.proof_bytes,
+                folded.took.as_secs_f64(),
+                folded.statements_root
+            ),
+            format!(
+                "sealed at {:.0} proven bits in {:.1} s: {} bytes",
+                self.batch.proven_bits,
+                self.batch.sealing.as_secs_f64(),
+                self.batch.seal_bytes
+            ),
+            format!(
+                "settled by {} for {} gas: the hub {} confirms {} statements under {}",
+                self.batch.transaction, self.batch.gas_used, self.batch.hub, self.batch.checked, self.batch.root
             ),
         ];
         lines.extend(self.load.refused.iter().map(|(reason, count)| format!("refused {count}: {reason}")));
@@ -147,6 +170,8 @@ pub fn write_addresses(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::devnet::fold::Folded;
+    use alloy::primitives::{Address, B256};
     use std::time::Duration;
 
     fn good() -> Summary {
@@ -154,11 +179,21 @@ mod tests {
             load: Numbers { accepted: 10, finalized: 10, overall_ms: Some((40.123, 90.0)), ..Numbers::default() },
             settled: Settled { height: 7, posted_height: 8, verified_height: 8 },
             receipts_verified: 10,
-            folded: Folded {
-                statements: 3,
-                statements_root: "0xab".to_owned(),
-                proof_bytes: 390_000,
-                took: Duration::from_millis(8123),
+            batch: Batch {
+                folded: Folded {
+                    statements: 3,
+                    statements_root: "0xab".to_owned(),
+                    proof_bytes: 390_000,
+                    took: Duration::from_millis(8123),
+                },
+                proven_bits: 12.345,
+                seal_bytes: 30_000,
+                sealing: Duration::from_millis(9876),
+                hub: Address::with_last_byte(1),
+                root: B256::with_last_byte(2),
+                transaction: B256::with_last_byte(3),
+                gas_used: 2_000_000,
+                checked: 3,
             },
         }
     }
@@ -169,7 +204,11 @@ mod tests {
             good().as_json(),
             r#"{"accepted":10,"finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"#.to_owned()
                 + r#""fold":{"proof_bytes":390000,"statements":3,"statements_root":"0xab","wall_s":8.12},"height":7,"#
-                + r#""l1":{"posted_height":8,"verified_height":8},"receipts_verified":10,"refused":{},"tx_per_s":0.0}"#
+                + r#""l1":{"posted_height":8,"verified_height":8},"receipts_verified":10,"refused":{},"#
+                + r#""seal":{"proven_bits":12.35,"seal_bytes":30000,"wall_s":9.88},"settled":{"gas_used":2000000,"#
+                + r#""hub":"0x0000000000000000000000000000000000000001","statements_checked":3,"#
+                + r#""statements_root":"0x0000000000000000000000000000000000000000000000000000000000000002","#
+                + r#""transaction":"0x0000000000000000000000000000000000000000000000000000000000000003"},"tx_per_s":0.0}"#
         );
     }
 

@@ -171,7 +171,7 @@ mod samples {
                 overall_ms: Some((45.0, 120.4)),
             },
             l1: L1View { head: 14, posted_height: 220, verified_height: 215 },
-            fold: FoldView { proofs: 3, wrapped: 3, folded: 1 },
+            fold: FoldView { proofs: 3, wrapped: 3, folded: 1, ..FoldView::default() },
         }
     }
 

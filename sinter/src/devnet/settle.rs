@@ -1,0 +1,151 @@
+//! The batch on its way to the L1: contracts, the seal, and the hub's answer about every statement.
+
+use super::{
+    directory::Directory,
+    fold::{Folded, Folding, Proved},
+    l1::L1,
+    network::Network,
+    snapshot::Snapshot,
+};
+use crate::{
+    exit::{Exit, Failure, OrFail},
+    hub,
+};
+use alloy::{
+    primitives::{Address, B256, TxKind},
+    providers::Provider,
+    rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
+};
+use sinter_primitives::statements::StatementTree;
+use sinter_settlement::{
+    hub::{Place, check_call},
+    seals::{Depth, SealState, SealSubmitter, SealsConfig},
+};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinSet};
+
+/// Timings for an L1 with a block a second.
+const POLL: Duration = Duration::from_millis(300);
+const REPLACE_AFTER: Duration = Duration::from_secs(10);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+const DEPTH: Depth = Depth::Blocks(2);
+
+/// What came of the batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Its root.
+    pub folded: Folded,
+    /// The bits that its seal proves.
+    pub proven_bits: f64,
+    /// Bytes of the seal.
+    pub seal_bytes: usize,
+    /// From the root to the seal, circuits included.
+    pub sealing: Duration,
+    /// The hub that has it.
+    pub hub: Address,
+    /// Its Keccak statements root.
+    pub root: B256,
+    /// The transaction that brought it.
+    pub transaction: B256,
+    /// What that used.
+    pub gas_used: u64,
+    /// Statements that the hub answered for.
+    pub checked: u64,
+}
+
+/// Who brings the batch to the L1, and where.
+pub struct Settler {
+    url: String,
+    chain_id: u64,
+    signer: PrivateKeySigner,
+    journal: PathBuf,
+    snapshot: Arc<watch::Sender<Snapshot>>,
+}
+
+impl Settler {
+    /// The settler of a run.
+    ///
+    /// # Errors
+    /// When what is left of an L1 that is gone cannot be removed.
+    pub fn new(
+        directory: &Directory,
+        network: &Network,
+        l1: &L1,
+        snapshot: Arc<watch::Sender<Snapshot>>,
+    ) -> Result<Self, Failure> {
+        let journal = directory.settle_journal();
+        l1.forget(&journal)?;
+        let chain_id = network.chain.file.l1.chain_id;
+        Ok(Self { url: l1.url.clone(), chain_id, signer: l1.settler.clone(), journal, snapshot })
+    }
+
+    /// Deploys what does not stand yet, settles, and asks the hub about every statement.
+    async fn settle(self, proved: Proved) -> Result<Batch, Failure> {
+        let Proved { folded, statements, sealed } = proved;
+        let provider = hub::connect(&self.url, Some(&self.signer))?;
+        let deployment = hub::deployment(&sealed.program)?;
+        let deployed = deployment.deploy(&provider, self.signer.address(), &mut |_, _| {}).await;
+        deployed.or_fail(Exit::Failed, "deploying the hub")?;
+        let hub = deployment.hub();
+
+        let usual = SealsConfig::new(self.url, self.chain_id, hub, self.signer, self.journal);
+        let config =
+            SealsConfig { depth: DEPTH, poll: POLL, replace_after: REPLACE_AFTER, backoff_max: BACKOFF_MAX, ..usual };
+        let submitter = SealSubmitter::open(config, &[sealed.bytes.clone().into()]).or_fail(Exit::Failed, "")?;
+        let status = submitter.status();
+        submitter.run(std::future::pending()).await.or_fail(Exit::Failed, "settling the batch")?;
+        let seal = status.borrow().seals.first().cloned();
+        let seal = seal.ok_or_else(|| Failure::new(Exit::Failed, "the submitter knows of no seal"))?;
+        if let SealState::Refused(refusal) = seal.state {
+            return Err(Failure::new(Exit::Refused, format!("the seal of the batch: {refusal}")));
+        }
+        // An earlier run on the same L1 may have brought the same batch.
+        let (transaction, gas_used) =
+            seal.delivery.map_or_else(Default::default, |delivery| (delivery.transaction, delivery.gas_used));
+
+        let bytes: Vec<_> = statements.iter().map(sinter_recursion::Statement::to_bytes).collect();
+        let tree = StatementTree::new(&bytes);
+        let root = B256::from(sealed.claim.root);
+        for (index, statement) in bytes.iter().enumerate() {
+            let path = tree.path(index).unwrap_or_default().into_iter().map(B256::from).collect();
+            let input = check_call(statement, &Place { root, index: index as u32, path });
+            let request = TransactionRequest { to: Some(TxKind::Call(hub)), input: input.into(), ..Default::default() };
+            provider.call(request).await.or_fail(Exit::Refused, format_args!("the hub on statement {index}"))?;
+        }
+        self.snapshot.send_modify(|snapshot| snapshot.fold.settled = true);
+        Ok(Batch {
+            folded,
+            proven_bits: sealed.proven_bits,
+            seal_bytes: sealed.bytes.len(),
+            sealing: sealed.wall() + sealed.build,
+            hub,
+            root,
+            transaction,
+            gas_used,
+            checked: bytes.len() as u64,
+        })
+    }
+}
+
+/// A batch that is being proved and settled. It ends when this is dropped.
+pub struct Settling(JoinSet<Result<Batch, Failure>>);
+
+impl Settling {
+    /// Settles the batch once it is sealed.
+    pub fn start(folding: Folding, settler: Settler) -> Self {
+        let mut work = JoinSet::new();
+        work.spawn(async move { settler.settle(folding.finish().await?).await });
+        Self(work)
+    }
+
+    /// Waits until the L1 has the batch.
+    ///
+    /// # Errors
+    /// When something could not be proved, stored, verified or settled.
+    pub async fn finish(mut self) -> Result<Batch, Failure> {
+        let outcome = self.0.join_next().await;
+        let outcome = outcome.ok_or_else(|| Failure::new(Exit::Failed, "the batch was finished before"))?;
+        outcome.or_fail(Exit::Failed, "waiting for the batch")?
+    }
+}
