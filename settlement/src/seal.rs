@@ -9,12 +9,14 @@ use alloy::{
 };
 use revm::{
     Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext,
+    bytecode::Bytecode,
     context::{
         CfgEnv, TxEnv,
         result::{EVMError, ExecutionResult, InvalidTransaction},
     },
     database::InMemoryDB,
     primitives::hardfork::SpecId,
+    state::AccountInfo,
 };
 use serde::Serialize;
 use std::convert::Infallible;
@@ -134,6 +136,8 @@ pub struct Bench {
     verifier: Address,
     profiler: Address,
     hub: Address,
+    data: Address,
+    parts: Vec<Address>,
 }
 
 impl Bench {
@@ -142,11 +146,12 @@ impl Bench {
     /// # Errors
     /// [`BenchError`], when one of them is not made.
     pub fn new(data: &[u8], parts: &[Vec<u8>]) -> Result<Self, BenchError> {
-        let none = Address::ZERO;
-        let mut bench = Self { database: InMemoryDB::default(), verifier: none, profiler: none, hub: none };
+        let (database, none) = (InMemoryDB::default(), Address::ZERO);
+        let mut bench = Self { database, verifier: none, profiler: none, hub: none, data: none, parts: Vec::new() };
         let data = bench.create(creation_code(data)?)?;
         let parts: Vec<Address> =
             parts.iter().map(|part| bench.create(creation_code(part)?)).collect::<Result<_, BenchError>>()?;
+        (bench.data, bench.parts) = (data, parts.clone());
         bench.verifier = bench.create(verifier_creation_code(data, parts.clone()))?;
         bench.profiler = bench.create(with_constructor(&SealProfile::BYTECODE, data, parts))?;
         bench.hub = bench.create(hub_creation_code(bench.verifier))?;
@@ -161,6 +166,20 @@ impl Bench {
             _ => None,
         };
         made.ok_or_else(|| BenchError::Outcome { expected: "a contract", got: format!("{result:?}") })
+    }
+
+    /// Where the program's data stands, and its parts.
+    #[must_use]
+    pub fn program(&self) -> (Address, &[Address]) {
+        (self.data, &self.parts)
+    }
+
+    /// Puts other code at an address, as whoever made a contract could do once it destroyed itself in the transaction
+    /// that made it (EIP-6780).
+    pub fn replace_code(&mut self, address: Address, code: &[u8]) {
+        let code = Bytecode::new_raw(code.to_vec().into());
+        let account = AccountInfo { nonce: 1, code_hash: code.hash_slow(), code: Some(code), ..AccountInfo::default() };
+        self.database.insert_account_info(address, account);
     }
 
     fn call(&mut self, to: Address, data: Bytes) -> Result<(ExecutionResult, Gas), BenchError> {

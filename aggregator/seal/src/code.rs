@@ -119,8 +119,7 @@ impl Code {
         self.0.len() as u64 - 1
     }
 
-    /// `[x]` becomes `[the low bits of (x >> bits), and what is added, less the low `bits` bits times factor]` in lanes:
-    /// Montgomery's reduction.
+    /// In every lane, x becomes (x >> bits) + bias − factor · (x modulo 2^bits): Montgomery's reduction.
     fn divide(&mut self, bits: u32, quotient_bits: u32, bias: u64, factor: u64) {
         self.run(&[DUP1]);
         self.push(every((1 << bits) - 1));
@@ -135,7 +134,7 @@ impl Code {
         self.run(&[ADD, SUB]);
     }
 
-    /// `[x]` becomes `[x, reduced]`.
+    /// `[x]` becomes `[x reduced]`.
     fn reduce(&mut self) {
         self.run(&[DUP1]);
         self.push(every((1 << 31) - 1));

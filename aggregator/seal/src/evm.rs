@@ -35,6 +35,8 @@ use crate::seal::{Seal, SealError};
 
 /// The longest code of a contract (EIP-170).
 pub const CODE_BYTES_MAX: usize = 24_576;
+/// Folds that the contract has room for: four bits each for their arities.
+pub const FOLDS_MAX: usize = 8;
 /// Parts that the contract has room for.
 pub const PARTS_MAX: usize = 4;
 
@@ -57,6 +59,9 @@ pub fn program(seal: &Seal) -> Result<Program, SealError> {
         return Err(SealError::Size { what: "parts", max: PARTS_MAX, got: parts.len() });
     }
     let layout = seal.layout();
+    if layout.rounds.len() > FOLDS_MAX {
+        return Err(SealError::Size { what: "folds", max: FOLDS_MAX, got: layout.rounds.len() });
+    }
     let seeds = seeds(seal);
     let width = |round: Round| -> usize {
         let commitments = layout.commitments.iter().filter(|commitment| commitment.round == round);
@@ -95,7 +100,7 @@ pub fn program(seal: &Seal) -> Result<Program, SealError> {
     let mut data = vec![0];
     data.extend_from_slice(seal.key());
     data.extend_from_slice(seal.root());
-    // All are bounded far below 2^32: the arities by the eight folds that 24 bits of height leave room for.
+    // All are bounded far below 2^32, the arities by the number of folds.
     fields.iter().for_each(|&field| data.extend_from_slice(&(field as u32).to_be_bytes()));
     parts.iter().for_each(|part| data.extend_from_slice(&keccak256(part)));
     let elements = seeds.iter().flatten();

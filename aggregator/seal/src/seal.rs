@@ -57,7 +57,7 @@ pub enum SealError {
     /// A row of a tree would be as long as a node's two digests.
     #[error("expected leaves of another width than {NODE_COLUMNS} columns, as which a node could be read")]
     NodeLeaf,
-    /// The contract's interpreter has too few slots, or the data is longer than a contract's code.
+    /// The contract has no room for it.
     #[error("{what}: expected at most {max}, got {got}")]
     Size {
         /// What is too large.

@@ -133,7 +133,7 @@ library Lanes {
         assembly ("memory-safe") {
             c := mul(a, and(by, 0xffff))
             c := sub(add(and(shr(16, c), LANES_35), LANES_P), mul(and(c, LANES_16), 32512))
-            // Below 2^47 + 2^33: its quotient is below 2^23 + 2^9.
+            // by >> 16 is at most 32512, so this is at most 2^32 * 32512 + 2^37, and its quotient below 2^23.
             c := add(c, mul(a, shr(16, by)))
             c := sub(add(and(shr(24, c), LANES_27), LANES_P), mul(and(c, LANES_24), 127))
         }

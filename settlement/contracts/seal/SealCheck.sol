@@ -12,8 +12,8 @@ import {SealTranscript} from "./SealTranscript.sol";
 
 /// @title The check of seals: proofs of one AIR of one table, by FRI over KoalaBear with Keccak (docs/seal.md).
 /// @notice It accepts what unmodified Plonky3 accepts. What it is told about the AIR is the code of another contract,
-/// `program`, which cannot change either; whoever wants to know whether it is the right one generates it from the AIR
-/// and compares, or compares the seal key inside with the published one.
+/// `program`, whose hash is fixed; it names those that evaluate the constraints by the hashes of their code. Whoever wants
+/// to know whether they are the right ones generates the program from the AIR and compares.
 /// @dev Memory is taken by `_allocate`, and never given back. Calldata is read where it lies. Arithmetic is unchecked: it is on addresses, and on sizes that the
 /// program bounds far below 2^32.
 abstract contract SealCheck {
@@ -29,8 +29,8 @@ abstract contract SealCheck {
     error NoProgram(address program);
     /// @notice The program has another number of parts, or more than there is room for.
     error WrongParts(uint256 expected, uint256 got);
-    /// @notice A part's code is not that which the program names.
-    error WrongPart(uint256 part, bytes32 expected, bytes32 got);
+    /// @notice The program's code is not that which the verifier was made with.
+    error WrongProgram(bytes32 expected, bytes32 got);
 
     /// @dev What is known of the seal that is being checked.
     struct Run {
@@ -74,7 +74,6 @@ abstract contract SealCheck {
     }
 
     uint256 private constant GENERATOR = 3;
-    uint256 private constant PUBLIC_VALUES = 17;
     uint256 private constant ROOT_BYTES = 26;
     // The head: claim, then roots and witnesses, then claimed values.
     uint256 private constant MAIN_AT = 36;
@@ -93,6 +92,7 @@ abstract contract SealCheck {
     /// @notice The contract whose code is what is known of the AIR, but for its constraints.
     address public immutable program;
     bytes32 internal immutable _sealKey;
+    bytes32 private immutable _programHash;
     address private immutable _part0;
     address private immutable _part1;
     address private immutable _part2;
@@ -110,12 +110,13 @@ abstract contract SealCheck {
             key := mload(add(data, 1))
         }
         program = program_;
+        _programHash = keccak256(code);
         _sealKey = key;
         uint256 count = SealProgram.field(data, SealProgram.PARTS);
         if (parts_.length != count || count > 4) revert WrongParts(count, parts_.length);
         for (uint256 i = 0; i < count; ++i) {
-            bytes32 expected = SealProgram.part(data, i);
-            if (parts_[i].codehash != expected) revert WrongPart(i, expected, parts_[i].codehash);
+            bytes32 hash = SealProgram.part(data, i);
+            if (parts_[i].codehash != hash) revert SealConstraints.WrongPart(parts_[i], hash, parts_[i].codehash);
         }
         if (count > 0) _part0 = parts_[0];
         if (count > 1) _part1 = parts_[1];
@@ -151,9 +152,12 @@ abstract contract SealCheck {
             address from = program;
             uint256 size = from.code.length;
             uint256 data = _allocate(size);
+            bytes32 hash;
             assembly ("memory-safe") {
                 extcodecopy(from, data, 0, size)
+                hash := keccak256(data, size)
             }
+            if (hash != _programHash) revert WrongProgram(_programHash, hash);
             run.data = data;
             run.marks = marks;
             uint256 start;
@@ -320,7 +324,7 @@ abstract contract SealCheck {
             uint256 highest = to;
             count = SealProgram.field(data, SealProgram.PARTS);
             for (uint256 i = 0; i < count; ++i) {
-                end = SealConstraints.call(constraints(i), start, to, end);
+                end = SealConstraints.call(constraints(i), SealProgram.part(data, i), start, to, end);
                 if (end > highest) highest = end;
             }
             if (end != to + 64) revert SealConstraints.PartFailed(constraints(count - 1));

@@ -13,11 +13,20 @@ import {P, Lanes} from "./Lanes.sol";
 library SealConstraints {
     /// @notice A part's call failed, or it returned something else than it should.
     error PartFailed(address part);
+    /// @notice A part's code is not that which the program names.
+    error WrongPart(address part, bytes32 expected, bytes32 got);
 
     /// @notice Calls a part.
+    /// @param hash of its code. It is compared at every call, because code can go with the transaction that made it
+    /// (EIP-6780), and other code can come to its address.
     /// @param start where the inputs start in memory; `inputs` is where they end, and `end` where what follows ends
     /// @return next where what the part returned, which is behind the inputs now, ends
-    function call(address part, uint256 start, uint256 inputs, uint256 end) internal view returns (uint256 next) {
+    function call(address part, bytes32 hash, uint256 start, uint256 inputs, uint256 end)
+        internal
+        view
+        returns (uint256 next)
+    {
+        if (part.codehash != hash) revert WrongPart(part, hash, part.codehash);
         bool done;
         assembly ("memory-safe") {
             done := staticcall(gas(), part, start, sub(end, start), 0, 0)
@@ -41,7 +50,9 @@ library SealConstraints {
             uint256 vanishing = Lanes.reduce(power + P - Lanes.ONE);
             uint256 fromFirst = Lanes.reduce(zeta + P - Lanes.ONE);
             uint256 fromLast = Lanes.reduce(zeta + P - last);
-            uint256 overBoth = Lanes.mul(vanishing, Lanes.inverse(Lanes.mul(fromFirst, fromLast)));
+            // The polynomial is in the product as well, so that no point of the domain passes, as in stock.
+            uint256 product = Lanes.mul(Lanes.mul(fromFirst, fromLast), vanishing);
+            uint256 overBoth = Lanes.mul(Lanes.mul(vanishing, vanishing), Lanes.inverse(product));
             assembly ("memory-safe") {
                 mstore(add(to, 64), fromLast)
                 mstore(add(to, 96), vanishing)

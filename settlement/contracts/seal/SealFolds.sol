@@ -115,7 +115,7 @@ library SealFolds {
         }
     }
 
-    /// @dev 2^-log in Montgomery form for log of 1, 2, 3.
+    /// @dev 2^-log in Montgomery form for log of 1, 2, 3, which are all that programs have.
     function _half(uint256 log) private pure returns (uint256) {
         if (log == 3) return 0x3fffffc0;
         return log == 2 ? 0xffff7f : 0x1fffefe;

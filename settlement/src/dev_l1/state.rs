@@ -42,6 +42,7 @@ impl State {
         let code = Bytecode::new_raw(code.to_vec().into());
         let account = self.accounts.entry(address).or_default();
         account.code_hash = code.hash_slow();
+        account.code = None;
         account.nonce = 1;
         self.codes.insert(account.code_hash, code);
     }

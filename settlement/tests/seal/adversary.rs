@@ -246,6 +246,31 @@ fn each_step_of_the_transcript_is_checked() {
     assert!(all.contains("NotGround") && all.contains("ConstraintsNotMet"), "{all:?}");
 }
 
+/// What the constructor compared could have gone with the transaction that made it.
+#[test]
+fn code_that_changed_behind_the_verifier_is_noticed() {
+    let mut target = Target::small();
+    let evm::Program { data, parts } = evm::program(&target.seal).unwrap();
+    let (at, addresses) = target.bench.program();
+    let (at, part) = (at, addresses[0]);
+    // A part that says of any values that the constraints hold: two equal words.
+    for code in [&[0x60, 64, 0x5f, 0xf3][..], &[], &[0x00]] {
+        target.bench.replace_code(part, code);
+        let refusal = target.bench.verify(&target.bytes).unwrap().0.unwrap_err();
+        assert!(matches!(refusal, Refusal::WrongPart(wrong) if wrong.part == part), "{code:x?}");
+    }
+    target.bench.replace_code(part, &parts[0]);
+    let mut changed = data.clone();
+    changed[60] ^= 1;
+    for code in [&changed[..], &data[..data.len() - 1], &[]] {
+        target.bench.replace_code(at, code);
+        let refusal = target.bench.verify(&target.bytes).unwrap().0.unwrap_err();
+        assert!(matches!(refusal, Refusal::WrongProgram(_)), "{refusal:?}");
+    }
+    target.bench.replace_code(at, &data);
+    assert_eq!(target.bench.verify(&target.bytes).unwrap().0, accepted());
+}
+
 #[test]
 fn another_program_refuses() {
     let mut target = Target::small();

@@ -59,6 +59,8 @@ pub struct Proved {
     pub statements: Vec<Statement>,
     /// Its seal.
     pub sealed: Sealed,
+    /// Whether that has production's parameters.
+    pub production: bool,
 }
 
 /// A batch that is being folded and sealed.
@@ -121,7 +123,7 @@ fn fold(state: PathBuf, layers: &SealLayers, snapshot: &watch::Sender<Snapshot>)
     let folded = Folded { statements: statements.len() as u64, statements_root, proof_bytes, took: started.elapsed() };
     let sealed = seal::seal(&folder, &root, &statements, layers, &mut |_| {})?;
     snapshot.send_modify(|snapshot| snapshot.fold.sealed = true);
-    Ok(Proved { folded, statements, sealed })
+    Ok(Proved { folded, statements, sealed, production: *layers == SealLayers::PRODUCTION })
 }
 
 /// Wraps and folds; returns the statements and the root.

@@ -36,7 +36,9 @@ const DEPTH: Depth = Depth::Blocks(2);
 pub struct Batch {
     /// Its root.
     pub folded: Folded,
-    /// The bits that its seal proves.
+    /// Whether its seal has production's parameters.
+    pub production: bool,
+    /// The bits that it proves.
     pub proven_bits: f64,
     /// Bytes of the seal.
     pub seal_bytes: usize,
@@ -82,7 +84,7 @@ impl Settler {
 
     /// Deploys what does not stand yet, settles, and asks the hub about every statement.
     async fn settle(self, proved: Proved) -> Result<Batch, Failure> {
-        let Proved { folded, statements, sealed } = proved;
+        let Proved { folded, statements, sealed, production } = proved;
         let provider = hub::connect(&self.url, Some(&self.signer))?;
         let deployment = hub::deployment(&sealed.program)?;
         let deployed = deployment.deploy(&provider, self.signer.address(), &mut |_, _| {}).await;
@@ -116,6 +118,7 @@ impl Settler {
         self.snapshot.send_modify(|snapshot| snapshot.fold.settled = true);
         Ok(Batch {
             folded,
+            production,
             proven_bits: sealed.proven_bits,
             seal_bytes: sealed.bytes.len(),
             sealing: sealed.wall() + sealed.build,

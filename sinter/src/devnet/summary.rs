@@ -55,6 +55,7 @@ impl Summary {
                 "wall_s": rounded(self.batch.folded.took.as_secs_f64()),
             },
             "seal": {
+                "production": self.batch.production,
                 "proven_bits": rounded(self.batch.proven_bits),
                 "seal_bytes": self.batch.seal_bytes,
                 "wall_s": rounded(self.batch.sealing.as_secs_f64()),
@@ -89,10 +90,11 @@ impl Summary {
                 folded.statements_root
             ),
             format!(
-                "sealed at {:.0} proven bits in {:.1} s: {} bytes",
-                self.batch.proven_bits,
+                "sealed into {} bytes in {:.1} s, with {} parameters ({:.1} proven bits)",
+                self.batch.seal_bytes,
                 self.batch.sealing.as_secs_f64(),
-                self.batch.seal_bytes
+                if self.batch.production { "production's" } else { "development's" },
+                self.batch.proven_bits
             ),
             format!(
                 "settled by {} for {} gas: the hub {} confirms {} statements under {}",
@@ -186,6 +188,7 @@ mod tests {
                     proof_bytes: 390_000,
                     took: Duration::from_millis(8123),
                 },
+                production: false,
                 proven_bits: 12.345,
                 seal_bytes: 30_000,
                 sealing: Duration::from_millis(9876),
@@ -205,7 +208,7 @@ mod tests {
             r#"{"accepted":10,"finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"#.to_owned()
                 + r#""fold":{"proof_bytes":390000,"statements":3,"statements_root":"0xab","wall_s":8.12},"height":7,"#
                 + r#""l1":{"posted_height":8,"verified_height":8},"receipts_verified":10,"refused":{},"#
-                + r#""seal":{"proven_bits":12.35,"seal_bytes":30000,"wall_s":9.88},"settled":{"gas_used":2000000,"#
+                + r#""seal":{"production":false,"proven_bits":12.35,"seal_bytes":30000,"wall_s":9.88},"settled":{"gas_used":2000000,"#
                 + r#""hub":"0x0000000000000000000000000000000000000001","statements_checked":3,"#
                 + r#""statements_root":"0x0000000000000000000000000000000000000000000000000000000000000002","#
                 + r#""transaction":"0x0000000000000000000000000000000000000000000000000000000000000003"},"tx_per_s":0.0}"#
