@@ -161,11 +161,19 @@ pub(crate) fn distinct(positions: impl Iterator<Item = usize>) -> Vec<usize> {
 /// When it has another shape.
 #[must_use]
 pub fn encode(seal: &Seal, claim: &Claim, proof: &BatchProof<SealConfig>) -> Vec<u8> {
+    encode_at(seal, claim, proof, &replay::indices(seal, claim, &Head::of(proof)))
+}
+
+/// Encode a proof that is opened at these positions, in the order of its queries, whatever its transcript asks for: what a
+/// prover sends that answers other queries.
+///
+/// # Panics
+/// When it has another shape.
+#[must_use]
+pub fn encode_at(seal: &Seal, claim: &Claim, proof: &BatchProof<SealConfig>, positions: &[usize]) -> Vec<u8> {
     let mut bytes = claim.root.to_vec();
     bytes.extend_from_slice(&claim.count.to_be_bytes());
-    let head = Head::of(proof);
-    head.write(&mut bytes);
-    let positions = replay::indices(seal, claim, &head);
+    Head::of(proof).write(&mut bytes);
     let first = |wanted: usize, shift: usize| positions.iter().position(|&index| index >> shift == wanted);
     let put_paths = |bytes: &mut Vec<u8>, leaves: &[usize], log_height: usize, digests: &[Digest]| {
         let digests = paths::to_walk(leaves, log_height, digests).expect("the digests that these leaves need");

@@ -2,6 +2,7 @@
 
 mod accept;
 mod adversary;
+mod forger;
 mod gas;
 mod golden;
 
