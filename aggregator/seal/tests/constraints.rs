@@ -41,7 +41,7 @@ fn call(parts: &[Vec<u8>], inputs: &[U256]) -> Vec<U256> {
     let mut returned = Vec::new();
     for part in parts {
         let mut database = InMemoryDB::default();
-        let to = Address::with_last_byte(1);
+        let to = Address::repeat_byte(0x11);
         let code = Bytecode::new_raw(part.clone().into());
         database.insert_account_info(
             to,

@@ -12,10 +12,10 @@ import {SealTranscript} from "./SealTranscript.sol";
 
 /// @title The check of seals: proofs of one AIR of one table, by FRI over KoalaBear with Keccak (docs/seal.md).
 /// @notice It accepts what unmodified Plonky3 accepts. What it is told about the AIR is the code of another contract,
-/// `program`, whose hash is fixed; it names those that evaluate the constraints by the hashes of their code. Whoever wants
-/// to know whether they are the right ones generates the program from the AIR and compares.
-/// @dev Memory is taken by `_allocate`, and never given back. Calldata is read where it lies. Arithmetic is unchecked: it is on addresses, and on sizes that the
-/// program bounds far below 2^32.
+/// `program`, whose hash is fixed; that names those that evaluate the constraints, by the hashes of their code. Whoever
+/// wants to know whether they are the right ones generates the program from the AIR and compares.
+/// @dev Memory is taken by `_allocate`, and never given back. Calldata is read where it lies. Arithmetic is unchecked: it
+/// is on addresses, and on sizes that the program bounds far below 2^32.
 abstract contract SealCheck {
     /// @notice The seal has another length than its AIR and its query positions imply.
     error SealLength(uint256 expected, uint256 got);
