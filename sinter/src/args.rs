@@ -277,6 +277,9 @@ pub struct RelayerArguments {
     /// Where what was posted is remembered
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
+    /// Where numbers are shown
+    #[command(flatten)]
+    pub metrics: crate::metrics::MetricsArguments,
 }
 
 /// `sinter l1 …`.

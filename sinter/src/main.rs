@@ -10,6 +10,7 @@ mod exit;
 mod hub;
 mod l1;
 mod load;
+mod metrics;
 mod receipt;
 mod relayer;
 mod sequencer;

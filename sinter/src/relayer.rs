@@ -5,7 +5,7 @@ use crate::{
     chain,
     client::{self, Follower},
     exit::{Exit, Failure, OrFail},
-    signals,
+    metrics, signals,
 };
 use alloy::signers::local::PrivateKeySigner;
 use jsonrpsee::{
@@ -33,6 +33,7 @@ pub fn run(command: &RelayerCommand) -> Result<(), Failure> {
 }
 
 async fn relay(arguments: &RelayerArguments) -> Result<(), Failure> {
+    let _metrics = metrics::serve(arguments.metrics).await?;
     let chain = chain::load(&arguments.chain)?;
     let contract = chain.file.l1.light_client.parse().or_fail(Exit::Usage, "chain.toml: `l1.light_client`")?;
     fs::create_dir_all(&arguments.data_dir).or_fail(Exit::Usage, arguments.data_dir.display())?;

@@ -105,6 +105,15 @@ impl Report {
         Self { parameter_set: set.name(), parameters: set, johnson_m, terms, proven_bits }
     }
 
+    /// The same with another hash, whose collisions take so many bits of work.
+    #[must_use]
+    pub fn with_collision_bits(mut self, bits: f64) -> Self {
+        for term in self.terms.iter_mut().filter(|term| term.step == Step::Hash) {
+            term.bits = bits;
+        }
+        Self { proven_bits: least(&self.terms), ..self }
+    }
+
     /// The bits of one step, if the protocol has it.
     #[must_use]
     pub fn bits(&self, step: Step) -> Option<f64> {

@@ -7,7 +7,7 @@ use p3_matrix::Matrix;
 use p3_matrix::dense::RowMajorMatrix;
 use sinter_program::field::Cap;
 use sinter_program::shape::TableShape;
-use sinter_program::soundness::{Report, Step};
+use sinter_program::soundness::Report;
 use sinter_program::{DagAir, F, ParameterSet, Program, ProgramError, Shape, StatementLayout, WireError, file};
 use sinter_recursion::Layout;
 use sinter_recursion::layout::LayoutError;
@@ -174,12 +174,7 @@ impl Seal {
     /// What the parameters prove about it, in bits, with Keccak's shorter digests.
     #[must_use]
     pub fn report(&self) -> Report {
-        let mut report = Report::new(self.shape());
-        for term in report.terms.iter_mut().filter(|term| term.step == Step::Hash) {
-            term.bits = COLLISION_BITS as f64;
-        }
-        report.proven_bits = report.terms.iter().map(|term| term.bits).fold(f64::INFINITY, f64::min);
-        report
+        Report::new(self.shape()).with_collision_bits(COLLISION_BITS as f64)
     }
 
     /// Verify a seal: decode it, then stock `verify_batch`.

@@ -1,6 +1,6 @@
 //! The `AggregationHub` from outside: what is called, and what it refuses.
 
-use crate::submitter::Reverted;
+use crate::{seal, submitter::Reverted};
 use alloy::{
     primitives::{B256, Bytes},
     sol_types::{Panic, Revert, SolCall, SolError, SolInterface},
@@ -23,7 +23,7 @@ alloy::sol! {
     }
 }
 
-/// What the hub itself refuses; its verifier has errors of its own.
+/// What the hub itself refuses.
 pub use Hub::HubErrors;
 
 /// Why the hub would refuse a seal.
@@ -31,6 +31,8 @@ pub use Hub::HubErrors;
 pub enum HubRefusal {
     /// The hub's own.
     Hub(HubErrors),
+    /// Its verifier's.
+    Seal(seal::Refusal),
     /// `require` with a reason.
     Reason(String),
     /// A failed assertion or arithmetic.
@@ -46,6 +48,8 @@ impl HubRefusal {
         let Some(data) = reverted.data.filter(|data| !data.is_empty()) else { return Self::Words(reverted.words) };
         if let Ok(error) = HubErrors::abi_decode(&data) {
             Self::Hub(error)
+        } else if let Ok(error) = seal::Refusal::abi_decode(&data) {
+            Self::Seal(error)
         } else if let Ok(revert) = Revert::abi_decode(&data) {
             Self::Reason(revert.reason)
         } else if let Ok(panic) = Panic::abi_decode(&data) {
@@ -60,6 +64,7 @@ impl fmt::Display for HubRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hub(error) => write!(f, "{error:?}"),
+            Self::Seal(error) => write!(f, "{error:?}"),
             Self::Reason(words) | Self::Panic(words) | Self::Words(words) => f.write_str(words),
             Self::Other(data) => write!(f, "error {data}"),
         }

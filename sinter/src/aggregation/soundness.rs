@@ -10,6 +10,7 @@ use sinter_program::{
     field::{Cap, DIGEST_LEN, F},
     soundness::{Report, Step, TARGET_BITS, Term},
 };
+use sinter_seal::hash::COLLISION_BITS;
 
 /// Prints what the sets prove.
 ///
@@ -20,7 +21,7 @@ pub fn run(arguments: &SoundnessArguments) -> Result<(), Failure> {
         Some(set) => vec![set],
         None => ParameterSet::NAMED.iter().map(|&(_, set)| set).collect(),
     };
-    let reports = sets.into_iter().map(|set| Ok(Report::new(&universal(set)?))).collect::<Result<Vec<_>, Failure>>()?;
+    let reports = sets.into_iter().map(report).collect::<Result<Vec<_>, Failure>>()?;
     print_result(if arguments.json { as_json(&reports) } else { as_text(&reports) })?;
     match reports.iter().find(|report| report.parameters != ParameterSet::DEV && !report.meets_target()) {
         Some(report) => Err(Failure::new(
@@ -29,6 +30,12 @@ pub fn run(arguments: &SoundnessArguments) -> Result<(), Failure> {
         )),
         None => Ok(()),
     }
+}
+
+/// What a set proves. Seals alone are hashed with Keccak.
+fn report(set: ParameterSet) -> Result<Report, Failure> {
+    let report = Report::new(&universal(set)?);
+    Ok(if set == ParameterSet::SEAL { report.with_collision_bits(COLLISION_BITS as f64) } else { report })
 }
 
 /// The shape of node proofs under a parameter set. It takes no circuit: what one has preprocessed does not matter.

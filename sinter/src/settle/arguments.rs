@@ -1,6 +1,7 @@
 //! The command line of `sinter settle`.
 
 use super::time;
+use crate::metrics::MetricsArguments;
 use alloy::primitives::{Address, utils::parse_units};
 use clap::Args;
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ pub struct SettleArguments {
     /// Count a root as settled with this many blocks that have it, instead of when its block is final
     #[arg(long, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(1..=100))]
     pub confirmations: Option<u64>,
+    /// Where numbers are shown
+    #[command(flatten)]
+    pub metrics: MetricsArguments,
     /// Print one JSON object as the last line of standard output
     #[arg(long)]
     pub json: bool,

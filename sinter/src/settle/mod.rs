@@ -8,6 +8,7 @@ pub use arguments::SettleArguments;
 
 use crate::{
     exit::{Exit, Failure, OrFail, print_result},
+    metrics,
     relayer::read_key,
     signals,
 };
@@ -36,6 +37,7 @@ pub fn run(arguments: &SettleArguments) -> Result<(), Failure> {
 }
 
 async fn settle(arguments: &SettleArguments) -> Result<(), Failure> {
+    let _metrics = metrics::serve(arguments.metrics).await?;
     let seals = arguments.seals.iter().map(|file| read_seal(file)).collect::<Result<Vec<_>, _>>()?;
     let submitter = SealSubmitter::open(config(arguments).await?, &seals).or_fail(Exit::Usage, "")?;
     let mut status = submitter.status();

@@ -1,0 +1,37 @@
+//! The numbers of commands that serve nothing else: `/metrics` at an address of its own.
+
+use crate::exit::{Exit, Failure, OrFail};
+use axum::{Router, routing::get};
+use clap::Args;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use std::net::SocketAddr;
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// Where numbers are shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct MetricsArguments {
+    /// Serve Prometheus metrics at this address, such as 127.0.0.1:9100, under /metrics
+    #[arg(long = "metrics", value_name = "ADDRESS")]
+    pub address: Option<SocketAddr>,
+}
+
+/// Serves the metrics of this process, if an address is given, until what is returned is dropped. Call it before anything
+/// takes a handle to a metric: what is taken earlier records nothing.
+///
+/// # Errors
+/// When nobody can listen there.
+pub async fn serve(arguments: MetricsArguments) -> Result<JoinSet<()>, Failure> {
+    let mut serving = JoinSet::new();
+    let Some(address) = arguments.address else { return Ok(serving) };
+    let listener = TcpListener::bind(address).await.or_fail(Exit::Usage, format_args!("--metrics: {address}"))?;
+    let recorder = PrometheusBuilder::new().with_recommended_naming(true).build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).or_fail(Exit::Failed, "metrics")?;
+    let page = move || std::future::ready(handle.render());
+    serving.spawn(async move {
+        if let Err(error) = axum::serve(listener, Router::new().route("/metrics", get(page))).await {
+            tracing::error!(%error, "metrics are not served any more");
+        }
+    });
+    Ok(serving)
+}
