@@ -129,6 +129,22 @@ async fn shown(address: SocketAddr, start: &str) -> bool {
     false
 }
 
+/// A release that changes one of them says so.
+#[test]
+fn the_addresses_of_this_version_are_those_in_the_docs() {
+    let run = output(&mut sinter(&["hub", "show", "--json"]));
+    assert!(run.status.success(), "{}", errors(&run));
+    let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settlement.md")).unwrap();
+    let shown = last_line(&run);
+    for contract in shown["contracts"].as_array().unwrap() {
+        let name = contract["name"].as_str().unwrap();
+        let address: Address = contract["address"].as_str().unwrap().parse().unwrap();
+        let named = name == "AggregationHub" || name.ends_with("Adapter");
+        assert!(!named || docs.contains(&address.to_string()), "{name} at {address}");
+    }
+    assert_eq!(shown["contracts"].as_array().unwrap().iter().filter(|it| it["name"] == "AggregationHub").count(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_sealed_settled_and_believed() {
     let sealed = tokio::task::spawn_blocking(seal).await.unwrap();

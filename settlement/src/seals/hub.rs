@@ -63,12 +63,19 @@ impl HubRefusal {
 impl fmt::Display for HubRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hub(error) => write!(f, "{error:?}"),
-            Self::Seal(error) => write!(f, "{error:?}"),
+            Self::Hub(error) => f.write_str(&named(error)),
+            Self::Seal(error) => f.write_str(&named(error)),
             Self::Reason(words) | Self::Panic(words) | Self::Words(words) => f.write_str(words),
             Self::Other(data) => write!(f, "error {data}"),
         }
     }
+}
+
+/// An error with its arguments: the bindings call the variant and what is in it the same.
+fn named(error: &impl fmt::Debug) -> String {
+    let text = format!("{error:?}");
+    let inner = text.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// The call that settles a seal.
@@ -89,4 +96,25 @@ pub(super) fn count_call(root: B256) -> Bytes {
 /// The count that `count` returned; `None` where no hub answered.
 pub(super) fn count(answer: &[u8]) -> Option<u32> {
     Hub::countCall::abi_decode_returns(answer).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::seal::contract::SealVerifier;
+    use alloy::primitives::U256;
+
+    #[test]
+    fn refusals_are_named_once() {
+        let shown = |data: Vec<u8>| {
+            let reverted = Reverted { data: Some(data.into()), words: "execution reverted".into() };
+            HubRefusal::from_revert(reverted).to_string()
+        };
+        let length = SealVerifier::SealLength { expected: U256::from(5988), got: U256::from(100) };
+        assert_eq!(shown(length.abi_encode()), "SealLength { expected: 5988, got: 100 }");
+        assert_eq!(shown(Hub::EmptyBatch {}.abi_encode()), "EmptyBatch");
+        assert_eq!(shown(vec![1, 2, 3, 4]), "error 0x01020304");
+        assert_eq!(shown(vec![]), "execution reverted");
+    }
 }
