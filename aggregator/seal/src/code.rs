@@ -1,7 +1,7 @@
 //! The constraints as code of the EVM: what `SealVerifier` calls.
 //!
 //! A value is evaluated where it is needed, on the stack; one that is needed more than once is kept in memory. Everything is
-//! straight-line code but for four subroutines, which are functions of `Lanes.sol`: `mul`, after `reduce` too, `horner`, `reduce`.
+//! straight-line code but for four subroutines: `mul` and `reduce` of `Lanes.sol`, one after the other too, and a · X + b, reduced.
 //!
 //! EIP-170 gives a contract 24,576 bytes, so the code is cut into **parts**, between two groups of constraints. Calldata of a
 //! part is the inputs, then the words that the part before returned; it returns what the parts after it need of what there

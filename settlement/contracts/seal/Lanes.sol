@@ -9,8 +9,6 @@ uint256 constant LANES_P = 0x7f00000100000fe00000200001fc00000400003f80000080000
 uint256 constant LANES_2P = 0xfe00000200001fc00000400003f800000800007f00000100000fe000002;
 // 0x61c52 * p, of 50 bits.
 uint256 constant LANES_BIAS = 0x3080cae061c52610195c0c38a4c2032b8187149840657030e293080cae061c52;
-// 2p in the lane of X^2.
-uint256 constant LANE_2_2P = 0x3f80000080000000000000000000000000;
 // 2^50 - p, and 1.
 uint256 constant LANES_TOP = 0x3ffff80ffffff7ffff01fffffeffffe03fffffdffffc07fffffbffff80ffffff;
 uint256 constant LANES_1 = 0x1000000000000200000000000040000000000008000000000001;
@@ -144,15 +142,6 @@ library Lanes {
         assembly ("memory-safe") {
             // The top bit of a lane with 2^50 - p added says that it is at least p.
             c := sub(a, mul(and(shr(50, add(a, LANES_TOP)), LANES_1), P))
-        }
-    }
-
-    /// @notice a * X + b, for lanes of `a` of at most 2p and of `b` below 2^37, reduced.
-    function horner(uint256 a, uint256 b) internal pure returns (uint256 c) {
-        assembly ("memory-safe") {
-            // X^4 becomes 1 - X^2: 2p in that lane.
-            c := addmod(mulmod(a, 0x8000000000000, MODULUS), add(b, LANE_2_2P), MODULUS)
-            c := add(and(c, LANES_31), mul(and(shr(31, c), LANES_20), 0xffffff))
         }
     }
 

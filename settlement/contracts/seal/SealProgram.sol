@@ -24,9 +24,8 @@ library SealProgram {
     uint256 internal constant PARTS = 21;
     uint256 internal constant FIELDS = 22;
 
-    // STOP, the seal key, the root of the preprocessed columns, the fields, the hashes of the parts' code, the seeds.
-    uint256 internal constant KEY_AT = 1;
-    uint256 internal constant ROOT_AT = 33;
+    // STOP, the seal key (at 1), the root of the preprocessed columns (at 33), the fields, the hashes of the parts' code,
+    // the seeds.
     uint256 internal constant FIELDS_AT = 59;
     uint256 internal constant PARTS_AT = FIELDS_AT + 4 * FIELDS;
 
