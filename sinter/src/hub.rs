@@ -3,14 +3,10 @@
 use crate::{
     aggregation::{seal, text},
     exit::{Exit, Failure, OrFail, print_result},
+    l1::connect,
     relayer::read_key,
 };
-use alloy::{
-    network::EthereumWallet,
-    primitives::TxHash,
-    providers::{DynProvider, Provider, ProviderBuilder},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::TxHash;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sinter_prover::Folder;
@@ -77,20 +73,6 @@ fn contracts() -> Result<Deployment, Failure> {
 /// When it does not fit contracts.
 pub fn deployment(program: &Program) -> Result<Deployment, Failure> {
     Deployment::new(&program.data, &program.parts).or_fail(Exit::Failed, "the contracts")
-}
-
-/// A client of an L1, which signs if there is who.
-///
-/// # Errors
-/// When the URL is none.
-pub fn connect(url: &str, signer: Option<&PrivateKeySigner>) -> Result<DynProvider, Failure> {
-    let address = url.parse().or_fail(Exit::Usage, format_args!("--l1: {url:?}"))?;
-    Ok(match signer {
-        Some(signer) => {
-            ProviderBuilder::new().wallet(EthereumWallet::from(signer.clone())).connect_http(address).erased()
-        }
-        None => ProviderBuilder::new().connect_http(address).erased(),
-    })
 }
 
 fn show(arguments: &ShowArguments, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {

@@ -1,11 +1,30 @@
-//! `sinter l1`: the embedded development L1 by itself.
+//! `sinter l1`: the embedded development L1 by itself; and how every command talks to an L1.
 
 use crate::{
     args::L1Command,
     exit::{Exit, Failure, OrFail, print_result},
     signals,
 };
+use alloy::{
+    network::EthereumWallet,
+    providers::{DynProvider, Provider, ProviderBuilder},
+    signers::local::PrivateKeySigner,
+};
 use sinter_settlement::dev_l1::{self, DEV_KEYS, DevL1Config};
+
+/// A client of an L1, which signs if there is who.
+///
+/// # Errors
+/// When the URL is none.
+pub fn connect(url: &str, signer: Option<&PrivateKeySigner>) -> Result<DynProvider, Failure> {
+    let address = url.parse().or_fail(Exit::Usage, format_args!("--l1: {url:?}"))?;
+    Ok(match signer {
+        Some(signer) => {
+            ProviderBuilder::new().wallet(EthereumWallet::from(signer.clone())).connect_http(address).erased()
+        }
+        None => ProviderBuilder::new().connect_http(address).erased(),
+    })
+}
 
 /// Carries the command out.
 ///

@@ -3,7 +3,7 @@
 use crate::exit::{Exit, Failure, OrFail};
 use axum::{Router, routing::get};
 use clap::Args;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use sinter_sequencer::rpc::metrics::install;
 use std::net::SocketAddr;
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -24,9 +24,7 @@ pub async fn serve(arguments: MetricsArguments) -> Result<JoinSet<()>, Failure> 
     let mut serving = JoinSet::new();
     let Some(address) = arguments.address else { return Ok(serving) };
     let listener = TcpListener::bind(address).await.or_fail(Exit::Usage, format_args!("--metrics: {address}"))?;
-    let recorder = PrometheusBuilder::new().with_recommended_naming(true).build_recorder();
-    let handle = recorder.handle();
-    metrics::set_global_recorder(recorder).or_fail(Exit::Failed, "metrics")?;
+    let handle = install().or_fail(Exit::Failed, "")?;
     let page = move || std::future::ready(handle.render());
     serving.spawn(async move {
         if let Err(error) = axum::serve(listener, Router::new().route("/metrics", get(page))).await {

@@ -5,6 +5,7 @@ use crate::{
     chain,
     client::{self, Follower},
     exit::{Exit, Failure, OrFail},
+    l1::connect,
     metrics, signals,
 };
 use alloy::signers::local::PrivateKeySigner;
@@ -40,8 +41,7 @@ async fn relay(arguments: &RelayerArguments) -> Result<(), Failure> {
     let journal = arguments.data_dir.join("relayer.journal");
     let signer = read_key(&arguments.key_file)?;
     let config = RelayerConfig::new(arguments.l1.clone(), chain.file.l1.chain_id, contract, signer, journal);
-    let provider = alloy::providers::ProviderBuilder::new()
-        .connect_http(arguments.l1.parse().or_fail(Exit::Usage, format_args!("--l1: {:?}", arguments.l1))?);
+    let provider = connect(&arguments.l1, None)?;
     let posted = light_client::head(&provider, contract).await.or_fail(Exit::Failed, "reading the light client")?;
     let relayer = Relayer::open(config).or_fail(Exit::Usage, "")?;
     let (headers, newest) = watch::channel(None);

@@ -4,7 +4,7 @@ use super::network::loopback;
 use crate::{
     args::DevnetArguments,
     exit::{Exit, Failure, OrFail},
-    hub::connect,
+    l1::connect,
     relayer::read_key,
 };
 use alloy::{
@@ -18,7 +18,14 @@ use sinter_settlement::{
     dev_l1::{self, DevL1, DevL1Config},
     light_client,
 };
-use std::path::Path;
+use std::{path::Path, time::Duration};
+
+/// Timings of what posts to an L1 with a block a second.
+pub const POLL: Duration = Duration::from_millis(300);
+/// How long a transaction waits before it is replaced.
+pub const REPLACE_AFTER: Duration = Duration::from_secs(10);
+/// The longest pause after failures.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// A running L1, and the account that deploys and posts there.
 pub struct L1 {

@@ -2,7 +2,7 @@
 
 use super::{
     directory::Directory,
-    l1::{L1, light_client_address},
+    l1::{BACKOFF_MAX, L1, POLL, REPLACE_AFTER, light_client_address},
     network::Network,
     snapshot::Snapshot,
     summary::Settled,
@@ -20,11 +20,8 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Timings for an L1 with a block a second.
+/// Time between posts.
 const POST_INTERVAL: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(300);
-const REPLACE_AFTER: Duration = Duration::from_secs(10);
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// The relayer, and what feeds it. Both end when this is dropped.
 pub struct Relay {

@@ -3,13 +3,14 @@
 use super::{
     directory::Directory,
     fold::{Folded, Folding, Proved},
-    l1::L1,
+    l1::{BACKOFF_MAX, L1, POLL, REPLACE_AFTER},
     network::Network,
     snapshot::Snapshot,
 };
 use crate::{
     exit::{Exit, Failure, OrFail},
     hub,
+    l1::connect,
 };
 use alloy::{
     primitives::{Address, B256, TxKind},
@@ -25,10 +26,7 @@ use sinter_settlement::{
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
-/// Timings for an L1 with a block a second.
-const POLL: Duration = Duration::from_millis(300);
-const REPLACE_AFTER: Duration = Duration::from_secs(10);
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// How deep the batch's root has to be.
 const DEPTH: Depth = Depth::Blocks(2);
 
 /// What came of the batch.
@@ -85,7 +83,7 @@ impl Settler {
     /// Deploys what does not stand yet, settles, and asks the hub about every statement.
     async fn settle(self, proved: Proved) -> Result<Batch, Failure> {
         let Proved { folded, statements, sealed, production } = proved;
-        let provider = hub::connect(&self.url, Some(&self.signer))?;
+        let provider = connect(&self.url, Some(&self.signer))?;
         let deployment = hub::deployment(&sealed.program)?;
         let deployed = deployment.deploy(&provider, self.signer.address(), &mut |_, _| {}).await;
         deployed.or_fail(Exit::Failed, "deploying the hub")?;

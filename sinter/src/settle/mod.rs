@@ -8,14 +8,12 @@ pub use arguments::SettleArguments;
 
 use crate::{
     exit::{Exit, Failure, OrFail, print_result},
+    l1::connect,
     metrics,
     relayer::read_key,
     signals,
 };
-use alloy::{
-    primitives::Bytes,
-    providers::{Provider, ProviderBuilder},
-};
+use alloy::{primitives::Bytes, providers::Provider};
 use progress::{Progress, summary};
 use sinter_settlement::seals::{Depth, FeePolicy, SealState, SealSubmitter, SealsConfig, SealsStatus};
 use std::{fs::File, io::Read, path::Path, time::Duration};
@@ -87,15 +85,12 @@ fn verdict(status: &SealsStatus) -> Result<(), Failure> {
 
 async fn config(arguments: &SettleArguments) -> Result<SealsConfig, Failure> {
     let signer = read_key(&arguments.key_file)?;
-    let url = arguments.l1.parse().or_fail(Exit::Usage, format_args!("--l1: {:?}", arguments.l1))?;
+    let provider = connect(&arguments.l1, None)?;
     std::fs::create_dir_all(&arguments.data_dir).or_fail(Exit::Usage, arguments.data_dir.display())?;
     let journal = arguments.data_dir.join("settle.journal");
     let l1_chain_id = match arguments.l1_chain_id {
         Some(id) => id,
-        None => {
-            let provider = ProviderBuilder::new().connect_http(url);
-            provider.get_chain_id().await.or_fail(Exit::Failed, "asking the L1 for its chain id")?
-        }
+        None => provider.get_chain_id().await.or_fail(Exit::Failed, "asking the L1 for its chain id")?,
     };
     let fees = FeePolicy {
         target_wei: arguments.target_fee,
