@@ -52,6 +52,7 @@ mod execute;
 mod field;
 mod finish;
 pub mod narrow;
+pub mod permutation;
 mod record;
 pub mod tables;
 

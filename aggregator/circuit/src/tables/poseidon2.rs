@@ -25,9 +25,7 @@
 //!
 //! # Constraints
 //!
-//! - **Permutation** (degree 3): each committed state is the round function of the one before: external layer, then four
-//!   full rounds (add constants, cube, external layer), 20 partial rounds (add a constant to lane 0, cube it, internal
-//!   layer), four full rounds; p3's constants for width 16. 64 + 20 + 64 equations.
+//! - **Permutation** (degree 3): the first 164 columns are those of [`crate::permutation`].
 //! - **Rate** (3), i in 0..8: z_i · (in_i − keep · out′_i) = 0
 //! - **Capacity** (2), i in 0..8: (fresh + cont) · (in_{8+i} − \[i = 0\] tag) = cont · out′_{8+i}
 //! - **Merkle** (3), i in 0..8: merkle · (in_i + bit · (in_{8+i} − in_i) − out′_i) = 0; bit · (bit − 1) = 0;
@@ -69,31 +67,17 @@ use std::sync::LazyLock;
 
 use p3_air::{AirBuilder, WindowAccess};
 use p3_field::{BasedVectorSpace, Dup, PrimeCharacteristicRing};
-use p3_koala_bear::{
-    GenericPoseidon2LinearLayersKoalaBear as Layers, KOALABEAR_POSEIDON2_RC_16_EXTERNAL_FINAL,
-    KOALABEAR_POSEIDON2_RC_16_EXTERNAL_INITIAL, KOALABEAR_POSEIDON2_RC_16_INTERNAL,
-};
 use p3_lookup::InteractionBuilder;
-use p3_poseidon2::GenericPoseidon2LinearLayers;
 use rayon::prelude::*;
 
 use super::alu::ext_mul;
 use super::{exprs, port};
 use crate::field::{DEGREE, EF, F, LIMBS};
+use crate::permutation;
+pub(crate) use crate::permutation::{OUT, STATE};
 
-/// Lanes of the permutation.
-pub(crate) const STATE: usize = 16;
-/// Full rounds before, and after, the partial rounds.
-const HALF: usize = 4;
-/// Partial rounds.
-const PARTIAL: usize = 20;
-const BEGIN: usize = STATE;
-const MIDDLE: usize = BEGIN + HALF * STATE;
-const END: usize = MIDDLE + PARTIAL;
-/// Main column: the permutation's output.
-pub(crate) const OUT: usize = END + (HALF - 1) * STATE;
 /// Main column: index.
-pub(crate) const INDEX: usize = OUT + STATE;
+pub(crate) const INDEX: usize = permutation::WIDTH;
 /// Main column: bit.
 pub(crate) const BIT: usize = INDEX + 1;
 /// Main column: β.
@@ -142,7 +126,7 @@ pub(crate) fn eval<AB: InteractionBuilder<F = F>>(builder: &mut AB) {
     let before = exprs::<AB>(main.next_slice());
     let prep = exprs::<AB>(builder.preprocessed().current_slice());
 
-    eval_permutation(builder, &row);
+    permutation::eval(builder, &row);
 
     let one = AB::Expr::ONE;
     let (fresh, cont) = (prep[FRESH].dup(), prep[CONT].dup());
@@ -176,39 +160,6 @@ pub(crate) fn eval<AB: InteractionBuilder<F = F>>(builder: &mut AB) {
     port(builder, &row[ACC..ACC + DEGREE], prep[ACC_PORT].dup(), prep[ACC_PORT + 1].dup());
     port(builder, &row[BETA..BETA + DEGREE], prep[RIGHT].dup(), -prep[HORNER].dup());
     port(builder, &[index], prep[INDEX_PORT].dup(), -prep[AT].dup());
-}
-
-fn eval_permutation<AB: InteractionBuilder<F = F>>(builder: &mut AB, row: &[AB::Expr]) {
-    let mut state: [AB::Expr; STATE] = std::array::from_fn(|i| row[i].dup());
-    Layers::external_linear_layer(&mut state);
-    for (round, constants) in KOALABEAR_POSEIDON2_RC_16_EXTERNAL_INITIAL.iter().enumerate() {
-        eval_full_round(builder, &mut state, constants, &row[BEGIN + round * STATE..][..STATE]);
-    }
-    for (round, constant) in KOALABEAR_POSEIDON2_RC_16_INTERNAL.iter().enumerate() {
-        let post = row[MIDDLE + round].dup();
-        builder.assert_zero((state[0].dup() + *constant).cube() - post.dup());
-        state[0] = post;
-        Layers::internal_linear_layer(&mut state);
-    }
-    for (round, constants) in KOALABEAR_POSEIDON2_RC_16_EXTERNAL_FINAL.iter().enumerate() {
-        eval_full_round(builder, &mut state, constants, &row[END + round * STATE..][..STATE]);
-    }
-}
-
-fn eval_full_round<AB: InteractionBuilder<F = F>>(
-    builder: &mut AB,
-    state: &mut [AB::Expr; STATE],
-    constants: &[F; STATE],
-    post: &[AB::Expr],
-) {
-    for (lane, constant) in state.iter_mut().zip(constants) {
-        *lane = (lane.dup() + *constant).cube();
-    }
-    Layers::external_linear_layer(state);
-    for (lane, post) in state.iter_mut().zip(post) {
-        builder.assert_zero(lane.dup() - post.dup());
-        *lane = post.dup();
-    }
 }
 
 fn eval_horner<AB: AirBuilder<F = F>>(builder: &mut AB, row: &[AB::Expr], before: &[AB::Expr], prep: &[AB::Expr]) {
@@ -246,36 +197,10 @@ pub(crate) fn horner(acc: EF, beta: EF, input: &[F], lanes: usize) -> [EF; LIMBS
     })
 }
 
-/// Writes the permutation's columns of a row, whose input is there already.
-pub(crate) fn fill_permutation(row: &mut [F]) {
-    let mut state: [F; STATE] = std::array::from_fn(|i| row[i]);
-    Layers::external_linear_layer(&mut state);
-    for (round, constants) in KOALABEAR_POSEIDON2_RC_16_EXTERNAL_INITIAL.iter().enumerate() {
-        full_round(&mut state, constants);
-        row[BEGIN + round * STATE..][..STATE].copy_from_slice(&state);
-    }
-    for (round, constant) in KOALABEAR_POSEIDON2_RC_16_INTERNAL.iter().enumerate() {
-        state[0] = (state[0] + *constant).cube();
-        row[MIDDLE + round] = state[0];
-        Layers::internal_linear_layer(&mut state);
-    }
-    for (round, constants) in KOALABEAR_POSEIDON2_RC_16_EXTERNAL_FINAL.iter().enumerate() {
-        full_round(&mut state, constants);
-        row[END + round * STATE..][..STATE].copy_from_slice(&state);
-    }
-}
-
-fn full_round(state: &mut [F; STATE], constants: &[F; STATE]) {
-    for (lane, constant) in state.iter_mut().zip(constants) {
-        *lane = (*lane + *constant).cube();
-    }
-    Layers::external_linear_layer(state);
-}
-
 /// A row that is not used.
 static UNUSED: LazyLock<[F; WIDTH]> = LazyLock::new(|| {
     let mut row = [F::ZERO; WIDTH];
-    fill_permutation(&mut row);
+    permutation::fill(&mut row);
     row
 });
 
@@ -313,7 +238,7 @@ pub(crate) fn fill<'a>(trace: &mut [F], used: usize, state: impl Fn(usize) -> Op
             return;
         };
         row[..STATE].copy_from_slice(&state.input);
-        fill_permutation(row);
+        permutation::fill(row);
         row[INDEX] = F::from_u32(state.index);
         row[BIT] = F::from_bool(state.bit);
         if let Some(beta) = extra.beta {
