@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-recursion", &["sinter-program", "sinter-circuit"]),
     ("sinter-seal", &["sinter-program", "sinter-circuit", "sinter-recursion", "sinter-prover"]),
     ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
+    ("sinter-machine", &["sinter-program", "sinter-circuit"]),
     (
         "sinter",
         &[
@@ -32,9 +33,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-ci", &[]),
 ];
 
-/// Each crate whose tests may use one more: those of the link compute the statements' Keccak root natively.
-const MAY_TEST_WITH: &[(&str, &str)] =
-    &[("sinter-recursion", "sinter-primitives"), ("sinter-prover", "sinter-primitives")];
+/// Each crate whose tests may use one more: those of the link compute the statements' Keccak root natively, those of the
+/// machine prove its runs.
+const MAY_TEST_WITH: &[(&str, &str)] = &[
+    ("sinter-recursion", "sinter-primitives"),
+    ("sinter-prover", "sinter-primitives"),
+    ("sinter-machine", "sinter-prover"),
+];
 
 /// Crates of other people that only the named crates may use: heavy ones, and ones that touch keys or I/O.
 const ONLY_IN: &[(&str, &[&str])] = &[
