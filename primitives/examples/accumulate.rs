@@ -5,7 +5,7 @@
 
 use sinter_primitives::{
     Accumulator, Namespace, Transaction, TransactionKind,
-    accumulator::{ENVELOPE_HEAD_BYTES, Position},
+    accumulator::{Position, elements_of},
 };
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const RUN: Duration = Duration::from_millis(500);
 fn main() {
     let namespace = Namespace(7);
     for payload_bytes in [200, 4096, 128 * 1024] {
-        let transactions: Vec<Transaction> = (0..BLOCK_BYTES / (payload_bytes + ENVELOPE_HEAD_BYTES))
+        let transactions: Vec<Transaction> = (0..BLOCK_BYTES / (3 * elements_of(payload_bytes)))
             .map(|index| Transaction {
                 kind: TransactionKind::User,
                 namespace,
@@ -23,7 +23,7 @@ fn main() {
                 payload: vec![index as u8; payload_bytes].into(),
             })
             .collect();
-        let bytes: usize = transactions.iter().map(|transaction| transaction.payload.len() + ENVELOPE_HEAD_BYTES).sum();
+        let bytes: usize = transactions.iter().map(|transaction| 3 * elements_of(transaction.payload.len())).sum();
         let mut accumulator = Accumulator::genesis(1, namespace);
         let mut height = 0;
         let start = Instant::now();

@@ -22,19 +22,19 @@
 //!
 //! # A block's commitment
 //!
-//! 1. **Envelopes**: the namespace's transactions, in order, each as
-//!    `kind (1 byte) ‖ expiry height (8, big-endian) ‖ payload length (4, big-endian) ‖ payload`,
-//!    concatenated. The kind is bound, so an inbox envelope cannot be confused with a user's.
-//! 2. **Chunks**: the concatenation is cut into chunks of 1024 bytes, the last one shorter. A chunk's
-//!    digest is `sponge(CHUNK = 1, length in bytes, its elements)`.
+//! 1. **Stream**: the namespace's transactions, in order, each as the elements
+//!    `kind ‖ payload length in bytes ‖ expiry height (3) ‖ payload`, concatenated. A payload begins at an element: the bytes
+//!    that its last element lacks are zeros. The kind is bound, so an inbox transaction cannot be confused with a user's.
+//! 2. **Chunks**: the stream is cut into chunks of 512 elements, the last one shorter. A chunk's digest is
+//!    `sponge(CHUNK = 1, its bytes: three times its elements, its elements)`.
 //! 3. **Tree**: digests are paired left to right with `compress`; an odd last one moves up unchanged;
-//!    repeated until one is left. The root over no bytes is 8 zeros.
+//!    repeated until one is left. The root over no elements is 8 zeros.
 //! 4. **Head**: `commitment = sponge(HEAD = 2, 29, root (8) ‖ chain id (3) ‖ namespace (3) ‖
-//!    height (3) ‖ timestamp in ms (3) ‖ L1 origin number (3) ‖ transaction count (3) ‖ bytes of the
-//!    concatenation (3))`.
+//!    height (3) ‖ timestamp in ms (3) ‖ L1 origin number (3) ‖ transaction count (3) ‖ elements of the stream (3))`.
 //!
-//! The byte count fixes the tree's shape and the envelopes are self-delimiting, so the commitment is
-//! injective up to a collision of `P`.
+//! The number of elements fixes the tree's shape and the transactions are self-delimiting, so the commitment is
+//! injective up to a collision of `P`. A circuit can open one chunk without the others, and finds every transaction and every
+//! integer at a whole element: it never has to take one apart.
 //!
 //! # The chain of accumulators
 //!
@@ -43,16 +43,19 @@
 //!
 //! An accumulator's 32 bytes are its 8 elements in order, canonical, each as a big-endian `u32`.
 
-use crate::{Namespace, Transaction, poseidon2};
+use crate::{
+    Namespace, Transaction,
+    poseidon2::{self, ELEMENT_BYTES},
+};
 use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// Bytes of a chunk.
-pub const CHUNK_BYTES: usize = 1024;
-/// Bytes in front of each payload: kind, expiry height, payload length.
-pub const ENVELOPE_HEAD_BYTES: usize = 1 + 8 + 4;
+/// Elements of a chunk: 64 groups of the sponge's rate.
+pub const CHUNK_ELEMENTS: usize = 512;
+/// Elements in front of each payload: kind, payload length, expiry height.
+pub const HEAD_ELEMENTS: usize = 1 + 1 + 3;
 
 const TAG_CHUNK: u32 = 1;
 const TAG_HEAD: u32 = 2;
@@ -81,10 +84,8 @@ impl Accumulator {
     /// The accumulator of a namespace for which nothing has been ordered yet.
     #[must_use]
     pub fn genesis(chain_id: u64, namespace: Namespace) -> Self {
-        let mut elements = Vec::with_capacity(6);
-        push_u64(&mut elements, chain_id);
-        push_u64(&mut elements, namespace.0);
-        Self::from_elements(&poseidon2::sponge(TAG_GENESIS, &elements))
+        let elements = [u64_elements(chain_id), u64_elements(namespace.0)];
+        Self::from_elements(&poseidon2::sponge(TAG_GENESIS, elements.as_flattened()))
     }
 
     /// The accumulator after a block at `at` has ordered `transactions` for the namespace.
@@ -103,7 +104,9 @@ impl Accumulator {
         elements
     }
 
-    fn from_elements(elements: &[u32; 8]) -> Self {
+    /// The accumulator of 8 canonical elements.
+    #[must_use]
+    pub fn from_elements(elements: &poseidon2::Elements) -> Self {
         let mut bytes = [0; 32];
         for (bytes, element) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(elements) {
             *bytes = element.to_be_bytes();
@@ -118,45 +121,88 @@ impl Accumulator {
 
 /// The commitment to one block's transactions of one namespace: step 4 of the module's definition.
 #[must_use]
-pub fn commitment(at: &Position, transactions: &[Transaction]) -> [u32; 8] {
-    let bytes = envelopes(transactions);
-    let mut elements = Vec::with_capacity(29);
-    elements.extend(tree_root(&bytes));
-    push_u64(&mut elements, at.chain_id);
-    push_u64(&mut elements, at.namespace.0);
-    push_u64(&mut elements, at.height);
-    push_u64(&mut elements, at.timestamp_ms);
-    push_u64(&mut elements, at.l1_origin_number);
-    push_u64(&mut elements, transactions.len() as u64);
-    push_u64(&mut elements, bytes.len() as u64);
-    poseidon2::sponge(TAG_HEAD, &elements)
+pub fn commitment(at: &Position, transactions: &[Transaction]) -> poseidon2::Elements {
+    let stream = Stream::new(transactions);
+    head(at, transactions.len() as u64, stream.elements() as u64, &stream.root())
 }
 
-/// Step 1: the bytes that are hashed.
-fn envelopes(transactions: &[Transaction]) -> Vec<u8> {
-    let bytes = transactions.iter().map(|transaction| ENVELOPE_HEAD_BYTES + transaction.payload.len()).sum();
-    let mut envelopes = Vec::with_capacity(bytes);
-    for transaction in transactions {
-        envelopes.push(transaction.kind as u8);
-        envelopes.extend_from_slice(&transaction.expiry_height.to_be_bytes());
-        // A payload is bounded by the chain's parameters, far below 4 GiB.
-        envelopes.extend_from_slice(&(transaction.payload.len() as u32).to_be_bytes());
-        envelopes.extend_from_slice(&transaction.payload);
+/// The commitment to a stream with this root: step 4.
+#[must_use]
+pub fn head(at: &Position, transactions: u64, elements: u64, root: &poseidon2::Elements) -> poseidon2::Elements {
+    let mut preimage = Vec::with_capacity(29);
+    preimage.extend(root);
+    for value in [at.chain_id, at.namespace.0, at.height, at.timestamp_ms, at.l1_origin_number, transactions, elements]
+    {
+        preimage.extend(u64_elements(value));
     }
-    envelopes
+    poseidon2::sponge(TAG_HEAD, &preimage)
 }
 
-/// Steps 2 and 3: the root over `bytes`.
-fn tree_root(bytes: &[u8]) -> [u32; 8] {
-    let mut digests = poseidon2::sponge_chunks(TAG_CHUNK, bytes, CHUNK_BYTES);
-    while digests.len() > 1 {
-        digests = poseidon2::compress_pairs(&digests);
+/// What a block orders for a namespace, as elements: step 1. Kept as bytes, three an element.
+#[derive(Clone, Debug)]
+pub struct Stream(Vec<u8>);
+
+impl Stream {
+    /// The stream of these transactions.
+    #[must_use]
+    pub fn new(transactions: &[Transaction]) -> Self {
+        let elements: usize = transactions.iter().map(|transaction| elements_of(transaction.payload.len())).sum();
+        let mut bytes = Vec::with_capacity(elements * ELEMENT_BYTES);
+        for transaction in transactions {
+            let [low, middle, high] = u64_elements(transaction.expiry_height);
+            // A payload is bounded by the chain's parameters, below 2^24 bytes.
+            for element in [transaction.kind as u32, transaction.payload.len() as u32, low, middle, high] {
+                bytes.extend_from_slice(&element.to_le_bytes()[..ELEMENT_BYTES]);
+            }
+            bytes.extend_from_slice(&transaction.payload);
+            bytes.resize(bytes.len().next_multiple_of(ELEMENT_BYTES), 0);
+        }
+        Self(bytes)
     }
-    digests.first().copied().unwrap_or_default()
+
+    /// How many elements there are.
+    #[must_use]
+    pub const fn elements(&self) -> usize {
+        self.0.len() / ELEMENT_BYTES
+    }
+
+    /// The elements of chunk `index`; none behind the last.
+    pub fn chunk(&self, index: usize) -> impl Iterator<Item = u32> {
+        let bytes = self.0.chunks(CHUNK_ELEMENTS * ELEMENT_BYTES).nth(index).unwrap_or_default();
+        bytes
+            .as_chunks::<ELEMENT_BYTES>()
+            .0
+            .iter()
+            .map(|&[low, middle, high]| u32::from_le_bytes([low, middle, high, 0]))
+    }
+
+    /// The chunks' digests: step 2.
+    #[must_use]
+    pub fn digests(&self) -> Vec<poseidon2::Elements> {
+        poseidon2::sponge_chunks(TAG_CHUNK, &self.0, CHUNK_ELEMENTS * ELEMENT_BYTES)
+    }
+
+    /// The tree's root: step 3.
+    #[must_use]
+    pub fn root(&self) -> poseidon2::Elements {
+        let mut digests = self.digests();
+        while digests.len() > 1 {
+            digests = poseidon2::compress_pairs(&digests);
+        }
+        digests.first().copied().unwrap_or_default()
+    }
 }
 
-fn push_u64(elements: &mut Vec<u32>, value: u64) {
-    elements.extend([value & 0xff_ffff, (value >> 24) & 0xff_ffff, value >> 48].map(|limb| limb as u32));
+/// Elements that a transaction with so many bytes of payload takes in the stream.
+#[must_use]
+pub const fn elements_of(payload_bytes: usize) -> usize {
+    HEAD_ELEMENTS + payload_bytes.div_ceil(ELEMENT_BYTES)
+}
+
+/// An integer as three elements: bits 0–23, 24–47 and 48–63.
+#[must_use]
+pub fn u64_elements(value: u64) -> [u32; 3] {
+    [value & 0xff_ffff, (value >> 24) & 0xff_ffff, value >> 48].map(|limb| limb as u32)
 }
 
 impl Write for Accumulator {

@@ -33,7 +33,7 @@ pub mod inbox;
 pub mod ledger;
 pub mod merkle;
 pub mod network;
-mod poseidon2;
+pub mod poseidon2;
 pub mod range;
 pub mod receipt;
 pub mod statements;

@@ -6,7 +6,7 @@ use p3_symmetric::Permutation;
 use proptest::{collection::vec, prelude::*};
 use sinter_primitives::{
     Accumulator, Namespace, Transaction, TransactionKind,
-    accumulator::{CHUNK_BYTES, Position},
+    accumulator::{CHUNK_ELEMENTS, HEAD_ELEMENTS, Position},
     testkit::transaction,
 };
 
@@ -43,23 +43,14 @@ fn three(value: u64) -> [u64; 3] {
 
 /// The module's definition, step by step.
 fn reference(previous: &Accumulator, at: &Position, transactions: &[Transaction]) -> Accumulator {
-    let mut bytes = Vec::new();
+    let mut stream = Vec::new();
     for transaction in transactions {
-        bytes.push(transaction.kind as u8);
-        bytes.extend(transaction.expiry_height.to_be_bytes());
-        bytes.extend((transaction.payload.len() as u32).to_be_bytes());
-        bytes.extend(&transaction.payload);
+        stream.extend([transaction.kind as u64, transaction.payload.len() as u64]);
+        stream.extend(three(transaction.expiry_height));
+        let bytes = transaction.payload.chunks(3);
+        stream.extend(bytes.map(|three| three.iter().rev().fold(0, |element, byte| element * 256 + u64::from(*byte))));
     }
-    let mut digests: Vec<Digest> = bytes
-        .chunks(1024)
-        .map(|chunk| {
-            let elements: Vec<u64> = chunk
-                .chunks(3)
-                .map(|three| three.iter().rev().fold(0, |element, byte| element * 256 + u64::from(*byte)))
-                .collect();
-            sponge(1, chunk.len(), &elements)
-        })
-        .collect();
+    let mut digests: Vec<Digest> = stream.chunks(512).map(|chunk| sponge(1, 3 * chunk.len(), chunk)).collect();
     while digests.len() > 1 {
         digests = digests
             .chunks(2)
@@ -74,7 +65,7 @@ fn reference(previous: &Accumulator, at: &Position, transactions: &[Transaction]
         at.timestamp_ms,
         at.l1_origin_number,
         transactions.len() as u64,
-        bytes.len() as u64,
+        stream.len() as u64,
     ] {
         head.extend(three(value));
     }
@@ -106,11 +97,11 @@ fn genesis_follows_the_definition() {
 /// Around every edge: of an element, of a permutation, of a chunk, of a group of lanes, of a tree.
 #[test]
 fn lengths_around_every_edge_follow_the_definition() {
-    let head = 13;
-    let edges = [0, 3, 24, CHUNK_BYTES, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES, 8 * CHUNK_BYTES, 9 * CHUNK_BYTES];
-    for edge in edges.into_iter().chain([16 * CHUNK_BYTES, 23 * CHUNK_BYTES, 40 * CHUNK_BYTES]) {
+    let chunks = [0, 1, 2, 3, 8, 9, 16, 23, 40].map(|chunks| 3 * chunks * CHUNK_ELEMENTS);
+    for edge in [3, 24].into_iter().chain(chunks) {
         for bytes in edge.saturating_sub(2)..edge + 3 {
-            let payload: Vec<u8> = (0..bytes.saturating_sub(head)).map(|i| (i * 7 + i / 251) as u8).collect();
+            let payload: Vec<u8> =
+                (0..bytes.saturating_sub(3 * HEAD_ELEMENTS)).map(|i| (i * 7 + i / 251) as u8).collect();
             let transactions = [transaction(AT.namespace, payload)];
             assert_eq!(
                 genesis().advance(&AT, &transactions),

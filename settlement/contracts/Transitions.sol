@@ -14,7 +14,7 @@ pragma solidity 0.8.37;
 /// | 32–39 | 128 | inbox rolling hash over the entries consumed |
 /// | 40–47 | 160 | root of this statement's own withdrawals; zeros for none |
 /// | 48–50 | 192 | cursor: height of the block in which it stands |
-/// | 51–53 | 204 | cursor: bytes of that block's envelopes that are consumed |
+/// | 51–53 | 204 | cursor: elements of that block's stream that are consumed |
 /// | 54–55 | 216 | zeros |
 /// | 56–58 | 224 | inbox entries consumed |
 /// | 59–61 | 236 | withdrawals under the root |

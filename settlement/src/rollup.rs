@@ -37,7 +37,7 @@ pub struct Transition {
     pub withdrawals_root: inbox::Words,
     /// The height of the block in which the cursor stands.
     pub height: u64,
-    /// Bytes of that block's envelopes (`sinter_primitives::accumulator`, step 1) that are consumed.
+    /// Elements of that block's stream (`sinter_primitives::accumulator`, step 1) that are consumed.
     pub offset: u64,
     /// Inbox entries consumed.
     pub inbox_entries: u64,

@@ -20,7 +20,7 @@ const WIDTH: usize = 16;
 /// Elements taken in by one permutation, and in a digest.
 const RATE: usize = 8;
 /// Bytes packed into an element.
-const ELEMENT_BYTES: usize = 3;
+pub const ELEMENT_BYTES: usize = 3;
 /// Bytes taken in by one permutation.
 const BLOCK_BYTES: usize = RATE * ELEMENT_BYTES;
 
@@ -72,6 +72,7 @@ impl Kernel<1> for Portable {
 }
 
 /// The first 8 elements of `P(left ‖ right)`.
+#[must_use]
 pub fn compress(left: &Elements, right: &Elements) -> Elements {
     let mut state = [[0]; WIDTH];
     for (to, from) in state.iter_mut().zip(left.iter().chain(right)) {
@@ -81,7 +82,8 @@ pub fn compress(left: &Elements, right: &Elements) -> Elements {
     digest::<1, Portable>(&state, 0)
 }
 
-/// One level of the tree: adjacent digests compressed, an odd last one kept.
+/// One level of the tree: adjacent digests compressed, an odd last one kept. Eight pairs at once where the machine can.
+#[must_use]
 pub fn compress_pairs(digests: &[Elements]) -> Vec<Elements> {
     let (pairs, odd) = digests.as_chunks::<2>();
     let mut level = Vec::with_capacity(pairs.len() + odd.len());
@@ -102,6 +104,7 @@ pub fn compress_pairs(digests: &[Elements]) -> Vec<Elements> {
 }
 
 /// The overwrite sponge over elements; the length in the capacity is their number.
+#[must_use]
 pub fn sponge(tag: u32, elements: &[u32]) -> Elements {
     let mut states = initial::<1, Portable>(tag, [elements.len() as u32]);
     for chunk in elements.chunks(RATE) {
@@ -115,6 +118,7 @@ pub fn sponge(tag: u32, elements: &[u32]) -> Elements {
 }
 
 /// The digests of `bytes` in chunks of `chunk_bytes`; the length in each capacity is in bytes.
+#[must_use]
 pub fn sponge_chunks(tag: u32, bytes: &[u8], chunk_bytes: usize) -> Vec<Elements> {
     let chunks: Vec<&[u8]> = bytes.chunks(chunk_bytes).collect();
     let mut digests = Vec::with_capacity(chunks.len());
@@ -162,6 +166,7 @@ fn sponge_group<const L: usize, K: Kernel<L>>(kernel: &K, tag: u32, group: &[&[u
 
 /// Up to 24 bytes as 8 elements of three bytes each, little-endian.
 #[inline]
+#[must_use]
 pub fn unpack(bytes: &[u8]) -> Elements {
     let mut padded = [0; BLOCK_BYTES];
     if let Ok(whole) = <&[u8; BLOCK_BYTES]>::try_from(bytes) {
