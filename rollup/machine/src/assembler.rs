@@ -7,8 +7,8 @@ use p3_field::PrimeCharacteristicRing;
 use sinter_program::F;
 use thiserror::Error;
 
-use crate::frame::Frame;
-use crate::{Instruction, Op, Operand};
+use crate::frame::{Frame, Value};
+use crate::{FIRST_FRAME, Instruction, Op, Operand, WORD};
 
 /// Most instructions of one code.
 pub const INSTRUCTIONS_MAX: usize = 1 << 20;
@@ -49,6 +49,15 @@ pub enum Hint {
         inverse: u32,
         /// The cell that gets 1 if the value is zero, else 0.
         is_zero: u32,
+    },
+    /// 1 if one value is at most another, both as integers below p, else 0.
+    AtMost {
+        /// The value that is to be smaller.
+        a: Operand,
+        /// The other.
+        b: Operand,
+        /// The cell that gets the answer.
+        to: u32,
     },
     /// What the host says.
     Host {
@@ -101,7 +110,9 @@ pub struct Assembler {
     functions: Vec<Body>,
     /// Jumps whose target is a function that may not be written yet.
     calls: Vec<(usize, usize)>,
-    main: Option<usize>,
+    main: Option<Function>,
+    /// Constants in the first frame, which all code can name.
+    constants: Vec<[F; WORD]>,
 }
 
 impl fmt::Debug for Assembler {
@@ -111,7 +122,7 @@ impl fmt::Debug for Assembler {
 }
 
 impl Assembler {
-    /// No code yet: instruction 0, at which a run ends, and 1, which will lead to `main`.
+    /// No code yet: instruction 0, at which a run ends, and 1, which will lead to what sets the constants and calls `main`.
     #[must_use]
     pub fn new() -> Self {
         Self { instructions: vec![Instruction::HALT, Instruction::HALT], ..Self::default() }
@@ -130,8 +141,7 @@ impl Assembler {
     /// When a function with results does not give them on every way through it.
     pub fn define(&mut self, function: Function, body: impl FnOnce(&mut Frame<'_>)) {
         self.functions[function.index].entry = Some(self.instructions.len());
-        let main = self.main == Some(function.index);
-        let mut frame = Frame::new(self, function, main);
+        let mut frame = Frame::new(self, function);
         body(&mut frame);
         let cells = frame.finish();
         self.functions[function.index].frame_cells = cells;
@@ -150,12 +160,26 @@ impl Assembler {
         function
     }
 
-    /// Writes the function at which a run begins; when it returns, the run is complete. Its frame is at
-    /// [`FIRST_FRAME`](crate::FIRST_FRAME), so that its cells have addresses that all code knows.
+    /// Writes the function at which a run begins; when it returns, the run is complete.
     pub fn main(&mut self, body: impl FnOnce(&mut Frame<'_>)) {
-        let main = self.declare("main", 0, 0);
-        self.main = Some(main.index);
-        self.define(main, body);
+        self.main = Some(self.function("main", 0, 0, body));
+    }
+
+    /// The address of a word of constants, the same in all code.
+    pub fn constant(&mut self, values: [F; WORD]) -> Value {
+        let index = self.constants.iter().position(|known| *known == values).unwrap_or_else(|| {
+            self.constants.push(values);
+            self.constants.len() - 1
+        });
+        (FIRST_FRAME + (index * WORD) as u32).into()
+    }
+
+    /// What runs first, in the first frame, whose cells are the constants.
+    fn start(&mut self, main: Function) {
+        let function = self.declare("start", 0, 0);
+        let constants = std::mem::take(&mut self.constants);
+        self.define(function, |frame| frame.start(constants.as_flattened(), main));
+        self.calls.push((1, function.index));
     }
 
     /// The code.
@@ -164,6 +188,8 @@ impl Assembler {
     /// [`AssemblyError`] when a function is missing, or there is too much code.
     pub fn finish(mut self) -> Result<Code, AssemblyError> {
         let main = self.main.ok_or(AssemblyError::NoMain)?;
+        let first_cells = FIRST_FRAME + (self.constants.len() * WORD) as u32 + 1;
+        self.start(main);
         if self.instructions.len() > INSTRUCTIONS_MAX {
             return Err(AssemblyError::TooLong { got: self.instructions.len() });
         }
@@ -174,12 +200,11 @@ impl Assembler {
         for &(instruction, function) in &self.calls {
             self.instructions[instruction].b = constant(entries[function]);
         }
-        self.instructions[1] = Instruction { b: constant(entries[main]), ..Instruction::HALT };
         let functions = self.functions.into_iter().zip(entries);
         let functions =
             functions.map(|(body, entry)| Symbol { name: body.name, entry, frame_cells: body.frame_cells }).collect();
         let hints = (0..self.instructions.len()).map(|pc| self.hints.remove(&pc).unwrap_or_default()).collect();
-        Ok(Code { instructions: self.instructions, hints, functions, main })
+        Ok(Code { instructions: self.instructions, hints, functions, first_cells })
     }
 
     pub(crate) fn emit(&mut self, op: Op, a: Operand, b: Operand, c: Operand) -> usize {
@@ -222,7 +247,8 @@ pub struct Code {
     /// Those before each instruction.
     pub(crate) hints: Vec<Vec<Hint>>,
     pub(crate) functions: Vec<Symbol>,
-    pub(crate) main: usize,
+    /// Cells up to the end of the first frame.
+    pub(crate) first_cells: u32,
 }
 
 impl Code {
@@ -237,11 +263,6 @@ impl Code {
     pub fn function_at(&self, pc: usize) -> &str {
         let before = self.functions.iter().filter(|symbol| symbol.entry <= pc);
         before.max_by_key(|symbol| symbol.entry).map_or("start", |symbol| &symbol.name)
-    }
-
-    /// Cells of main's frame.
-    pub(crate) fn main_cells(&self) -> u32 {
-        self.functions[self.main].frame_cells
     }
 }
 

@@ -211,7 +211,7 @@ pub(crate) fn execute(code: &Code, capacity: &Capacity, host: &mut dyn Host) -> 
         code,
         capacity,
         permutation: permutation(),
-        memory: Memory::new(cells_max, FIRST_FRAME + code.main_cells()),
+        memory: Memory::new(cells_max, code.first_cells),
         steps: Vec::new(),
         hashes: Vec::new(),
         pc: 1,
@@ -352,6 +352,10 @@ impl Run<'_> {
                 let value = self.known(*from)?;
                 self.memory.write(self.fp + inverse, value.try_inverse().unwrap_or_default())?;
                 Ok(self.memory.write(self.fp + is_zero, F::from_bool(value.is_zero()))?)
+            }
+            Hint::AtMost { a, b, to } => {
+                let at_most = self.known(*a)?.as_canonical_u32() <= self.known(*b)?.as_canonical_u32();
+                Ok(self.memory.write(self.fp + to, F::from_bool(at_most))?)
             }
             Hint::Host { question, operands } => {
                 let usage = Usage {

@@ -4,7 +4,7 @@ use p3_field::PrimeCharacteristicRing;
 use sinter_program::F;
 
 use crate::assembler::{Assembler, Function, Hint, constant};
-use crate::{FIRST_FRAME, Op, Operand, PUBLIC_VALUES, WORD};
+use crate::{Op, Operand, PUBLIC_VALUES, WORD};
 
 /// Cells at the start of every frame: where to return to, the caller's frame, where results go.
 const RETURN_PC: u32 = 0;
@@ -20,16 +20,14 @@ const HERE: Value = Value(Operand::Address(0));
 pub struct Cell(u32);
 
 impl Cell {
+    pub(crate) const fn offset(self) -> u32 {
+        self.0
+    }
+
     /// The cell so many behind it: see [`Frame::row`].
     #[must_use]
     pub const fn next(self, cells: u32) -> Self {
         Self(self.0 + cells)
-    }
-
-    /// Its address, if it is a cell of main's frame: the same in all functions.
-    #[must_use]
-    pub fn global(self) -> Value {
-        (FIRST_FRAME + self.0).into()
     }
 }
 
@@ -52,12 +50,6 @@ impl Word {
     #[must_use]
     pub fn cells(self) -> [Cell; WORD] {
         std::array::from_fn(|limb| self.cell(limb))
-    }
-
-    /// Its address, if it is a word of main's frame: the same in all functions.
-    #[must_use]
-    pub fn global(self) -> Value {
-        (FIRST_FRAME + self.0).into()
     }
 }
 
@@ -107,7 +99,6 @@ pub struct Frame<'a> {
     gaps: Vec<u32>,
     /// Whether the code before here has left the function.
     ended: bool,
-    main: bool,
 }
 
 impl std::fmt::Debug for Frame<'_> {
@@ -117,9 +108,9 @@ impl std::fmt::Debug for Frame<'_> {
 }
 
 impl<'a> Frame<'a> {
-    pub(crate) fn new(assembler: &'a mut Assembler, function: Function, main: bool) -> Self {
+    pub(crate) fn new(assembler: &'a mut Assembler, function: Function) -> Self {
         let next = ARGUMENTS + function.arguments as u32;
-        Self { assembler, function, next, cells: next, gaps: Vec::new(), ended: false, main }
+        Self { assembler, function, next, cells: next, gaps: Vec::new(), ended: false }
     }
 
     /// Ends the body; the cells that a frame needs.
@@ -161,6 +152,13 @@ impl<'a> Frame<'a> {
         Cell(self.next - 1)
     }
 
+    /// Words in a row that nothing fixes yet.
+    pub fn words_here(&mut self, words: usize) -> Vec<Word> {
+        let first = self.word();
+        let rest = (1..words).map(|_| self.word());
+        std::iter::once(first).chain(rest).collect()
+    }
+
     /// Cells in a row that nothing fixes yet; the first one.
     pub fn row(&mut self, cells: usize) -> Cell {
         self.next += cells as u32;
@@ -175,13 +173,9 @@ impl<'a> Frame<'a> {
         Word(start)
     }
 
-    /// A word of constants.
-    pub fn constants(&mut self, values: [F; WORD]) -> Word {
-        let word = self.word();
-        for (cell, value) in word.cells().into_iter().zip(values) {
-            self.set(cell, value);
-        }
-        word
+    /// The address of a word of constants.
+    pub fn constant(&mut self, values: [F; WORD]) -> Value {
+        self.assembler.constant(values)
     }
 
     // ------------------------------------------------------------ arithmetic
@@ -388,7 +382,6 @@ impl<'a> Frame<'a> {
     /// When it takes another number of arguments or gives another number of results.
     pub fn tail_call(&mut self, function: Function, arguments: &[Value]) {
         assert_eq!(function.results, self.function.results, "results of a tail call");
-        assert!(!self.main, "main has no caller");
         let frame = self.enter(function, arguments);
         self.store(frame, RETURN_PC, Cell(RETURN_PC));
         self.store(frame, RETURN_FRAME, Cell(RETURN_FRAME));
@@ -408,11 +401,7 @@ impl<'a> Frame<'a> {
         for (result, offset) in results.iter().zip(0..) {
             self.store(Cell(RESULTS), offset, *result);
         }
-        if self.main {
-            self.emit(Op::Jump, 1, 0, HERE);
-        } else {
-            self.emit(Op::Jump, 1, Cell(RETURN_PC), Cell(RETURN_FRAME));
-        }
+        self.emit(Op::Jump, 1, Cell(RETURN_PC), Cell(RETURN_FRAME));
         self.ended = true;
     }
 
@@ -425,6 +414,17 @@ impl<'a> Frame<'a> {
     }
 
     // ------------------------------------------------------------ inside
+
+    /// The body of what runs first: its cells are the constants, and its caller's place is instruction 0.
+    pub(crate) fn start(&mut self, constants: &[F], main: Function) {
+        self.next = constants.len() as u32;
+        for (offset, value) in (0..).zip(constants) {
+            self.set(Cell(offset), *value);
+        }
+        self.call(main, &[]);
+        self.emit(Op::Jump, 1, 0, HERE);
+        self.ended = true;
+    }
 
     fn enter(&mut self, function: Function, arguments: &[Value]) -> Cell {
         assert_eq!(arguments.len(), function.arguments, "the called function's arguments");
@@ -446,7 +446,7 @@ impl<'a> Frame<'a> {
         self.assembler.instructions[instruction].b = constant(self.assembler.instructions.len());
     }
 
-    fn hint(&mut self, hint: Hint) {
+    pub(crate) fn hint(&mut self, hint: Hint) {
         self.assembler.hint(hint);
     }
 

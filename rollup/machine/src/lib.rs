@@ -64,6 +64,7 @@ mod assembler;
 mod execute;
 mod frame;
 mod instruction;
+pub mod library;
 mod machine;
 mod memory;
 mod tables;
@@ -79,5 +80,5 @@ pub use memory::{Memory, MemoryError};
 pub const PUBLIC_VALUES: usize = 64;
 /// Elements of a word, the unit in which memory is hashed.
 pub const WORD: usize = 8;
-/// Where the first frame stands: behind the public values.
+/// Where the first frame stands, whose cells are the constants of the code: behind the public values.
 pub const FIRST_FRAME: u32 = PUBLIC_VALUES as u32;

@@ -2,7 +2,7 @@
 
 use p3_field::PrimeCharacteristicRing;
 use sinter_machine::{
-    Assembler, Capacity, Cell, Code, Context, Frame, Host, HostError, Machine, NoHost, Run, WORD, Word,
+    Assembler, Capacity, Cell, Code, Context, Frame, Host, HostError, Machine, NoHost, Run, Value, WORD,
 };
 use sinter_program::{F, ParameterSet, VerifyError};
 use sinter_prover::{CpuProver, leaf};
@@ -72,7 +72,7 @@ pub fn everything() -> Code {
         let (low, high) = f.split(result, 12);
         f.range(low, 4095);
         f.range(high, 4095);
-        let word = f.constants(std::array::from_fn(F::from_usize));
+        let word = f.constant(std::array::from_fn(F::from_usize));
         let digest = chain(f, word, 3);
         let out = f.words(2);
         f.permute(digest, word, out);
@@ -85,14 +85,10 @@ pub fn everything() -> Code {
 }
 
 /// The last `steps` of four hashes in a row with `word`.
-pub fn chain(f: &mut Frame<'_>, word: Word, steps: u32) -> Cell {
+pub fn chain(f: &mut Frame<'_>, word: Value, steps: u32) -> Cell {
     let pointers = f.row(5);
     let pointer = |at: u32| pointers.next(at);
-    let start = f.words(1);
-    for (limb, cell) in word.cells().into_iter().enumerate() {
-        f.store(start, limb as u32, cell);
-    }
-    f.set(pointer(4 - steps), start);
+    f.set(pointer(4 - steps), word);
     f.last_turns(steps, 4, |f, turn| f.hash(pointer(turn as u32), word, pointer(turn as u32 + 1)));
     pointer(4)
 }

@@ -64,7 +64,7 @@ fn equality_and_zero() {
 fn the_last_turns_of_a_chain() {
     for steps in 0..=4 {
         let last = run(|f| {
-            let word = f.constants([F::ONE; WORD]);
+            let word = f.constant([F::ONE; WORD]);
             let end = chain(f, word, steps);
             let limb = f.load(end, 0);
             f.expose(0, limb);
@@ -156,7 +156,7 @@ fn a_run_ends_at_its_capacity() {
     let error = Machine::new(endless(), narrow, ParameterSet::DEV).unwrap().run(&mut NoHost).unwrap_err();
     assert!(matches!(error, ExecuteError::Memory { source: MemoryError::Full { .. }, .. }), "{error}");
     let hashing = code(|f| {
-        let word = f.constants([F::ZERO; WORD]);
+        let word = f.constant([F::ZERO; WORD]);
         for _ in 0..65 {
             let out = f.cell();
             f.hash(word, word, out);
