@@ -54,11 +54,15 @@ use std::fmt;
 
 /// Elements of a chunk: 64 groups of the sponge's rate.
 pub const CHUNK_ELEMENTS: usize = 512;
+/// Elements of a block's head.
+pub const HEAD_PREIMAGE_ELEMENTS: usize = 8 + 7 * 3;
 /// Elements in front of each payload: kind, payload length, expiry height.
 pub const HEAD_ELEMENTS: usize = 1 + 1 + 3;
 
-const TAG_CHUNK: u32 = 1;
-const TAG_HEAD: u32 = 2;
+/// The sponge's tag for a chunk.
+pub const TAG_CHUNK: u32 = 1;
+/// The sponge's tag for a head.
+pub const TAG_HEAD: u32 = 2;
 const TAG_GENESIS: u32 = 3;
 
 /// Where in the shared order a lane stands: bound into its commitment.
@@ -123,19 +127,26 @@ impl Accumulator {
 #[must_use]
 pub fn commitment(at: &Position, transactions: &[Transaction]) -> poseidon2::Elements {
     let stream = Stream::new(transactions);
-    head(at, transactions.len() as u64, stream.elements() as u64, &stream.root())
+    let (transactions, elements) = (transactions.len() as u64, stream.elements() as u64);
+    poseidon2::sponge(TAG_HEAD, &head_elements(at, transactions, elements, &stream.root()))
 }
 
-/// The commitment to a stream with this root: step 4.
+/// What the commitment to a stream with this root is the digest of: step 4.
 #[must_use]
-pub fn head(at: &Position, transactions: u64, elements: u64, root: &poseidon2::Elements) -> poseidon2::Elements {
-    let mut preimage = Vec::with_capacity(29);
-    preimage.extend(root);
-    for value in [at.chain_id, at.namespace.0, at.height, at.timestamp_ms, at.l1_origin_number, transactions, elements]
-    {
-        preimage.extend(u64_elements(value));
+pub fn head_elements(
+    at: &Position,
+    transactions: u64,
+    elements: u64,
+    root: &poseidon2::Elements,
+) -> [u32; HEAD_PREIMAGE_ELEMENTS] {
+    let mut preimage = [0; HEAD_PREIMAGE_ELEMENTS];
+    let (head, numbers) = preimage.split_at_mut(root.len());
+    head.copy_from_slice(root);
+    let values = [at.chain_id, at.namespace.0, at.height, at.timestamp_ms, at.l1_origin_number, transactions, elements];
+    for (limbs, value) in numbers.as_chunks_mut::<3>().0.iter_mut().zip(values) {
+        *limbs = u64_elements(value);
     }
-    poseidon2::sponge(TAG_HEAD, &preimage)
+    preimage
 }
 
 /// What a block orders for a namespace, as elements: step 1. Kept as bytes, three an element.

@@ -38,8 +38,10 @@ pub const PAYLOAD_BYTES_MAX: usize = 4096;
 /// Bytes of an entry before its payload.
 pub const ENTRY_HEAD_BYTES: usize = 40;
 
-const TAG_INBOX: u32 = 4;
-const TAG_WITHDRAWAL: u32 = 5;
+/// The sponge's tag for an inbox entry.
+pub const TAG_INBOX: u32 = 4;
+/// What stands behind a withdrawal in its leaf.
+pub const TAG_WITHDRAWAL: u32 = 5;
 const TAG_DOMAIN: u32 = 6;
 
 /// 8 KoalaBear elements, each a canonical big-endian `u32`.

@@ -22,7 +22,7 @@ const RATE: usize = 8;
 /// Bytes packed into an element.
 pub const ELEMENT_BYTES: usize = 3;
 /// Bytes taken in by one permutation.
-const BLOCK_BYTES: usize = RATE * ELEMENT_BYTES;
+pub const BLOCK_BYTES: usize = RATE * ELEMENT_BYTES;
 
 /// Chunks or pairs handed to a kernel together: the widest one's lanes.
 const GROUP: usize = 8;

@@ -28,18 +28,18 @@ pub enum Hint {
         /// The cell that gets it.
         to: u32,
         /// How many words.
-        words: u32,
+        words: Operand,
     },
-    /// The low bits of a value, as an integer below p, and the rest.
-    Split {
+    /// A value divided as an integer below p.
+    Divide {
         /// The value.
         from: Operand,
-        /// The cell that gets the low bits.
-        low: u32,
-        /// The cell that gets the rest.
-        high: u32,
-        /// How many bits are low.
-        bits: u32,
+        /// By what.
+        by: u32,
+        /// The cell that gets the quotient.
+        quotient: u32,
+        /// The cell that gets the remainder.
+        remainder: u32,
     },
     /// The inverse of a value, or zero of zero; and whether the value is zero.
     Inverse {

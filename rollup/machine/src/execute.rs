@@ -340,13 +340,13 @@ impl Run<'_> {
                 Ok(self.memory.write(self.fp + to, F::from_u32(address))?)
             }
             Hint::Words { to, words } => {
-                let address = self.memory.allocate(*words)?;
+                let address = self.memory.allocate(self.known(*words)?.as_canonical_u32())?;
                 Ok(self.memory.write(self.fp + to, F::from_u32(address))?)
             }
-            Hint::Split { from, low, high, bits } => {
+            Hint::Divide { from, by, quotient, remainder } => {
                 let value = self.known(*from)?.as_canonical_u32();
-                self.memory.write(self.fp + low, F::from_u32(value & ((1 << bits) - 1)))?;
-                Ok(self.memory.write(self.fp + high, F::from_u32(value >> bits))?)
+                self.memory.write(self.fp + quotient, F::from_u32(value / by))?;
+                Ok(self.memory.write(self.fp + remainder, F::from_u32(value % by))?)
             }
             Hint::Inverse { from, inverse, is_zero } => {
                 let value = self.known(*from)?;

@@ -252,15 +252,15 @@ impl<'a> Frame<'a> {
         self.emit(Op::Range, a, Cell(0), Cell(max));
     }
 
-    /// The low `bits` of a and the rest, so that a = low + 2^`bits` · high. Only the equation is written: neither part
-    /// is shown to be in any range.
-    pub fn split(&mut self, a: impl Into<Value>, bits: u32) -> (Cell, Cell) {
+    /// Quotient and remainder of a, so that a = remainder + `by` · quotient. Only the equation is written: neither is shown to
+    /// be in any range.
+    pub fn divide(&mut self, a: impl Into<Value>, by: u32) -> (Cell, Cell) {
         let a = a.into();
-        let (low, high) = (self.cell(), self.cell());
-        self.hint(Hint::Split { from: a.0, low: low.0, high: high.0, bits });
-        let scaled = self.mul(high, F::TWO.exp_u64(bits.into()));
-        self.assert_add(low, scaled, a);
-        (low, high)
+        let (quotient, remainder) = (self.cell(), self.cell());
+        self.hint(Hint::Divide { from: a.0, by, quotient: quotient.0, remainder: remainder.0 });
+        let scaled = self.mul(quotient, by);
+        self.assert_add(remainder, scaled, a);
+        (quotient, remainder)
     }
 
     // ------------------------------------------------------------ memory
@@ -278,9 +278,9 @@ impl<'a> Frame<'a> {
     }
 
     /// The address of `words` new words: a hint, as nothing about new memory need be shown.
-    pub fn words(&mut self, words: u32) -> Cell {
+    pub fn words(&mut self, words: impl Into<Value>) -> Cell {
         let to = self.cell();
-        self.hint(Hint::Words { to: to.0, words });
+        self.hint(Hint::Words { to: to.0, words: words.into().0 });
         to
     }
 

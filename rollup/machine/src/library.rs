@@ -13,7 +13,7 @@ const BITS: u32 = 24;
 impl Frame<'_> {
     /// 0 ≤ a < 2^24.
     pub fn range24(&mut self, a: impl Into<Value>) {
-        let (low, high) = self.split(a, BITS / 2);
+        let (high, low) = self.divide(a, 1 << (BITS / 2));
         self.range(low, (1 << (BITS / 2)) - 1);
         self.range(high, (1 << (BITS / 2)) - 1);
     }
@@ -46,15 +46,15 @@ impl Frame<'_> {
 
     /// The lowest bit of a, shown to be 0 or 1, and the rest, which is not shown to be anything.
     pub fn halve(&mut self, a: impl Into<Value>) -> (Cell, Cell) {
-        let (bit, rest) = self.split(a, 1);
+        let (rest, bit) = self.divide(a, 2);
         self.assert_mul(bit, bit, bit);
         (bit, rest)
     }
 
     /// a of three bytes, or less: the bytes, each shown to be one.
     pub fn bytes(&mut self, a: impl Into<Value>) -> [Cell; 3] {
-        let (low, rest) = self.split(a, 8);
-        let (middle, high) = self.split(rest, 8);
+        let (rest, low) = self.divide(a, 1 << 8);
+        let (high, middle) = self.divide(rest, 1 << 8);
         for byte in [low, middle, high] {
             self.range(byte, 255);
         }

@@ -69,7 +69,7 @@ pub fn everything() -> Code {
     assembler.main(|f| {
         let result = f.call(factorial, &[1.into(), 10.into()])[0];
         f.expose(0, result);
-        let (low, high) = f.split(result, 12);
+        let (high, low) = f.divide(result, 1 << 12);
         f.range(low, 4095);
         f.range(high, 4095);
         let word = f.constant(std::array::from_fn(F::from_usize));

@@ -1,0 +1,110 @@
+//! The state that a statement begins and ends in.
+
+use p3_field::PrimeField32;
+use sinter_machine::WORD;
+use sinter_primitives::inbox::{Domain, Words};
+use sinter_primitives::{Accumulator, accumulator, poseidon2};
+use sinter_program::F;
+
+/// The sponge's tag for a state.
+pub const TAG_STATE: u32 = 7;
+/// Words of a state.
+pub const STATE_WORDS: usize = 5;
+
+/// A digest, or eight elements that stand for one.
+pub type Digest = [F; WORD];
+
+/// Everything that a statement takes over from the one before: the rollup's own state, as one word, and how much of the order
+/// and of the inbox has been consumed.
+///
+/// Its digest is `sponge(STATE = 7, 40, domain ‖ application ‖ accumulator ‖ inbox hash ‖ position)`, where the position is
+/// `height (3) ‖ offset ‖ elements ‖ entries: bits 0–23, 24–47 ‖ 0`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Which settlement contract it is for: [`Domain::digest`].
+    pub domain: Digest,
+    /// What the rollup makes of it: a word that stands for its own state.
+    pub application: Digest,
+    /// The namespace's accumulator after the block in which the state stands.
+    pub accumulator: Digest,
+    /// The inbox's rolling hash after the entries that were taken.
+    pub inbox: Digest,
+    /// The height of the block in which the state stands.
+    pub height: u64,
+    /// The elements of that block's stream that were consumed.
+    pub offset: u32,
+    /// The elements that the stream has.
+    pub elements: u32,
+    /// The inbox's entries that were taken.
+    pub entries: u64,
+}
+
+impl State {
+    /// The state of a rollup for which nothing was ordered yet.
+    #[must_use]
+    pub fn genesis(domain: &Domain, application: Digest) -> Self {
+        let digest = from_words(&domain.digest());
+        Self {
+            domain: digest,
+            application,
+            accumulator: from_accumulator(&Accumulator::genesis(domain.chain_id, domain.namespace)),
+            inbox: digest,
+            height: 0,
+            offset: 0,
+            elements: 0,
+            entries: 0,
+        }
+    }
+
+    /// Whether everything in the block in which the state stands was consumed.
+    #[must_use]
+    pub const fn is_between_blocks(&self) -> bool {
+        self.offset == self.elements
+    }
+
+    /// The last of its words.
+    #[must_use]
+    pub fn position(&self) -> Digest {
+        let [h0, h1, h2] = accumulator::u64_elements(self.height);
+        let [low, high, _] = accumulator::u64_elements(self.entries);
+        [h0, h1, h2, self.offset, self.elements, low, high, 0].map(F::new)
+    }
+
+    /// What settles.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let words: [Digest; STATE_WORDS] =
+            [self.domain, self.application, self.accumulator, self.inbox, self.position()];
+        sponge(TAG_STATE, words.as_flattened())
+    }
+}
+
+/// The overwrite sponge over elements, its length their number.
+#[must_use]
+pub fn sponge(tag: u32, elements: &[F]) -> Digest {
+    let elements: Vec<u32> = elements.iter().map(F::as_canonical_u32).collect();
+    poseidon2::sponge(tag, &elements).map(F::new)
+}
+
+/// The compression of two words.
+#[must_use]
+pub fn compress(left: &Digest, right: &Digest) -> Digest {
+    poseidon2::compress(&left.map(|limb| limb.as_canonical_u32()), &right.map(|limb| limb.as_canonical_u32()))
+        .map(F::new)
+}
+
+/// 32 bytes as eight elements.
+#[must_use]
+pub fn from_words(words: &Words) -> Digest {
+    from_accumulator(&Accumulator(*words))
+}
+
+/// Eight elements as 32 bytes.
+#[must_use]
+pub fn to_words(digest: &Digest) -> Words {
+    Accumulator::from_elements(&digest.map(|limb| limb.as_canonical_u32())).0
+}
+
+pub(crate) fn from_accumulator(accumulator: &Accumulator) -> Digest {
+    accumulator.elements().map(F::new)
+}

@@ -1,0 +1,5 @@
+//! Statements over lanes: what they consume, where they end, and what a dishonest prover can try.
+#![allow(clippy::unwrap_used)]
+
+mod consume;
+mod lanes;
