@@ -160,7 +160,7 @@ impl<'a> StatementHost<'a> {
         let state = &self.state;
         let words = [state.application, state.accumulator, state.inbox, state.position()];
         for (operand, word) in words.iter().enumerate() {
-            let address = place(context, word)?;
+            let address = context.place(word)?;
             context.set(operand, address)?;
         }
         Ok(())
@@ -173,7 +173,7 @@ impl<'a> StatementHost<'a> {
         if let Some((bytes, rolling)) = if go { self.entries.pop_front() } else { None } {
             let blocks = bytes.chunks(poseidon2::BLOCK_BYTES);
             let elements: Vec<F> = blocks.flat_map(|block| poseidon2::unpack(block).map(F::new)).collect();
-            let address = place(context, &elements)?;
+            let address = context.place(&elements)?;
             context.set(2, address)?;
             context.set(3, F::from_usize(bytes.len()))?;
             self.state.inbox = rolling;
@@ -189,9 +189,9 @@ impl<'a> StatementHost<'a> {
         let go = !self.full && !self.blocks.is_empty();
         context.set(0, F::from_bool(go))?;
         if let Some(block) = if go { self.blocks.front() } else { None } {
-            let head = place(context, &block.head)?;
+            let head = context.place(&block.head)?;
             context.set(1, head)?;
-            let previous = place(context, &self.previous)?;
+            let previous = context.place(&self.previous)?;
             context.set(2, previous)?;
             if self.state.is_between_blocks() {
                 self.previous = self.state.accumulator;
@@ -260,7 +260,7 @@ impl Host for StatementHost<'_> {
             question::CHUNK => self.chunk(context),
             question::SIBLING => {
                 let sibling = self.siblings.pop_front().ok_or("a sibling above the root")?;
-                let address = place(context, &sibling)?;
+                let address = context.place(&sibling)?;
                 Ok(context.set(0, address)?)
             }
             question::WITHDRAWAL => self.withdrawal(context),
@@ -268,12 +268,4 @@ impl Host for StatementHost<'_> {
             question => self.application.answer(question, context),
         }
     }
-}
-
-/// Writes words somewhere new; their address.
-pub(crate) fn place(context: &mut Context<'_>, elements: &[F]) -> Result<F, HostError> {
-    // A statement's words are far below 2^32.
-    let address = context.memory.allocate(elements.len().div_ceil(WORD) as u32)?;
-    context.memory.write_all(address, elements)?;
-    Ok(F::from_u32(address))
 }

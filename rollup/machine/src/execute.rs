@@ -93,6 +93,18 @@ impl Context<'_> {
         self.memory.address(self.value(operand)?)
     }
 
+    /// Writes elements to new words; their address.
+    ///
+    /// # Errors
+    /// [`MemoryError::Full`].
+    pub fn place(&mut self, elements: &[F]) -> Result<F, MemoryError> {
+        // More than there can be is refused.
+        let words = u32::try_from(elements.len().div_ceil(WORD)).unwrap_or(u32::MAX);
+        let address = self.memory.allocate(words)?;
+        self.memory.write_all(address, elements)?;
+        Ok(F::from_u32(address))
+    }
+
     /// Sets a cell of the answer.
     ///
     /// # Errors

@@ -165,6 +165,12 @@ impl<'a> Frame<'a> {
         Cell(self.next - cells as u32)
     }
 
+    /// Where a cell stands.
+    #[must_use]
+    pub const fn address_of(&self, cell: Cell) -> Value {
+        Value(Operand::Address(cell.0))
+    }
+
     /// A word that nothing fixes yet.
     pub fn word(&mut self) -> Word {
         let start = self.next.next_multiple_of(WORD as u32);

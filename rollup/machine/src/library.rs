@@ -82,6 +82,18 @@ impl Frame<'_> {
         std::array::from_fn(|limb| self.load(pointer, limb as u32))
     }
 
+    /// 1 if the words at two addresses are equal, else 0.
+    pub fn words_equal(&mut self, a: impl Into<Value>, b: impl Into<Value>) -> Cell {
+        let (a, b) = (self.load_word(a), self.load_word(b));
+        let mut all = self.cell();
+        self.set(all, 1);
+        for (a, b) in a.into_iter().zip(b) {
+            let equal = self.is_equal(a, b);
+            all = self.mul(all, equal);
+        }
+        all
+    }
+
     /// The word at `to` is the word at `from`.
     pub fn copy_word(&mut self, from: impl Into<Value>, to: impl Into<Value>) {
         let to = to.into();

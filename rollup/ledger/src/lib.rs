@@ -1,0 +1,16 @@
+//! The reference rollup: a ledger whose whole trail, from wallet to settlement, rests on hashes.
+//!
+//! - [`signature`]: hash-based signatures, their parameters and their security.
+//! - [`transaction`]: what is signed, byte by byte, and what is valid.
+//! - [`LedgerRules`]: the same as code, which is what is proved. There is no second definition: a node runs this.
+//! - [`Ledger`]: the accounts beside the code.
+
+#![deny(missing_docs)]
+
+pub mod accounts;
+mod rules;
+pub mod signature;
+pub mod transaction;
+
+pub use accounts::{Account, Ledger, LedgerError, Outcome};
+pub use rules::LedgerRules;

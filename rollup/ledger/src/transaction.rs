@@ -1,0 +1,207 @@
+//! A transaction of the ledger, element by element.
+//!
+//! | elements | field |
+//! |---|---|
+//! | 1 | operation: 1 transfer, 2 open, 3 withdraw, 4 rotate |
+//! | 1 | account that signs |
+//! | 1 | nonce |
+//! | 4 | wei: bits 0–23, 24–47, 48–71, 72–95 |
+//! | 16 | target: eight elements, each as its low 24 bits and the rest |
+//! | 8 | salt |
+//! | 544 | 40 chain values and 11 siblings: 408 elements as little-endian `u32`s, in a row |
+//!
+//! Three bytes make an element, little-endian: 1,725 bytes, and a payload of another length is no transaction. The message that
+//! is signed is `domain ‖ (operation, account, nonce, wei (4), 0) ‖ target`.
+//!
+//! | operation | target | does |
+//! |---|---|---|
+//! | transfer | account, in the first element | moves wei |
+//! | open | a public key | makes a new account with that key and that wei |
+//! | withdraw | address: 20 bytes, three an element | wei leaves to the L1 |
+//! | rotate | a public key | the account has that key from now on |
+//!
+//! # Validity
+//!
+//! A transaction is **valid** if its account exists, its nonce is the account's, that nonce is one of the account's key (2,048
+//! from where the key came), and the signature is that key's. An invalid one is skipped. A valid one takes its nonce, and then
+//! does what it says if it can: the wei is there, the target exists. If it cannot, the nonce is taken all the same.
+
+use p3_field::{PrimeCharacteristicRing, PrimeField32};
+use sinter_machine::WORD;
+use sinter_primitives::poseidon2::ELEMENT_BYTES;
+use sinter_program::F;
+use sinter_rollup::Digest;
+use thiserror::Error;
+
+use crate::signature::{CHAINS, SecretKey, Signature, TREE_HEIGHT};
+
+/// Elements of a transaction before its signature's words.
+pub const HEAD_ELEMENTS: usize = 3 + WEI_LIMBS + 2 * WORD + WORD;
+/// Elements of the signature's words.
+pub const SIGNATURE_ELEMENTS: usize = (CHAINS + TREE_HEIGHT) * WORD * 4 / ELEMENT_BYTES;
+/// Bytes of a transaction.
+pub const TRANSACTION_BYTES: usize = (HEAD_ELEMENTS + SIGNATURE_ELEMENTS) * ELEMENT_BYTES;
+/// Elements of an amount.
+pub const WEI_LIMBS: usize = 4;
+/// The element at which the target begins.
+pub const TARGET: usize = 3 + WEI_LIMBS;
+/// The element at which the salt begins.
+pub const SALT: usize = TARGET + 2 * WORD;
+
+/// An operation's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum Operation {
+    Transfer = 1,
+    Open = 2,
+    Withdraw = 3,
+    Rotate = 4,
+}
+
+/// What a transaction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Wei goes to another account.
+    Transfer {
+        /// Which.
+        to: u32,
+        /// How much.
+        wei: u128,
+    },
+    /// A new account comes to be.
+    Open {
+        /// Its public key.
+        key: Digest,
+        /// How much it gets.
+        wei: u128,
+    },
+    /// Wei goes to the L1.
+    Withdraw {
+        /// To whom.
+        recipient: [u8; 20],
+        /// How much.
+        wei: u128,
+    },
+    /// The account gets another key.
+    Rotate {
+        /// The public key.
+        key: Digest,
+    },
+}
+
+/// What is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// The account that signs.
+    pub account: u32,
+    /// Its nonce.
+    pub nonce: u32,
+    /// What it does.
+    pub action: Action,
+}
+
+/// A number that has no place in a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TransactionError {
+    /// More wei than there is room for.
+    #[error("expected less than 2^96 wei, got {0}")]
+    Wei(u128),
+    /// A number beyond three bytes.
+    #[error("{what}: expected less than 2^24, got {got}")]
+    Element {
+        /// Of what.
+        what: &'static str,
+        /// The number.
+        got: u32,
+    },
+}
+
+impl Body {
+    fn parts(&self) -> (Operation, u128, Digest) {
+        match self.action {
+            Action::Transfer { to, wei } => {
+                let mut target = Digest::default();
+                target[0] = F::from_u32(to);
+                (Operation::Transfer, wei, target)
+            }
+            Action::Open { key, wei } => (Operation::Open, wei, key),
+            Action::Withdraw { recipient, wei } => {
+                let mut target = Digest::default();
+                for (limb, bytes) in target.iter_mut().zip(recipient.chunks(ELEMENT_BYTES)) {
+                    *limb = F::from_u32(bytes.iter().rev().fold(0, |element, &byte| (element << 8) | u32::from(byte)));
+                }
+                (Operation::Withdraw, wei, target)
+            }
+            Action::Rotate { key } => (Operation::Rotate, 0, key),
+        }
+    }
+
+    fn check(&self) -> Result<(), TransactionError> {
+        let (_, wei, target) = self.parts();
+        if wei >> 96 != 0 {
+            return Err(TransactionError::Wei(wei));
+        }
+        let to = if matches!(self.action, Action::Transfer { .. }) { target[0].as_canonical_u32() } else { 0 };
+        for (what, got) in [("account", self.account), ("nonce", self.nonce), ("target account", to)] {
+            if got >> 24 != 0 {
+                return Err(TransactionError::Element { what, got });
+            }
+        }
+        Ok(())
+    }
+
+    /// The words that are signed.
+    #[must_use]
+    pub fn message(&self, domain: &Digest) -> [Digest; 3] {
+        let (operation, wei, target) = self.parts();
+        let mut body = Digest::default();
+        body[0] = F::from_u8(operation as u8);
+        body[1] = F::from_u32(self.account);
+        body[2] = F::from_u32(self.nonce);
+        for (limb, wei) in body[3..].iter_mut().zip(wei_limbs(wei)) {
+            *limb = F::from_u32(wei);
+        }
+        [*domain, body, target]
+    }
+
+    /// The payload of the transaction that `key` signs with a leaf, **which must not have signed another**.
+    ///
+    /// # Errors
+    /// [`TransactionError`] when a number does not fit.
+    pub fn sign(&self, domain: &Digest, key: &SecretKey, leaf: u32) -> Result<Vec<u8>, TransactionError> {
+        self.check()?;
+        Ok(self.encode(&key.sign(leaf, &self.message(domain))))
+    }
+
+    /// The payload with a signature.
+    #[must_use]
+    pub fn encode(&self, signature: &Signature) -> Vec<u8> {
+        let (operation, wei, target) = self.parts();
+        let mut elements = vec![operation as u32, self.account, self.nonce];
+        elements.extend(wei_limbs(wei));
+        elements.extend(target.iter().map(F::as_canonical_u32).flat_map(|limb| [limb & 0xff_ffff, limb >> 24]));
+        elements.extend(signature.salt);
+        let mut payload = Vec::with_capacity(TRANSACTION_BYTES);
+        for element in elements {
+            payload.extend_from_slice(&element.to_le_bytes()[..ELEMENT_BYTES]);
+        }
+        for limb in signature.chains.iter().chain(&signature.path).flatten() {
+            payload.extend_from_slice(&limb.as_canonical_u32().to_le_bytes());
+        }
+        debug_assert_eq!(payload.len(), TRANSACTION_BYTES);
+        payload
+    }
+}
+
+/// An amount as four elements.
+#[must_use]
+pub fn wei_limbs(wei: u128) -> [u32; WEI_LIMBS] {
+    std::array::from_fn(|limb| (wei >> (24 * limb)) as u32 & 0xff_ffff)
+}
+
+/// Four elements as an amount.
+#[must_use]
+pub fn wei_from_limbs(limbs: &[u32; WEI_LIMBS]) -> u128 {
+    limbs.iter().rev().fold(0, |wei, &limb| (wei << 24) | u128::from(limb))
+}
