@@ -1,6 +1,6 @@
 //! From a state and a lane to a statement.
 
-use sinter_machine::{AssemblyError, Capacity, ExecuteError, Machine, MachineError, Run};
+use sinter_machine::{AssemblyError, Capacity, ExecuteError, Execution, Machine, MachineError};
 use sinter_primitives::inbox::Withdrawal;
 use sinter_program::{ParameterSet, Program};
 use thiserror::Error;
@@ -39,8 +39,8 @@ pub struct Statement {
     pub withdrawals: Vec<Withdrawal>,
     /// Whether it ends because the machine is full: there is more to consume in the lane.
     pub full: bool,
-    /// The run: traces and public values for a prover.
-    pub run: Run,
+    /// The run, of which [`Machine::traces`] makes what a prover takes.
+    pub execution: Execution,
 }
 
 /// A rollup's program.
@@ -82,8 +82,8 @@ impl Prover {
         application: &mut dyn Application,
     ) -> Result<Statement, StatementError> {
         let mut host = StatementHost::new(state, lane, application)?;
-        let run = self.machine.run(&mut host)?;
+        let execution = self.machine.execute(&mut host)?;
         let StatementHost { state: after, withdrawals, full, .. } = host;
-        Ok(Statement { before: state.clone(), after, withdrawals, full, run })
+        Ok(Statement { before: state.clone(), after, withdrawals, full, execution })
     }
 }

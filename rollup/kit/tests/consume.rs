@@ -30,17 +30,18 @@ fn a_statement_consumes_its_lane() {
     let lane = Lane { blocks, entries, previous: None };
     let statement = prover.statement(&genesis(), &lane, &mut counter).unwrap();
     let after = &statement.after;
-    println!("{after:?} {} {:?}", statement.full, statement.run.usage);
+    println!("{after:?} {} {:?}", statement.full, statement.execution.usage());
     assert_eq!(to_words(&after.accumulator), accumulator.0);
     assert_eq!(to_words(&after.inbox), rolling);
     assert_eq!((after.height, after.offset, after.entries), (10, after.elements, 2));
     // One in the first block, two thirds and the zeroth of the second, the last.
     assert_eq!(counter, Counter(1 + 200 + 1 + 1));
     assert!(!statement.full);
-    println!("{:?}", statement.run.usage);
+    println!("{:?}", statement.execution.usage());
 
     let key = leaf::proving_key(prover.program()).unwrap();
-    let run = statement.run;
-    let (proof, _) = leaf::prove(&CpuProver, prover.program(), &key, &run.traces, &run.public_values).unwrap();
+    let traces = prover.machine().traces(&statement.execution);
+    let public_values = statement.execution.public_values();
+    let (proof, _) = leaf::prove(&CpuProver, prover.program(), &key, &traces, &public_values).unwrap();
     prover.program().verify(&proof).unwrap();
 }

@@ -14,12 +14,13 @@ fn a_transfer_is_proved() {
     let statement = world.block(&[transfer]);
     assert_eq!((world.wei(ALICE), world.wei(BOB)), (700, 1_300));
     assert_eq!(world.ledger.outcomes, [Done]);
-    println!("{:?}", statement.run.usage);
+    println!("{:?}", statement.execution.usage());
 
     let program = world.prover.program();
     let key = leaf::proving_key(program).unwrap();
-    let run = statement.run;
-    let (proof, _) = leaf::prove(&CpuProver, program, &key, &run.traces, &run.public_values).unwrap();
+    let traces = world.prover.machine().traces(&statement.execution);
+    let public_values = statement.execution.public_values();
+    let (proof, _) = leaf::prove(&CpuProver, program, &key, &traces, &public_values).unwrap();
     program.verify(&proof).unwrap();
 }
 
@@ -35,7 +36,10 @@ fn every_action() {
     assert_eq!(world.ledger.accounts.get(2).unwrap().key, carol);
     let withdrawal = Withdrawal { recipient: [0xcd; 20], wei: 50 };
     assert_eq!(statement.withdrawals, [withdrawal]);
-    assert_eq!(statement.run.public_values[40..48], from_words(&withdrawals_root(&[withdrawal.leaf().unwrap()])));
+    assert_eq!(
+        statement.execution.public_values()[40..48],
+        from_words(&withdrawals_root(&[withdrawal.leaf().unwrap()]))
+    );
 
     // Carol's account exists only from here on. Alice takes Carol's key.
     let back = world.sign(2, Action::Transfer { to: ALICE as u32, wei: 40 });
@@ -107,6 +111,6 @@ fn entries_of_the_inbox() {
     let back = |wei| Withdrawal { recipient: [0xaa; 20], wei };
     assert_eq!(statement.withdrawals, [back(12), back(13)]);
     let leaves = [back(12), back(13)].map(|withdrawal| withdrawal.leaf().unwrap());
-    assert_eq!(statement.run.public_values[40..48], from_words(&withdrawals_root(&leaves)));
+    assert_eq!(statement.execution.public_values()[40..48], from_words(&withdrawals_root(&leaves)));
     assert_eq!(world.state.entries, 8);
 }

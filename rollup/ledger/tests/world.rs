@@ -24,7 +24,7 @@ pub struct World {
     pub prover: Prover,
     pub state: State,
     pub ledger: Ledger,
-    height: u64,
+    pub height: u64,
 }
 
 impl World {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::assembler::Hint;
 use crate::memory::{Memory, MemoryError};
-use crate::{Capacity, Code, FIRST_FRAME, Instruction, Op, Operand, WORD};
+use crate::{Capacity, Code, FIRST_FRAME, Instruction, Op, Operand, PUBLIC_VALUES, WORD};
 
 /// Why a host has no answer.
 pub type HostError = Box<dyn std::error::Error + Send + Sync>;
@@ -20,6 +20,12 @@ pub trait Host {
     /// # Errors
     /// When there is no answer; the run ends.
     fn answer(&mut self, question: u32, context: &mut Context<'_>) -> Result<(), HostError>;
+
+    /// Sees what the machine is about to write for a hint of its own, and may write something else: nothing of it is believed
+    /// either. That is for adversaries; an honest host leaves it as it is.
+    fn amend(&mut self, hint: &Hint, values: &mut [F]) {
+        let _ = (hint, values);
+    }
 }
 
 /// A host for code that asks nothing.
@@ -192,13 +198,32 @@ pub(crate) struct HashCall {
     pub permute: bool,
 }
 
-/// A complete run.
+/// A complete run: all that its traces follow from.
 #[derive(Debug)]
-pub(crate) struct Execution {
-    pub memory: Memory,
+#[must_use]
+pub struct Execution {
+    pub(crate) memory: Memory,
     /// `pc` and `fp` of each instruction that ran.
-    pub steps: Vec<[u32; 2]>,
-    pub hashes: Vec<HashCall>,
+    pub(crate) steps: Vec<[u32; 2]>,
+    pub(crate) hashes: Vec<HashCall>,
+}
+
+impl Execution {
+    /// What the run exposes.
+    #[must_use]
+    pub fn public_values(&self) -> [F; PUBLIC_VALUES] {
+        std::array::from_fn(|index| self.memory.get(index as u32).unwrap_or_default())
+    }
+
+    /// What the run took.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        usage(&self.memory, self.steps.len(), self.hashes.len())
+    }
+}
+
+fn usage(memory: &Memory, cycles: usize, hashes: usize) -> Usage {
+    Usage { cycles, hashes, words: (memory.used() as usize).div_ceil(WORD) }
 }
 
 /// Why one step is not possible; the run knows where.
@@ -345,41 +370,49 @@ impl Run<'_> {
     }
 
     fn take(&mut self, hint: &Hint, host: &mut dyn Host) -> Result<(), Fault> {
+        let integer = |run: &Self, operand: Operand| Ok::<_, Fault>(run.known(operand)?.as_canonical_u32());
         match hint {
             Hint::Frame { to, function } => {
                 let words = self.code.functions[*function].frame_cells.div_ceil(WORD as u32);
                 let address = self.memory.allocate(words)?;
-                Ok(self.memory.write(self.fp + to, F::from_u32(address))?)
+                self.note(hint, host, [*to], [F::from_u32(address)])
             }
             Hint::Words { to, words } => {
-                let address = self.memory.allocate(self.known(*words)?.as_canonical_u32())?;
-                Ok(self.memory.write(self.fp + to, F::from_u32(address))?)
+                let words = integer(self, *words)?;
+                let address = self.memory.allocate(words)?;
+                self.note(hint, host, [*to], [F::from_u32(address)])
             }
             Hint::Divide { from, by, quotient, remainder } => {
-                let value = self.known(*from)?.as_canonical_u32();
-                self.memory.write(self.fp + quotient, F::from_u32(value / by))?;
-                Ok(self.memory.write(self.fp + remainder, F::from_u32(value % by))?)
+                let value = integer(self, *from)?;
+                self.note(hint, host, [*quotient, *remainder], [value / by, value % by].map(F::from_u32))
             }
             Hint::Inverse { from, inverse, is_zero } => {
                 let value = self.known(*from)?;
-                self.memory.write(self.fp + inverse, value.try_inverse().unwrap_or_default())?;
-                Ok(self.memory.write(self.fp + is_zero, F::from_bool(value.is_zero()))?)
+                let values = [value.try_inverse().unwrap_or_default(), F::from_bool(value.is_zero())];
+                self.note(hint, host, [*inverse, *is_zero], values)
             }
             Hint::AtMost { a, b, to } => {
-                let at_most = self.known(*a)?.as_canonical_u32() <= self.known(*b)?.as_canonical_u32();
-                Ok(self.memory.write(self.fp + to, F::from_bool(at_most))?)
+                let at_most = integer(self, *a)? <= integer(self, *b)?;
+                self.note(hint, host, [*to], [F::from_bool(at_most)])
             }
             Hint::Host { question, operands } => {
-                let usage = Usage {
-                    cycles: self.steps.len(),
-                    hashes: self.hashes.len(),
-                    words: (self.memory.used() as usize).div_ceil(WORD),
-                };
-                let left = usage.left(self.capacity);
+                let left = usage(&self.memory, self.steps.len(), self.hashes.len()).left(self.capacity);
                 let mut context = Context { memory: &mut self.memory, left, operands, frame: self.fp };
                 host.answer(*question, &mut context).map_err(|source| Fault::Host { question: *question, source })
             }
         }
+    }
+
+    /// Writes the machine's own answer to a hint, or what the host makes of it.
+    fn note<const N: usize>(
+        &mut self,
+        hint: &Hint,
+        host: &mut dyn Host,
+        cells: [u32; N],
+        mut values: [F; N],
+    ) -> Result<(), Fault> {
+        host.amend(hint, &mut values);
+        cells.iter().zip(values).try_for_each(|(cell, value)| Ok(self.memory.write(self.fp + cell, value)?))
     }
 
     /// An operand's value, if it is known.

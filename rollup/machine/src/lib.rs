@@ -36,7 +36,7 @@
 //! # From code to proof
 //!
 //! [`Assembler`] writes [`Code`]. [`Machine::new`] turns it into a `Program` for runs of a bounded [`Capacity`];
-//! [`Machine::run`] executes it with a host and gives the traces and public values that a prover takes.
+//! [`Machine::execute`] runs it with a host, and [`Machine::traces`] makes of the run what a prover takes.
 //!
 //! ```
 //! use sinter_machine::{Assembler, Capacity, Machine, NoHost};
@@ -49,9 +49,9 @@
 //! });
 //! let capacity = Capacity { log_cycles: 7, log_hashes: 4, log_words: 7 };
 //! let machine = Machine::new(assembler.finish()?, capacity, ParameterSet::DEV)?;
-//! let run = machine.run(&mut NoHost)?;
-//! assert_eq!(run.public_values[0], F::new(42));
-//! // machine.program(), run.traces and run.public_values go to a prover.
+//! let run = machine.execute(&mut NoHost)?;
+//! assert_eq!(run.public_values()[0], F::new(42));
+//! // machine.program(), machine.traces(&run) and run.public_values() go to a prover.
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -70,10 +70,10 @@ mod memory;
 mod tables;
 
 pub use assembler::{Assembler, AssemblyError, Code, Function, Hint};
-pub use execute::{Context, ExecuteError, Host, HostError, NoHost, Usage};
+pub use execute::{Context, ExecuteError, Execution, Host, HostError, NoHost, Usage};
 pub use frame::{Cell, Frame, Value, Word};
 pub use instruction::{Instruction, Op, Operand};
-pub use machine::{Capacity, Machine, MachineError, Run};
+pub use machine::{Capacity, Machine, MachineError};
 pub use memory::{Memory, MemoryError};
 
 /// Elements that a proof exposes: the first cells of memory.

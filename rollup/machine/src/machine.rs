@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::execute::{Execution, execute};
 use crate::tables::{Kind, Table, code, cycles, hashes, memory, publics};
-use crate::{Code, ExecuteError, Host, Op, PUBLIC_VALUES, Usage, WORD};
+use crate::{Code, ExecuteError, Host, Op, PUBLIC_VALUES, WORD};
 
 /// How long the runs of a machine may be: heights of its tables, so part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,18 +73,6 @@ pub enum MachineError {
     Program(#[from] ProgramError),
 }
 
-/// A complete run.
-#[derive(Debug)]
-#[must_use]
-pub struct Run {
-    /// What it exposes.
-    pub public_values: [F; PUBLIC_VALUES],
-    /// The traces of the program's tables.
-    pub traces: Vec<RowMajorMatrix<F>>,
-    /// What it took.
-    pub usage: Usage,
-}
-
 /// Code with a capacity, as a program.
 #[derive(Debug)]
 pub struct Machine {
@@ -139,18 +127,13 @@ impl Machine {
     /// # Errors
     /// [`ExecuteError`] where the run cannot go on: what the code demands is not so, the host has no answer, or the
     /// capacity is used up.
-    pub fn run(&self, host: &mut dyn Host) -> Result<Run, ExecuteError> {
-        let execution = execute(&self.code, &self.capacity, host)?;
-        let public_values = std::array::from_fn(|index| execution.memory.get(index as u32).unwrap_or_default());
-        let usage = Usage {
-            cycles: execution.steps.len(),
-            hashes: execution.hashes.len(),
-            words: (execution.memory.used() as usize).div_ceil(WORD),
-        };
-        Ok(Run { public_values, traces: self.traces(&execution, &public_values), usage })
+    pub fn execute(&self, host: &mut dyn Host) -> Result<Execution, ExecuteError> {
+        execute(&self.code, &self.capacity, host)
     }
 
-    fn traces(&self, execution: &Execution, public_values: &[F; PUBLIC_VALUES]) -> Vec<RowMajorMatrix<F>> {
+    /// The traces of the program's tables for a run, which a prover takes with its public values.
+    #[must_use]
+    pub fn traces(&self, execution: &Execution) -> Vec<RowMajorMatrix<F>> {
         let widths = [cycles::WIDTH, memory::WIDTH, hashes::WIDTH, code::WIDTH, publics::WIDTH];
         let mut traces: Vec<RowMajorMatrix<F>> = widths
             .iter()
@@ -164,7 +147,7 @@ impl Machine {
         for (column, &runs) in traces[3].values.iter_mut().zip(&reads.code) {
             *column = F::new(runs);
         }
-        publics::fill(&mut traces[4].values, public_values);
+        publics::fill(&mut traces[4].values, &execution.public_values());
         traces
     }
 }

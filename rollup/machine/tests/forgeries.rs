@@ -1,13 +1,13 @@
 //! A prover who alters what a run did: no proof of it verifies.
 
-use crate::kit::{everything, machine, prove};
+use crate::kit::{Claim, everything, machine, prove};
 use p3_field::PrimeCharacteristicRing;
-use sinter_machine::{Machine, NoHost, Run};
+use sinter_machine::Machine;
 use sinter_program::F;
 
-fn honest() -> (Machine, Run) {
+fn honest() -> (Machine, Claim) {
     let machine = machine(everything());
-    let run = machine.run(&mut NoHost).unwrap();
+    let run = Claim::of(&machine);
     prove(&machine, &run).unwrap();
     (machine, run)
 }

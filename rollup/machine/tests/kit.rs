@@ -1,8 +1,10 @@
 //! Code to run, and what proves a run and checks the proof.
 
 use p3_field::PrimeCharacteristicRing;
+use p3_matrix::dense::RowMajorMatrix;
 use sinter_machine::{
-    Assembler, Capacity, Cell, Code, Context, Frame, Host, HostError, Machine, NoHost, Run, Value, WORD,
+    Assembler, Capacity, Cell, Code, Context, Frame, Host, HostError, Machine, NoHost, PUBLIC_VALUES, Usage, Value,
+    WORD,
 };
 use sinter_program::{F, ParameterSet, VerifyError};
 use sinter_prover::{CpuProver, leaf};
@@ -24,13 +26,28 @@ pub fn machine(code: Code) -> Machine {
 /// Runs code that asks nothing; the first public value.
 pub fn run(main: impl FnOnce(&mut Frame<'_>)) -> F {
     let machine = machine(code(main));
-    let run = machine.run(&mut NoHost).unwrap();
+    let run = Claim::of(&machine);
     prove(&machine, &run).unwrap();
     run.public_values[0]
 }
 
+/// What a prover claims: that a run has these traces and public values.
+pub struct Claim {
+    pub traces: Vec<RowMajorMatrix<F>>,
+    pub public_values: [F; PUBLIC_VALUES],
+    pub usage: Usage,
+}
+
+impl Claim {
+    /// The run's own, of code that asks nothing.
+    pub fn of(machine: &Machine) -> Self {
+        let run = machine.execute(&mut NoHost).unwrap();
+        Self { traces: machine.traces(&run), public_values: run.public_values(), usage: run.usage() }
+    }
+}
+
 /// Proves what traces say and checks the proof.
-pub fn prove(machine: &Machine, run: &Run) -> Result<(), VerifyError> {
+pub fn prove(machine: &Machine, run: &Claim) -> Result<(), VerifyError> {
     let key = leaf::proving_key(machine.program()).unwrap();
     let (proof, _) = leaf::prove(&CpuProver, machine.program(), &key, &run.traces, &run.public_values).unwrap();
     machine.program().verify(&proof)

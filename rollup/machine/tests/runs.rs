@@ -1,6 +1,6 @@
 //! What code does, and that its runs have proofs.
 
-use crate::kit::{Answers, SMALL, chain, code, everything, machine, prove, run};
+use crate::kit::{Answers, Claim, SMALL, chain, code, everything, machine, prove, run};
 use p3_field::PrimeCharacteristicRing;
 use p3_field::PrimeField32;
 use p3_symmetric::PseudoCompressionFunction;
@@ -10,7 +10,7 @@ use sinter_program::{F, ParameterSet, field};
 #[test]
 fn a_run_is_proved() {
     let machine = machine(everything());
-    let run = machine.run(&mut NoHost).unwrap();
+    let run = Claim::of(&machine);
     assert_eq!(run.public_values[0], F::from_u32(3_628_800));
     let word: [F; WORD] = std::array::from_fn(F::from_usize);
     let compress = field::compress();
@@ -90,7 +90,7 @@ fn both_ways_of_a_branch_set_the_same_cell() {
 
 #[test]
 fn what_is_not_so_ends_the_run() {
-    let fails = |main: fn(&mut sinter_machine::Frame<'_>)| machine(code(main)).run(&mut NoHost).unwrap_err();
+    let fails = |main: fn(&mut sinter_machine::Frame<'_>)| machine(code(main)).execute(&mut NoHost).unwrap_err();
     assert!(matches!(fails(|f| f.assert_add(1, 1, 3)), ExecuteError::Violated { .. }));
     assert!(matches!(fails(|f| f.assert_nonzero(0)), ExecuteError::Violated { .. }));
     assert!(matches!(fails(|f| f.range(11, 10)), ExecuteError::Violated { .. }));
@@ -131,10 +131,10 @@ fn a_host_is_asked_and_not_believed() {
     };
     let machine = machine(square_root());
     for root in [7, F::ORDER_U32 - 7] {
-        let run = machine.run(&mut Answers(vec![vec![root]])).unwrap();
-        assert_eq!(run.public_values[0].as_canonical_u32(), root);
+        let run = machine.execute(&mut Answers(vec![vec![root]])).unwrap();
+        assert_eq!(run.public_values()[0].as_canonical_u32(), root);
     }
-    let error = machine.run(&mut Answers(vec![vec![8]])).unwrap_err();
+    let error = machine.execute(&mut Answers(vec![vec![8]])).unwrap_err();
     assert!(matches!(error, ExecuteError::Violated { .. }), "{error}");
 }
 
@@ -150,10 +150,10 @@ fn a_run_ends_at_its_capacity() {
         assembler.finish().unwrap()
     };
     let long = Capacity { log_words: 16, ..SMALL };
-    let error = Machine::new(endless(), long, ParameterSet::DEV).unwrap().run(&mut NoHost).unwrap_err();
+    let error = Machine::new(endless(), long, ParameterSet::DEV).unwrap().execute(&mut NoHost).unwrap_err();
     assert!(matches!(error, ExecuteError::Capacity { what: "cycles", max: 1024 }), "{error}");
     let narrow = Capacity { log_words: 5, ..SMALL };
-    let error = Machine::new(endless(), narrow, ParameterSet::DEV).unwrap().run(&mut NoHost).unwrap_err();
+    let error = Machine::new(endless(), narrow, ParameterSet::DEV).unwrap().execute(&mut NoHost).unwrap_err();
     assert!(matches!(error, ExecuteError::Memory { source: MemoryError::Full { .. }, .. }), "{error}");
     let hashing = code(|f| {
         let word = f.constant([F::ZERO; WORD]);
@@ -162,7 +162,7 @@ fn a_run_ends_at_its_capacity() {
             f.hash(word, word, out);
         }
     });
-    let error = machine(hashing).run(&mut NoHost).unwrap_err();
+    let error = machine(hashing).execute(&mut NoHost).unwrap_err();
     assert!(matches!(error, ExecuteError::Capacity { what: "hashes", max: 64 }), "{error}");
 }
 
