@@ -82,28 +82,38 @@ const SHARED_COST: Usage = Usage { cycles: 16_384, hashes: 1_024, words: 4_096 }
 const WITHDRAWAL_ELEMENTS: usize = 11;
 
 /// The host of one statement.
-pub(crate) struct StatementHost<'a> {
+pub struct StatementHost<'a> {
     application: &'a mut dyn Application,
     /// The state so far.
-    pub state: State,
+    pub(crate) state: State,
     blocks: VecDeque<Opened>,
     previous: Digest,
     entries: VecDeque<(Vec<u8>, Digest)>,
-    pub withdrawals: Vec<Withdrawal>,
+    pub(crate) withdrawals: Vec<Withdrawal>,
     /// Where the first withdrawal stands.
     first_withdrawal: Option<u32>,
     /// The siblings of the chunk opened last.
     siblings: VecDeque<Digest>,
     /// The end of the cells of the run of chunks.
     run_end: u32,
-    /// Why the statement ends where it does.
-    pub full: bool,
+    /// Whether the statement ends for want of room.
+    pub(crate) full: bool,
+}
+
+impl std::fmt::Debug for StatementHost<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StatementHost").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 /// Chunks for which a run has room.
 const RUN_CHUNKS: u32 = 16;
 
 impl<'a> StatementHost<'a> {
+    /// A host that goes from `state` through `lane`.
+    ///
+    /// # Errors
+    /// [`InputError`] when the lane does not go on where the state is.
     pub fn new(state: &State, lane: &Lane, application: &'a mut dyn Application) -> Result<Self, InputError> {
         let word = application.word();
         if word != state.application {

@@ -7,7 +7,7 @@ use sinter_primitives::inbox::InboxEntry;
 use sinter_primitives::{Transaction, poseidon2};
 use sinter_program::F;
 
-use crate::state::{Digest, compress};
+use crate::state::{Digest, State, compress};
 
 /// Elements of a head, filled up to words.
 const HEAD_CELLS: usize = 32;
@@ -89,4 +89,24 @@ impl Opened {
 /// The accumulator after a block with this commitment.
 pub(crate) fn advance(accumulator: &Digest, commitment: &Digest) -> Digest {
     compress(accumulator, commitment)
+}
+
+impl Lane {
+    /// Leaves out the blocks that a statement finished, which went from one state to another.
+    pub fn advance(&mut self, before: &State, after: &State) {
+        let mut accumulator = if before.is_between_blocks() { Some(before.accumulator) } else { self.previous };
+        while let Some(first) = self.blocks.first() {
+            let height = first.position.height;
+            if height > after.height || (height == after.height && !after.is_between_blocks()) {
+                break;
+            }
+            let block = self.blocks.remove(0);
+            accumulator = accumulator.map(|before| advance(&before, &commitment(&block)));
+        }
+        self.previous = if after.is_between_blocks() { None } else { accumulator };
+    }
+}
+
+fn commitment(block: &Block) -> Digest {
+    accumulator::commitment(&block.position, &block.transactions).map(F::new)
 }

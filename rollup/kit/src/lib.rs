@@ -14,7 +14,7 @@ mod lane;
 mod prover;
 mod state;
 
-pub use host::{Application, InputError};
+pub use host::{Application, InputError, StatementHost};
 pub use lane::{Block, Lane};
 pub use prover::{Prover, Statement, StatementError};
 pub use state::{Digest, State, compress, from_words, sponge, to_words};
