@@ -41,6 +41,7 @@ pub mod table;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod transaction;
+pub mod transition;
 
 pub use accumulator::Accumulator;
 pub use block::Block;
@@ -53,3 +54,4 @@ pub use header::Header;
 pub use ledger::Ledger;
 pub use table::{NamespaceLeaf, NamespaceTable};
 pub use transaction::{Namespace, Transaction, TransactionId, TransactionKind};
+pub use transition::Transition;

@@ -39,7 +39,7 @@ pub mod contract {
 use contract::{AggregationHub, OpAdapter, RiscZeroAdapter, SealGateway, Sp1Adapter};
 
 /// Bytes of a statement's public values: 64 big-endian `u32`s below the KoalaBear prime.
-pub const PUBLIC_VALUES_BYTES: usize = 256;
+pub use sinter_primitives::transition::PUBLIC_VALUES_BYTES;
 
 /// Which interface an adapter has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! `RollupSettlement` and its inbox: what a rollup's program claims, and the calls that settle it.
 
-use crate::hub::{PUBLIC_VALUES_BYTES, Place, selector};
+use crate::hub::{Place, selector};
 use alloy::{
     primitives::{Address, B256, Bytes},
     sol_types::{SolCall, SolConstructor},
 };
 use commonware_codec::Encode;
-use sinter_primitives::{Accumulator, Header, Namespace, inbox, table::ProvenLeaf};
+use sinter_primitives::{Header, Namespace, inbox, table::ProvenLeaf};
 
 /// The bindings that the checked-in artifact describes.
 #[allow(missing_docs, clippy::pedantic)]
@@ -20,57 +20,7 @@ pub mod contract {
 
 use contract::RollupSettlement as Contract;
 
-/// What a statement of a rollup's program claims. `contracts/Transitions.sol` has its 64 public values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// Which settlement contract it is for: [`inbox::Domain::digest`].
-    pub domain: inbox::Words,
-    /// The digest of the state before.
-    pub state_before: inbox::Words,
-    /// The digest of the state after.
-    pub state_after: inbox::Words,
-    /// The namespace's accumulator after the block in which the cursor stands.
-    pub accumulator: Accumulator,
-    /// The inbox's rolling hash over the entries consumed.
-    pub inbox_rolling: inbox::Words,
-    /// The root over this statement's own withdrawals; zeros for none.
-    pub withdrawals_root: inbox::Words,
-    /// The height of the block in which the cursor stands.
-    pub height: u64,
-    /// Elements of that block's stream (`sinter_primitives::accumulator`, step 1) that are consumed.
-    pub offset: u64,
-    /// Inbox entries consumed.
-    pub inbox_entries: u64,
-    /// Withdrawals under the root.
-    pub withdrawals: u64,
-}
-
-impl Transition {
-    /// The public values: 64 big-endian elements.
-    #[must_use]
-    pub fn public_values(&self) -> [u8; PUBLIC_VALUES_BYTES] {
-        let mut bytes = [0; PUBLIC_VALUES_BYTES];
-        let digests = [
-            &self.domain,
-            &self.state_before,
-            &self.state_after,
-            &self.accumulator.0,
-            &self.inbox_rolling,
-            &self.withdrawals_root,
-        ];
-        for (to, digest) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(digests) {
-            *to = *digest;
-        }
-        let integers = [(192, self.height), (204, self.offset), (224, self.inbox_entries), (236, self.withdrawals)];
-        for (at, value) in integers {
-            let elements = [value & 0xff_ffff, (value >> 24) & 0xff_ffff, value >> 48];
-            for (to, element) in bytes[at..at + 12].as_chunks_mut::<4>().0.iter_mut().zip(elements) {
-                *to = (element as u32).to_be_bytes();
-            }
-        }
-        bytes
-    }
-}
+pub use sinter_primitives::Transition;
 
 /// That the committee ordered what leads to a chain's last accumulator.
 #[derive(Clone, Debug)]

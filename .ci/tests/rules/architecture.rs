@@ -17,6 +17,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-seal", &["sinter-program", "sinter-circuit", "sinter-recursion", "sinter-prover"]),
     ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
     ("sinter-machine", &["sinter-program", "sinter-circuit"]),
+    ("sinter-rollup", &["sinter-primitives", "sinter-program", "sinter-prover", "sinter-machine"]),
+    // Built on the kit and on nothing that another rollup could not use.
+    ("sinter-counter", &["sinter-program", "sinter-machine", "sinter-rollup"]),
+    ("sinter-ledger", &["sinter-primitives", "sinter-program", "sinter-machine", "sinter-rollup"]),
     (
         "sinter",
         &[
@@ -39,6 +43,8 @@ const MAY_TEST_WITH: &[(&str, &str)] = &[
     ("sinter-recursion", "sinter-primitives"),
     ("sinter-prover", "sinter-primitives"),
     ("sinter-machine", "sinter-prover"),
+    ("sinter-rollup", "sinter-counter"),
+    ("sinter-ledger", "sinter-prover"),
 ];
 
 /// Crates of other people that only the named crates may use: heavy ones, and ones that touch keys or I/O.

@@ -1,14 +1,19 @@
 //! From a state and a lane to a statement.
 
-use sinter_machine::{AssemblyError, Capacity, ExecuteError, Execution, Machine, MachineError};
-use sinter_primitives::inbox::Withdrawal;
-use sinter_program::{ParameterSet, Program};
+use std::sync::OnceLock;
+
+use sinter_machine::{AssemblyError, Capacity, ExecuteError, Execution, Machine, MachineError, PUBLIC_VALUES};
+use sinter_primitives::inbox::{Withdrawal, Words, withdrawals_root};
+use sinter_primitives::{Accumulator, Transition};
+use sinter_program::{F, ParameterSet, Program, ProofFile};
+use sinter_prover::leaf::{self, LeafError};
+use sinter_prover::{ProveError, Prover as Backend, ProvingKey};
 use thiserror::Error;
 
-use crate::code::{self, Rules};
+use crate::code::{self, Rules, public};
 use crate::host::{Application, InputError, StatementHost};
 use crate::lane::Lane;
-use crate::state::State;
+use crate::state::{Digest, State, to_words};
 
 /// Why there is no statement.
 #[derive(Debug, Error)]
@@ -25,6 +30,20 @@ pub enum StatementError {
     /// The code does not run.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    /// The host's state after the run is not the code's.
+    #[error("expected state {expected:?}, which the code gives, got {got:?}")]
+    Diverged {
+        /// The code's digest.
+        expected: Digest,
+        /// The host's.
+        got: Digest,
+    },
+    /// There is no key to prove with.
+    #[error(transparent)]
+    Key(#[from] ProveError),
+    /// The statement is not proved.
+    #[error(transparent)]
+    Prove(#[from] LeafError),
 }
 
 /// A rollup's step from one state to the next, and what proves it.
@@ -43,10 +62,35 @@ pub struct Statement {
     pub execution: Execution,
 }
 
-/// A rollup's program.
+impl Statement {
+    /// What the statement claims, as `RollupSettlement` reads it.
+    ///
+    /// # Panics
+    /// Never: a withdrawal's wei has 96 bits.
+    #[must_use]
+    pub fn transition(&self) -> Transition {
+        let leaves: Vec<Words> =
+            self.withdrawals.iter().map(|withdrawal| withdrawal.leaf().expect("96 bits of wei")).collect();
+        Transition {
+            domain: to_words(&self.after.domain),
+            state_before: to_words(&self.before.digest()),
+            state_after: to_words(&self.after.digest()),
+            accumulator: Accumulator(to_words(&self.after.accumulator)),
+            inbox_rolling: to_words(&self.after.inbox),
+            withdrawals_root: withdrawals_root(&leaves),
+            height: self.after.height,
+            offset: self.after.offset.into(),
+            inbox_entries: self.after.entries,
+            withdrawals: leaves.len() as u64,
+        }
+    }
+}
+
+/// A rollup's program, and what proves its statements.
 #[derive(Debug)]
 pub struct Prover {
     machine: Machine,
+    key: OnceLock<ProvingKey>,
 }
 
 impl Prover {
@@ -55,7 +99,8 @@ impl Prover {
     /// # Errors
     /// [`StatementError::Assembly`], [`StatementError::Machine`].
     pub fn new(rules: &dyn Rules, capacity: Capacity, parameters: ParameterSet) -> Result<Self, StatementError> {
-        Ok(Self { machine: Machine::new(code::statement(rules)?, capacity, parameters)? })
+        let machine = Machine::new(code::statement(rules)?, capacity, parameters)?;
+        Ok(Self { machine, key: OnceLock::new() })
     }
 
     /// The machine.
@@ -84,6 +129,31 @@ impl Prover {
         let mut host = StatementHost::new(state, lane, application)?;
         let execution = self.machine.execute(&mut host)?;
         let StatementHost { state: after, withdrawals, full, .. } = host;
+        let claimed = |first: usize| to_elements(&execution.public_values(), first);
+        if claimed(public::AFTER) != after.digest() {
+            return Err(StatementError::Diverged { expected: claimed(public::AFTER), got: after.digest() });
+        }
         Ok(Statement { before: state.clone(), after, withdrawals, full, execution })
     }
+
+    /// Proves a statement: a leaf proof, to hand to an aggregator.
+    ///
+    /// # Errors
+    /// [`StatementError::Key`], [`StatementError::Prove`].
+    pub fn prove(&self, backend: &dyn Backend, statement: &Statement) -> Result<ProofFile, StatementError> {
+        let key = match self.key.get() {
+            Some(key) => key,
+            None => {
+                let key = leaf::proving_key(self.program())?;
+                self.key.get_or_init(|| key)
+            }
+        };
+        let traces = self.machine.traces(&statement.execution);
+        let public_values = statement.execution.public_values();
+        Ok(leaf::prove(backend, self.program(), key, &traces, &public_values)?.0)
+    }
+}
+
+fn to_elements(public_values: &[F; PUBLIC_VALUES], first: usize) -> Digest {
+    std::array::from_fn(|limb| public_values[first + limb])
 }

@@ -63,7 +63,6 @@ impl State {
     }
 
     /// The last of its words.
-    #[must_use]
     pub fn position(&self) -> Digest {
         let [h0, h1, h2] = accumulator::u64_elements(self.height);
         let [low, high, _] = accumulator::u64_elements(self.entries);
@@ -71,7 +70,6 @@ impl State {
     }
 
     /// What settles.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         let words: [Digest; STATE_WORDS] =
             [self.domain, self.application, self.accumulator, self.inbox, self.position()];
@@ -80,21 +78,18 @@ impl State {
 }
 
 /// The overwrite sponge over elements, its length their number.
-#[must_use]
 pub fn sponge(tag: u32, elements: &[F]) -> Digest {
     let elements: Vec<u32> = elements.iter().map(F::as_canonical_u32).collect();
     poseidon2::sponge(tag, &elements).map(F::new)
 }
 
 /// The compression of two words.
-#[must_use]
 pub fn compress(left: &Digest, right: &Digest) -> Digest {
     poseidon2::compress(&left.map(|limb| limb.as_canonical_u32()), &right.map(|limb| limb.as_canonical_u32()))
         .map(F::new)
 }
 
 /// 32 bytes as eight elements.
-#[must_use]
 pub fn from_words(words: &Words) -> Digest {
     from_accumulator(&Accumulator(*words))
 }

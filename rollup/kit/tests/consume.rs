@@ -1,12 +1,13 @@
 //! What statements consume.
 
 use crate::lanes::{DOMAIN, NAMESPACE, block, entry, genesis, prover, transaction};
+use p3_field::PrimeField32;
 use sinter_counter::Counter;
 use sinter_primitives::{
     Accumulator,
     TransactionKind::{Express, User},
 };
-use sinter_prover::{CpuProver, leaf};
+use sinter_prover::CpuProver;
 use sinter_rollup::{Lane, to_words};
 
 #[test]
@@ -30,18 +31,15 @@ fn a_statement_consumes_its_lane() {
     let lane = Lane { blocks, entries, previous: None };
     let statement = prover.statement(&genesis(), &lane, &mut counter).unwrap();
     let after = &statement.after;
-    println!("{after:?} {} {:?}", statement.full, statement.execution.usage());
     assert_eq!(to_words(&after.accumulator), accumulator.0);
     assert_eq!(to_words(&after.inbox), rolling);
     assert_eq!((after.height, after.offset, after.entries), (10, after.elements, 2));
     // One in the first block, two thirds and the zeroth of the second, the last.
     assert_eq!(counter, Counter(1 + 200 + 1 + 1));
     assert!(!statement.full);
-    println!("{:?}", statement.execution.usage());
 
-    let key = leaf::proving_key(prover.program()).unwrap();
-    let traces = prover.machine().traces(&statement.execution);
-    let public_values = statement.execution.public_values();
-    let (proof, _) = leaf::prove(&CpuProver, prover.program(), &key, &traces, &public_values).unwrap();
+    let claimed = statement.execution.public_values().map(|value| value.as_canonical_u32().to_be_bytes());
+    assert_eq!(claimed.as_flattened(), statement.transition().public_values());
+    let proof = prover.prove(&CpuProver, &statement).unwrap();
     prover.program().verify(&proof).unwrap();
 }

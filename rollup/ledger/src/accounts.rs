@@ -31,7 +31,7 @@ pub const TAG_LEDGER: u32 = 12;
 pub struct Account {
     /// Its public key.
     pub key: Digest,
-    /// The nonce of its next transaction.
+    /// The lowest nonce that was not taken.
     pub nonce: u32,
     /// The nonce that the key's first leaf signs.
     pub base: u32,
@@ -40,7 +40,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The leaf of the key that signs next, if it has one left.
+    /// The lowest leaf of the key that may sign, if there is one left.
     #[must_use]
     pub fn leaf(&self) -> Option<u32> {
         self.nonce.checked_sub(self.base).filter(|leaf| *leaf < signature::LEAVES)
@@ -105,7 +105,6 @@ impl Accounts {
     }
 
     /// The tree's root.
-    #[must_use]
     pub fn root(&self) -> Digest {
         self.node(TREE_HEIGHT, 0)
     }

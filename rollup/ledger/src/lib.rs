@@ -11,6 +11,8 @@ pub mod accounts;
 mod rules;
 pub mod signature;
 pub mod transaction;
+pub mod wallet;
 
 pub use accounts::{Account, Ledger, LedgerError, Outcome};
 pub use rules::LedgerRules;
+pub use wallet::{Wallet, WalletError};

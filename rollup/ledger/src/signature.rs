@@ -110,7 +110,6 @@ impl SecretKey {
     }
 
     /// The public key.
-    #[must_use]
     pub fn public(&self) -> Digest {
         self.levels[TREE_HEIGHT][0].map(F::new)
     }
@@ -168,7 +167,6 @@ fn walk(value: Digest, steps: u32) -> Digest {
 }
 
 /// The digest that is signed.
-#[must_use]
 pub fn digest(message: &[Digest; 3], salt: &Salt) -> Digest {
     let elements = [&message[0], &message[1], &message[2], &salt.map(F::new)].map(|word| *word);
     sponge(TAG_MESSAGE, elements.as_flattened())

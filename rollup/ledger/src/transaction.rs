@@ -22,9 +22,13 @@
 //!
 //! # Validity
 //!
-//! A transaction is **valid** if its account exists, its nonce is the account's, that nonce is one of the account's key (2,048
-//! from where the key came), and the signature is that key's. An invalid one is skipped. A valid one takes its nonce, and then
-//! does what it says if it can: the wei is there, the target exists. If it cannot, the nonce is taken all the same.
+//! A transaction is **valid** if its account exists, its nonce was not taken (it is at least the account's), it is one of the
+//! account's key (2,048 from where the key came), and the signature is that key's by the leaf of that nonce. An invalid one is
+//! skipped. A valid one takes its nonce and all below it, and then does what it says if it can: the wei is there, the target
+//! exists. If it cannot, the nonce is taken all the same.
+//!
+//! So a leaf that has signed is never needed again: whoever wants something else than what he sent signs it with the next nonce,
+//! and of the two the one that is ordered first counts, and the other one only if it is the later.
 
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use sinter_machine::WORD;
@@ -137,7 +141,8 @@ impl Body {
         }
     }
 
-    fn check(&self) -> Result<(), TransactionError> {
+    /// Whether its numbers fit.
+    pub(crate) fn check(&self) -> Result<(), TransactionError> {
         let (_, wei, target) = self.parts();
         if wei >> 96 != 0 {
             return Err(TransactionError::Wei(wei));
@@ -152,7 +157,6 @@ impl Body {
     }
 
     /// The words that are signed.
-    #[must_use]
     pub fn message(&self, domain: &Digest) -> [Digest; 3] {
         let (operation, wei, target) = self.parts();
         let mut body = Digest::default();

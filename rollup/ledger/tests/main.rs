@@ -11,4 +11,5 @@ mod chain;
 mod model;
 mod rules;
 mod signatures;
+mod wallet;
 mod world;

@@ -2,9 +2,10 @@
 
 use crate::world::{ALICE, BOB, KEYS, World, deposit, force, key_bytes};
 use sinter_ledger::Outcome::{Done, Failed, Skipped};
+use sinter_ledger::signature::LEAVES;
 use sinter_ledger::transaction::Action;
 use sinter_primitives::inbox::{Withdrawal, withdrawals_root};
-use sinter_prover::{CpuProver, leaf};
+use sinter_prover::CpuProver;
 use sinter_rollup::{Lane, from_words};
 
 #[test]
@@ -14,14 +15,8 @@ fn a_transfer_is_proved() {
     let statement = world.block(&[transfer]);
     assert_eq!((world.wei(ALICE), world.wei(BOB)), (700, 1_300));
     assert_eq!(world.ledger.outcomes, [Done]);
-    println!("{:?}", statement.execution.usage());
-
-    let program = world.prover.program();
-    let key = leaf::proving_key(program).unwrap();
-    let traces = world.prover.machine().traces(&statement.execution);
-    let public_values = statement.execution.public_values();
-    let (proof, _) = leaf::prove(&CpuProver, program, &key, &traces, &public_values).unwrap();
-    program.verify(&proof).unwrap();
+    let proof = world.prover.prove(&CpuProver, &statement).unwrap();
+    world.prover.program().verify(&proof).unwrap();
 }
 
 #[test]
@@ -76,20 +71,22 @@ fn what_is_not_valid_is_skipped() {
     let mut salted = good.clone();
     salted[70] ^= 1;
     let foreign = world.body(ALICE, 0, action).sign(&Default::default(), &KEYS[ALICE], 0).unwrap();
-    let early = world.body(ALICE, 1, action).sign(&world.state.domain, &KEYS[ALICE], 1).unwrap();
+    let other_leaf = world.body(ALICE, 1, action).sign(&world.state.domain, &KEYS[ALICE], 0).unwrap();
+    let far = world.body(ALICE, LEAVES, action).sign(&world.state.domain, &KEYS[ALICE], 0).unwrap();
     let nobody = world.body(9, 0, action).sign(&world.state.domain, &KEYS[ALICE], 0).unwrap();
     let bobs = world.body(BOB, 0, action).sign(&world.state.domain, &KEYS[ALICE], 0).unwrap();
     let short = good[1..].to_vec();
     let long = [&good[..], &[0]].concat();
-    let skipped = [forged, other_amount, salted, foreign, early, nobody, bobs, short, long, vec![0; 1_725], vec![1]];
+    let skipped =
+        [forged, other_amount, salted, foreign, other_leaf, far, nobody, bobs, short, long, vec![0; 1_725], vec![1]];
     let _ = world.block(&skipped);
     // Nobody, the short and the long are not of an account that exists; the zeros name account 0 with nonce 0.
-    assert_eq!(world.ledger.outcomes, [Skipped; 7]);
+    assert_eq!(world.ledger.outcomes, [Skipped; 8]);
     assert_eq!((world.wei(ALICE), world.wei(BOB)), (1_000, 1_000));
 
     // A replay: the second is of a nonce that was taken.
     let _ = world.block(&[good.clone(), good]);
-    assert_eq!(world.ledger.outcomes[7..], [Done, Skipped]);
+    assert_eq!(world.ledger.outcomes[8..], [Done, Skipped]);
     assert_eq!((world.wei(ALICE), world.wei(BOB)), (999, 1_001));
 }
 
@@ -113,4 +110,17 @@ fn entries_of_the_inbox() {
     let leaves = [back(12), back(13)].map(|withdrawal| withdrawal.leaf().unwrap());
     assert_eq!(statement.execution.public_values()[40..48], from_words(&withdrawals_root(&leaves)));
     assert_eq!(world.state.entries, 8);
+}
+
+#[test]
+fn a_later_nonce_replaces_an_earlier_one() {
+    let mut world = World::with_accounts();
+    let sign = |nonce: u32, wei| {
+        let body = world.body(ALICE, nonce, Action::Transfer { to: BOB as u32, wei });
+        body.sign(&world.state.domain, &KEYS[ALICE], nonce).unwrap()
+    };
+    let (first, instead, next) = (sign(0, 1), sign(3, 10), sign(4, 100));
+    let _ = world.block(&[instead, first, next]);
+    assert_eq!(world.ledger.outcomes, [Done, Skipped, Done]);
+    assert_eq!((world.wei(BOB), world.ledger.accounts.get(0).unwrap().nonce), (1_110, 5));
 }

@@ -210,7 +210,6 @@ pub struct Execution {
 
 impl Execution {
     /// What the run exposes.
-    #[must_use]
     pub fn public_values(&self) -> [F; PUBLIC_VALUES] {
         std::array::from_fn(|index| self.memory.get(index as u32).unwrap_or_default())
     }

@@ -165,7 +165,6 @@ fn turns(f: &mut Frame<'_>, input: Value, words: u32, capacity: Value) -> Value 
 }
 
 /// The capacity with which [`sponge`] starts.
-#[must_use]
 pub fn capacity(tag: u32, length: u32) -> [F; WORD] {
     let mut word = [F::ZERO; WORD];
     word[0] = F::from_u32(tag);

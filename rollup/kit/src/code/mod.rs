@@ -54,6 +54,30 @@ pub mod question {
     pub const RULES: u32 = 64;
 }
 
+/// Where a statement's public values begin; `sinter_primitives::Transition` and `Transitions.sol` read them.
+pub mod public {
+    /// The domain, eight elements, as all digests.
+    pub const DOMAIN: usize = 0;
+    /// The digest of the state before.
+    pub const BEFORE: usize = 8;
+    /// The digest of the state after.
+    pub const AFTER: usize = 16;
+    /// The accumulator after the block in which the statement ends.
+    pub const ACCUMULATOR: usize = 24;
+    /// The inbox's rolling hash after the entries that were taken.
+    pub const INBOX: usize = 32;
+    /// The root over the statement's withdrawals.
+    pub const WITHDRAWALS_ROOT: usize = 40;
+    /// The height of that block, three elements, as all integers.
+    pub const HEIGHT: usize = 48;
+    /// The elements of its stream that were consumed.
+    pub const OFFSET: usize = 51;
+    /// Entries of the inbox that were taken.
+    pub const ENTRIES: usize = 56;
+    /// Withdrawals under the root.
+    pub const WITHDRAWALS: usize = 59;
+}
+
 /// Functions that rules may call.
 #[derive(Clone, Copy, Debug)]
 pub struct Library {

@@ -3,22 +3,8 @@
 use sinter_machine::library::capacity;
 use sinter_machine::{Assembler, Cell, Frame, Function, Value, WORD};
 
-use super::{question, withdrawals};
+use super::{public, question, withdrawals};
 use crate::state::{STATE_WORDS, TAG_STATE};
-
-/// Where the public values stand; `sinter_settlement::rollup` and `Transitions.sol` read them.
-mod public {
-    pub const DOMAIN: u32 = 0;
-    pub const BEFORE: u32 = 8;
-    pub const AFTER: u32 = 16;
-    pub const ACCUMULATOR: u32 = 24;
-    pub const INBOX: u32 = 32;
-    pub const WITHDRAWALS_ROOT: u32 = 40;
-    pub const HEIGHT: usize = 48;
-    pub const OFFSET: usize = 51;
-    pub const ENTRIES: usize = 56;
-    pub const WITHDRAWALS: usize = 59;
-}
 
 pub(super) struct Parts {
     pub inbox: Function,
@@ -44,7 +30,7 @@ pub(super) fn main(assembler: &mut Assembler, parts: &Parts) {
             inbox: inbox.into(),
             position: position.into(),
         };
-        digest(f, &before, public::BEFORE);
+        digest(f, &before, public::BEFORE as u32);
         let [h0, h1, h2, offset, elements, low, high, zero] = f.load_word(position);
         f.set(zero, 0);
 
@@ -63,9 +49,9 @@ pub(super) fn main(assembler: &mut Assembler, parts: &Parts) {
             inbox: inbox.into(),
             position: position.into(),
         };
-        digest(f, &after, public::AFTER);
-        f.copy_word(accumulator, public::ACCUMULATOR);
-        f.copy_word(inbox, public::INBOX);
+        digest(f, &after, public::AFTER as u32);
+        f.copy_word(accumulator, public::ACCUMULATOR as u32);
+        f.copy_word(inbox, public::INBOX as u32);
         expose_all(f, public::HEIGHT, &[h0.into(), h1.into(), h2.into()]);
         expose_all(f, public::OFFSET, &[offset.into(), 0.into(), 0.into(), 0.into(), 0.into()]);
         expose_all(f, public::ENTRIES, &[low.into(), high.into(), 0.into()]);
@@ -74,7 +60,7 @@ pub(super) fn main(assembler: &mut Assembler, parts: &Parts) {
         f.assert_mul(count, WORD as u32, cells);
         expose_all(f, public::WITHDRAWALS, &[count.into(), 0.into(), 0.into(), 0.into(), 0.into()]);
         let root = f.call(parts.root, &[first.into(), count.into()])[0];
-        f.copy_word(root, public::WITHDRAWALS_ROOT);
+        f.copy_word(root, public::WITHDRAWALS_ROOT as u32);
     });
 }
 
@@ -82,7 +68,7 @@ pub(super) fn main(assembler: &mut Assembler, parts: &Parts) {
 fn digest(f: &mut Frame<'_>, words: &Words, out: u32) {
     let elements = (STATE_WORDS * WORD) as u32;
     let mut state = f.constant(capacity(TAG_STATE, elements));
-    for word in [public::DOMAIN.into(), words.application, words.accumulator, words.inbox] {
+    for word in [(public::DOMAIN as u32).into(), words.application, words.accumulator, words.inbox] {
         let permuted = f.words_here(2);
         f.permute(word, state, permuted[0]);
         state = permuted[1].into();

@@ -53,12 +53,13 @@ fn known(assembler: &mut Assembler, parts: &Parts) -> Function {
         let before = sender.leaf(f);
 
         let nonce = f.load(payload, 2);
-        let is_next = f.is_equal(nonce, sender.nonce);
-        let leaf = f.sub(sender.nonce, sender.base);
+        let is_free = f.at_most(sender.nonce, nonce);
+        // Below zero only if the nonce is not free.
+        let leaf = f.sub(nonce, sender.base);
         let has_leaf = f.at_most(leaf, LEAVES - 1);
-        let is_not_last = f.at_most(sender.nonce, NONCE_MAX);
+        let is_not_last = f.at_most(nonce, NONCE_MAX);
         let has_nonce = f.mul(has_leaf, is_not_last);
-        let can_sign = f.mul(is_next, has_nonce);
+        let can_sign = f.mul(is_free, has_nonce);
         let valid = f.cell();
         f.branch(
             can_sign,
@@ -74,7 +75,7 @@ fn known(assembler: &mut Assembler, parts: &Parts) -> Function {
             valid,
             |f| {
                 let mut arguments = [root, accounts, withdrawals, payload, account, before].map(Value::from).to_vec();
-                arguments.extend([sender.key, sender.nonce, sender.base]);
+                arguments.extend([sender.key, nonce.into(), sender.base]);
                 arguments.extend(sender.wei);
                 f.tail_call(act, &arguments);
             },
@@ -126,8 +127,8 @@ fn target(f: &mut Frame<'_>, payload: Cell) -> Word {
     target
 }
 
-/// (address of the root, accounts, next withdrawal, payload, account, address of its leaf; its key's address, nonce, base, wei (4))
-/// → (application, next withdrawal), of a valid transaction.
+/// (address of the root, accounts, next withdrawal, payload, account, address of its leaf; its key's address, the transaction's
+/// nonce, the key's base, wei (4)) → (application, next withdrawal), of a valid transaction.
 fn act(assembler: &mut Assembler, parts: &Parts) -> Function {
     assembler.function("act", 9 + WEI_LIMBS, 2, |f| {
         let arguments: [Cell; 9 + WEI_LIMBS] = f.arguments();
