@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod consume;
+mod docs;
+mod follow;
 mod lanes;

@@ -6,7 +6,7 @@ use sinter_ledger::signature::LEAVES;
 use sinter_ledger::transaction::Action;
 use sinter_primitives::inbox::{Withdrawal, withdrawals_root};
 use sinter_prover::CpuProver;
-use sinter_rollup::{Lane, from_words};
+use sinter_rollup::{Application, Lane, from_words};
 
 #[test]
 fn a_transfer_is_proved() {
@@ -123,4 +123,37 @@ fn a_later_nonce_replaces_an_earlier_one() {
     let _ = world.block(&[instead, first, next]);
     assert_eq!(world.ledger.outcomes, [Done, Skipped, Done]);
     assert_eq!((world.wei(BOB), world.ledger.accounts.get(0).unwrap().nonce), (1_110, 5));
+}
+
+/// What docs/rollup.md says of a transfer, and that the ledger's reserve for one is enough for the dearest of all.
+#[test]
+fn capacity_of_a_batch_and_cost_of_a_transaction() {
+    let usage = |world: &mut World, lane: &Lane| world.statement(lane).execution.usage();
+    let mut world = World::with_accounts();
+    let idle = usage(&mut world, &Lane { entries: vec![deposit(0, &[0, 0, 0])], ..Lane::default() });
+    let [one, two] = [1, 2].map(|transfers: u32| {
+        let payloads: Vec<_> = (0..transfers)
+            .map(|at| {
+                let nonce = world.ledger.accounts.get(0).unwrap().nonce + at;
+                let body = world.body(ALICE, nonce, Action::Transfer { to: BOB as u32, wei: 1 });
+                body.sign(&world.state.domain, &KEYS[ALICE], nonce).unwrap()
+            })
+            .collect();
+        world.block(&payloads).execution.usage()
+    });
+    println!(
+        "a transfer takes {} cycles, {} hashes, {} words",
+        two.cycles - one.cycles,
+        two.hashes - one.hashes,
+        two.words - one.words
+    );
+    let opened = world.sign(ALICE, Action::Open { key: KEYS[2].public(), wei: 1 });
+    let forced = usage(&mut world, &Lane { entries: vec![force(opened)], ..Lane::default() });
+    let paid = world.sign(ALICE, Action::Withdraw { recipient: [1; 20], wei: 1 });
+    let withdrawn = usage(&mut world, &Lane { entries: vec![force(paid)], ..Lane::default() });
+    let cost = world.ledger.cost();
+    for dearest in [forced, withdrawn] {
+        println!("forced: {dearest:?}, less what an entry takes anyhow, of {idle:?}");
+        assert!(dearest.cycles <= cost.cycles && dearest.hashes <= cost.hashes && dearest.words <= cost.words);
+    }
 }
