@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use sinter_machine::{AssemblyError, Capacity, ExecuteError, Execution, Machine, MachineError, PUBLIC_VALUES};
+use sinter_machine::{Capacity, ExecuteError, Execution, Machine, MachineError, PUBLIC_VALUES};
 use sinter_primitives::inbox::{Withdrawal, Words, withdrawals_root};
 use sinter_primitives::{Accumulator, Transition};
 use sinter_program::{F, ParameterSet, Program, ProofFile};
@@ -10,7 +10,7 @@ use sinter_prover::leaf::{self, LeafError};
 use sinter_prover::{ProveError, Prover as Backend, ProvingKey};
 use thiserror::Error;
 
-use crate::code::{self, Rules, public};
+use crate::code::{self, CodeError, Rules, public};
 use crate::host::{Application, InputError, StatementHost};
 use crate::lane::Lane;
 use crate::state::{Digest, State, to_words};
@@ -20,7 +20,7 @@ use crate::state::{Digest, State, to_words};
 pub enum StatementError {
     /// The rules are no code.
     #[error("rules: {0}")]
-    Assembly(#[from] AssemblyError),
+    Code(#[from] CodeError),
     /// The code is no program.
     #[error("program: {0}")]
     Machine(#[from] MachineError),
@@ -97,7 +97,7 @@ impl Prover {
     /// The program of statements under `rules`, for runs of at most `capacity`.
     ///
     /// # Errors
-    /// [`StatementError::Assembly`], [`StatementError::Machine`].
+    /// [`StatementError::Code`], [`StatementError::Machine`].
     pub fn new(rules: &dyn Rules, capacity: Capacity, parameters: ParameterSet) -> Result<Self, StatementError> {
         let machine = Machine::new(code::statement(rules)?, capacity, parameters)?;
         Ok(Self { machine, key: OnceLock::new() })

@@ -83,7 +83,7 @@ pub fn sponge(tag: u32, elements: &[F]) -> Digest {
     poseidon2::sponge(tag, &elements).map(F::new)
 }
 
-/// The compression of two words.
+/// The compression of two words. It binds only if one of them is fixed or a digest: see `Frame::hash` of the machine.
 pub fn compress(left: &Digest, right: &Digest) -> Digest {
     poseidon2::compress(&left.map(|limb| limb.as_canonical_u32()), &right.map(|limb| limb.as_canonical_u32()))
         .map(F::new)

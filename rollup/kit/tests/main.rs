@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod consume;
+mod cuts;
 mod docs;
 mod follow;
 mod lanes;

@@ -3,14 +3,16 @@
 //! An account is a leaf of a tree of height 24, at the index at which it was opened:
 //!
 //! ```text
-//! leaf        = compress(key, nonce ‖ base ‖ wei (4) ‖ ACCOUNT = 11 ‖ 0)      8 zeros where there is none
+//! leaf        = sponge(ACCOUNT = 11, 16, key ‖ nonce ‖ base ‖ wei (4) ‖ 0 ‖ 0)      8 zeros where there is none
 //! application = compress(root, accounts ‖ LEDGER = 12 ‖ 0 …)
 //! ```
+//!
+//! A leaf is a sponge's, because `compress` alone runs backwards: who may choose 8 of its elements finds an input of any output.
 
 use p3_field::{Field, PrimeCharacteristicRing, PrimeField32};
 use sinter_machine::{Context, HostError, Usage, WORD};
 use sinter_program::F;
-use sinter_rollup::{Application, Digest, compress};
+use sinter_rollup::{Application, Digest, compress, sponge};
 use thiserror::Error;
 
 use crate::rules::question;
@@ -21,7 +23,7 @@ use crate::transaction::{WEI_LIMBS, wei_from_limbs, wei_limbs};
 pub const TREE_HEIGHT: usize = 24;
 /// Most accounts there can be.
 pub const ACCOUNTS_MAX: u32 = (1 << TREE_HEIGHT) - 1;
-/// What stands behind an account's contents in its leaf.
+/// The sponge's tag for an account.
 pub const TAG_ACCOUNT: u32 = 11;
 /// What stands behind the number of accounts in the application's word.
 pub const TAG_LEDGER: u32 = 12;
@@ -53,8 +55,7 @@ impl Account {
         for (limb, wei) in rest[2..].iter_mut().zip(wei_limbs(self.wei)) {
             *limb = F::from_u32(wei);
         }
-        rest[2 + WEI_LIMBS] = F::from_u32(TAG_ACCOUNT);
-        compress(&self.key, &rest)
+        sponge(TAG_ACCOUNT, [self.key, rest].as_flattened())
     }
 }
 
@@ -227,7 +228,7 @@ impl Application for Ledger {
     }
 
     fn cost(&self) -> Usage {
-        // A forced transaction that opens an account: the test `cost` holds these against what it takes.
+        // A forced transaction that opens an account: the test `capacity_of_a_batch_and_cost_of_a_transaction` holds these against what it takes.
         Usage { cycles: 14_000, hashes: 640, words: 2_400 }
     }
 

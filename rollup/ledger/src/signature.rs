@@ -9,26 +9,33 @@
 //! | sum of digits | 360: a digest of another sum is not signed, the signer takes another salt |
 //! | tree | height 11: a key signs 2,048 times |
 //! | signature | salt 24 bytes, 40 chain values, 11 siblings: 1,656 bytes |
-//! | to verify | 240 steps, 40 permutations for the leaf, 11 for the path, 4 for the message: always the same |
+//! | to verify | 240 steps, 40 permutations for the leaf, 11 for the path, 5 for the message: always the same |
 //!
 //! - **step**: x → compress(x, (CHAIN = 8, 0, …)). A one-time key's public half is the 15th step of each of its 40 starts.
 //! - **leaf**: sponge(KEY = 9, 320, the 40 ends). **tree**: compress; the root is the public key.
-//! - **message**: sponge(MESSAGE = 10, 32, domain ‖ body ‖ target ‖ salt), see [`crate::transaction`]. Of each of its 8
+//! - **message**: sponge(MESSAGE = 10, 40, domain ‖ the transaction's 23 elements before the salt ‖ 0 ‖ salt). Of each of its 8
 //!   elements the low 20 bits are five digits, the lowest first.
 //! - **signature**: for a digit d the d-th step of the start; who verifies walks the other 15 − d.
 //!
 //! # Security
 //!
+//! 124 bits: what a tree of digests of 248 bits has, and a sponge of that capacity. In the order of what they would cost:
+//!
+//! - Forging without having seen a signature, by meeting a key's leaf in the middle of its sponge: 2^124 permutations. So with a
+//!   collision under a tree of leaves that are sponges.
+//! - A message with the digits of one that was signed: 2^153, as the message's sponge can be met in the middle as well. The salt,
+//!   which nobody knows before, keeps the forger from preparing two messages with the same digits.
 //! - The sum of digits is fixed, so of two digests that are signed one has a smaller digit somewhere: to sign it, a step has to be
-//!   inverted. (A checksum would do the same with three chains more; a fixed sum also makes every verification the same length,
-//!   and this one, above the mean of 300, a fifth shorter. It costs the signer some 600 salts on average.)
-//! - Inverting a step, or finding a second start for one of the published values: digests have 248 bits, so with 2^64 values
-//!   published by all keys together some 2^184 evaluations. This is why steps take no key and no mask, as WOTS+ has: these lower
-//!   the hash that a proof needs, and here there is room. Collisions in the tree: 2^124.
-//! - A forger needs a message whose 40 digits are a signed message's: 2^160 for each one that he may choose from, and the
-//!   salt, which he does not know before, keeps him from preparing two messages with the same digits.
-//! - A leaf that signs twice gives its steps away. The ledger takes each nonce once; the wallet notes a leaf as used, durably,
-//!   before it lets go of a signature ([`crate::wallet`]).
+//!   inverted, x → P(x ‖ CHAIN)\[0..8\]. Backwards each try meets the constant half with 2^-248; forwards, with 2^64 values
+//!   published by all keys together, it takes 2^184. This is why steps take no key and no mask, as WOTS+ has: these lower what a
+//!   proof needs of the hash, and here there is room. (A checksum instead of the sum would take three chains more. A fixed sum
+//!   makes every verification the same length, and this one, above the mean of 300, a fifth shorter. It costs the signer some 600 salts.)
+//! - Figures above 128 hold of an ideal permutation; Poseidon2's rounds are chosen for 128.
+//!
+//! **A leaf that signs two messages gives its key away**: forging takes 2^46 to 2^54 digests then. A key's leaves are counted from the
+//! nonce at which an account took it, so the ledger does not see that a leaf signs twice where a key is in two accounts or domains, or
+//! comes back to one. Hence: leaf use is counted by key, never by account, and a wallet notes a leaf as used, durably, before it
+//! lets go of a signature ([`crate::wallet`]).
 //!
 //! Sources: Winternitz chains and Merkle trees as in RFC 8391 (XMSS), without its keys and masks; the fixed sum as in
 //! ePrint 2025/055 (generalized XMSS).
@@ -66,7 +73,12 @@ pub const TAG_MESSAGE: u32 = 10;
 const TAG_START: u32 = 13;
 const TAG_SALT: u32 = 14;
 const TAG_SEED: u32 = 15;
+const TAG_TRY: u32 = 16;
 
+/// Words of a message before its salt.
+pub const MESSAGE_WORDS: usize = 4;
+/// What is signed: the domain, and a transaction's elements before its salt, filled up with a zero.
+pub type Message = [Digest; MESSAGE_WORDS];
 /// 192 bits with which a message is hashed.
 pub type Salt = [u32; WORD];
 
@@ -114,18 +126,18 @@ impl SecretKey {
         self.levels[TREE_HEIGHT][0].map(F::new)
     }
 
-    /// Signs the three words of a message with a leaf, **which must not have signed another**.
+    /// Signs a message with a leaf, **which must not have signed another**.
     ///
     /// # Panics
     /// When the key has no such leaf, or 65,536 salts do not give the sum, which does not happen.
     #[must_use]
-    pub fn sign(&self, leaf: u32, message: &[Digest; 3]) -> Signature {
+    pub fn sign(&self, leaf: u32, message: &Message) -> Signature {
         assert!(leaf < LEAVES, "expected a leaf below {LEAVES}, got {leaf}");
         // The salt follows from seed, leaf and message, so that nothing is random and nothing can be foreseen.
-        let bound = sponge(TAG_SALT, message.as_flattened()).map(|limb| limb.as_canonical_u32());
-        let secret = poseidon2::compress(&self.seed, &bound);
+        let bound = message.as_flattened().iter().map(F::as_canonical_u32);
+        let secret = poseidon2::sponge(TAG_SALT, &self.seed.into_iter().chain(bound).collect::<Vec<_>>());
         let salted = (0..SALTS_MAX).find_map(|attempt| {
-            let tweak = [TAG_SALT, leaf, attempt, 0, 0, 0, 0, 0];
+            let tweak = [TAG_TRY, leaf, attempt, 0, 0, 0, 0, 0];
             let salt = poseidon2::compress(&secret, &tweak).map(|limb| limb & 0xff_ffff);
             let digits = digits(&digest(message, &salt));
             (digits.iter().sum::<u32>() == DIGIT_SUM).then_some((salt, digits))
@@ -167,9 +179,9 @@ fn walk(value: Digest, steps: u32) -> Digest {
 }
 
 /// The digest that is signed.
-pub fn digest(message: &[Digest; 3], salt: &Salt) -> Digest {
-    let elements = [&message[0], &message[1], &message[2], &salt.map(F::new)].map(|word| *word);
-    sponge(TAG_MESSAGE, elements.as_flattened())
+pub fn digest(message: &Message, salt: &Salt) -> Digest {
+    let salt = salt.map(F::new);
+    sponge(TAG_MESSAGE, [message.as_flattened(), &salt].concat().as_slice())
 }
 
 /// A digest's digits.
@@ -181,9 +193,9 @@ pub fn digits(digest: &Digest) -> [u32; CHAINS] {
     })
 }
 
-/// Whether `signature` is that of the public key's leaf over the message's three words.
+/// Whether `signature` is that of the public key's leaf over the message.
 #[must_use]
-pub fn verify(public: &Digest, leaf: u32, message: &[Digest; 3], signature: &Signature) -> bool {
+pub fn verify(public: &Digest, leaf: u32, message: &Message, signature: &Signature) -> bool {
     let digits = digits(&digest(message, &signature.salt));
     if digits.iter().sum::<u32>() != DIGIT_SUM || leaf >= LEAVES {
         return false;

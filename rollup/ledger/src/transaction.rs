@@ -6,18 +6,18 @@
 //! | 1 | account that signs |
 //! | 1 | nonce |
 //! | 4 | wei: bits 0–23, 24–47, 48–71, 72–95 |
-//! | 16 | target: eight elements, each as its low 24 bits and the rest |
+//! | 16 | target, see below |
 //! | 8 | salt |
 //! | 544 | 40 chain values and 11 siblings: 408 elements as little-endian `u32`s, in a row |
 //!
-//! Three bytes make an element, little-endian: 1,725 bytes, and a payload of another length is no transaction. The message that
-//! is signed is `domain ‖ (operation, account, nonce, wei (4), 0) ‖ target`.
+//! Three bytes make an element, little-endian: 1,725 bytes, and a payload of another length is no transaction. All elements
+//! before the salt are signed, with the domain, as they stand there; those of a target that the operation does not name are not read.
 //!
 //! | operation | target | does |
 //! |---|---|---|
-//! | transfer | account, in the first element | moves wei |
-//! | open | a public key | makes a new account with that key and that wei |
-//! | withdraw | address: 20 bytes, three an element | wei leaves to the L1 |
+//! | transfer | the account: element 0 | moves wei |
+//! | open | a public key: eight elements, each as its low 24 bits and the rest | makes a new account with that key and that wei |
+//! | withdraw | an address: 20 bytes, three an element, in elements 0, 2, …, 12 | wei leaves to the L1 |
 //! | rotate | a public key | the account has that key from now on |
 //!
 //! # Validity
@@ -29,6 +29,9 @@
 //!
 //! So a leaf that has signed is never needed again: whoever wants something else than what he sent signs it with the next nonce,
 //! and of the two the one that is ordered first counts, and the other one only if it is the later.
+//!
+//! A nonce is at most 2^24 − 2. A key whose last leaf signs anything but a rotation leaves its account without a signature for good;
+//! [`crate::wallet`] keeps that leaf for one.
 
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use sinter_machine::WORD;
@@ -37,7 +40,7 @@ use sinter_program::F;
 use sinter_rollup::Digest;
 use thiserror::Error;
 
-use crate::signature::{CHAINS, SecretKey, Signature, TREE_HEIGHT};
+use crate::signature::{CHAINS, MESSAGE_WORDS, Message, SecretKey, Signature, TREE_HEIGHT};
 
 /// Elements of a transaction before its signature's words.
 pub const HEAD_ELEMENTS: usize = 3 + WEI_LIMBS + 2 * WORD + WORD;
@@ -156,17 +159,21 @@ impl Body {
         Ok(())
     }
 
-    /// The words that are signed.
-    pub fn message(&self, domain: &Digest) -> [Digest; 3] {
+    /// The elements before the salt.
+    fn elements(&self) -> [u32; SALT] {
         let (operation, wei, target) = self.parts();
-        let mut body = Digest::default();
-        body[0] = F::from_u8(operation as u8);
-        body[1] = F::from_u32(self.account);
-        body[2] = F::from_u32(self.nonce);
-        for (limb, wei) in body[3..].iter_mut().zip(wei_limbs(wei)) {
-            *limb = F::from_u32(wei);
+        let mut elements = [0; SALT];
+        elements[..3].copy_from_slice(&[operation as u32, self.account, self.nonce]);
+        elements[3..TARGET].copy_from_slice(&wei_limbs(wei));
+        for (halves, limb) in elements[TARGET..].as_chunks_mut::<2>().0.iter_mut().zip(target) {
+            *halves = [limb.as_canonical_u32() & 0xff_ffff, limb.as_canonical_u32() >> 24];
         }
-        [*domain, body, target]
+        elements
+    }
+
+    /// What is signed.
+    pub fn message(&self, domain: &Digest) -> Message {
+        message(domain, &self.elements())
     }
 
     /// The payload of the transaction that `key` signs with a leaf, **which must not have signed another**.
@@ -181,13 +188,8 @@ impl Body {
     /// The payload with a signature.
     #[must_use]
     pub fn encode(&self, signature: &Signature) -> Vec<u8> {
-        let (operation, wei, target) = self.parts();
-        let mut elements = vec![operation as u32, self.account, self.nonce];
-        elements.extend(wei_limbs(wei));
-        elements.extend(target.iter().map(F::as_canonical_u32).flat_map(|limb| [limb & 0xff_ffff, limb >> 24]));
-        elements.extend(signature.salt);
         let mut payload = Vec::with_capacity(TRANSACTION_BYTES);
-        for element in elements {
+        for element in self.elements().into_iter().chain(signature.salt) {
             payload.extend_from_slice(&element.to_le_bytes()[..ELEMENT_BYTES]);
         }
         for limb in signature.chains.iter().chain(&signature.path).flatten() {
@@ -196,6 +198,19 @@ impl Body {
         debug_assert_eq!(payload.len(), TRANSACTION_BYTES);
         payload
     }
+}
+
+/// What is signed of the elements before the salt.
+pub fn message(domain: &Digest, elements: &[u32; SALT]) -> Message {
+    let mut message = [*domain; MESSAGE_WORDS];
+    let mut rest = [F::ZERO; (MESSAGE_WORDS - 1) * WORD];
+    for (limb, &element) in rest.iter_mut().zip(elements) {
+        *limb = F::from_u32(element);
+    }
+    for (word, limbs) in message[1..].iter_mut().zip(rest.as_chunks::<WORD>().0) {
+        *word = *limbs;
+    }
+    message
 }
 
 /// An amount as four elements.

@@ -58,8 +58,10 @@ pub enum WalletError {
         /// What stands there.
         got: String,
     },
-    /// All leaves that the account can still use have signed.
-    #[error("expected a leaf below {LEAVES}, the next one is {next}: rotate the account's key while a leaf is left")]
+    /// All leaves that the account can still use have signed, but for one that can sign a rotation.
+    #[error(
+        "the key has {LEAVES} leaves, of which the last is for a rotation, and the next one is {next}: rotate the account's key"
+    )]
     Exhausted {
         /// The next leaf.
         next: u32,
@@ -176,7 +178,9 @@ impl Wallet {
             return Err(WalletError::Key { expected: self.public(), got: account.key });
         }
         let leaf = self.next_leaf.max(account.nonce.saturating_sub(account.base));
-        if leaf >= LEAVES {
+        // The last one is kept for the key that comes after.
+        let leaves = if matches!(action, Action::Rotate { .. }) { LEAVES } else { LEAVES - 1 };
+        if leaf >= leaves {
             return Err(WalletError::Exhausted { next: leaf });
         }
         let body = Body { account: index, nonce: account.base + leaf, action };

@@ -5,7 +5,7 @@ use p3_field::PrimeCharacteristicRing;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sinter_ledger::signature::{CHAINS, LEAVES, Signature, TREE_HEIGHT, verify};
-use sinter_ledger::transaction::{Action, Body, TRANSACTION_BYTES};
+use sinter_ledger::transaction::{Action, Body, TRANSACTION_BYTES, message};
 use sinter_primitives::TransactionKind;
 use sinter_primitives::inbox::{EntryKind, InboxEntry, Withdrawal};
 use sinter_program::F;
@@ -55,12 +55,9 @@ impl Model {
 
         let count = self.accounts.len();
         let Some(sender) = self.accounts.get_mut(index) else { return };
-        let mut body = Digest::default();
-        for (limb, value) in body.iter_mut().zip((0..7).map(head)) {
-            *limb = F::from_u32(value);
-        }
+        let message = message(&domain(), &std::array::from_fn(head));
         let leaf = nonce.wrapping_sub(sender.base);
-        if nonce < sender.nonce || leaf >= LEAVES || !verify(&sender.key, leaf, &[domain(), body, target], &signature) {
+        if nonce < sender.nonce || leaf >= LEAVES || !verify(&sender.key, leaf, &message, &signature) {
             return;
         }
         sender.nonce = nonce + 1;
@@ -96,6 +93,7 @@ impl Model {
             (EntryKind::Deposit, 3) if (element(payload, 0) as usize) < self.accounts.len() => {
                 self.accounts[element(payload, 0) as usize].wei += entry.wei;
             }
+            (EntryKind::Deposit, _) if entry.wei == 0 => {}
             (EntryKind::Deposit, _) => self.withdrawals.push(Withdrawal { recipient: entry.sender, wei: entry.wei }),
         }
     }

@@ -43,8 +43,14 @@ fn every_action() {
     let alice = *world.ledger.accounts.get(0).unwrap();
     assert_eq!((alice.key, alice.nonce, alice.base, alice.wei), (carol, 2, 2, 940));
     assert_eq!(world.ledger.outcomes, [Done; 4]);
-    let body = world.body(ALICE, 2, Action::Transfer { to: 2, wei: 1 });
-    let _ = world.block(&[body.sign(&world.state.domain, &KEYS[2], 0).unwrap()]);
+    let sign = |nonce: u32, leaf: u32| {
+        let body = world.body(ALICE, nonce, Action::Transfer { to: 2, wei: 1 });
+        body.sign(&world.state.domain, &KEYS[2], leaf).unwrap()
+    };
+    // A nonce from before the key came is of none of its leaves.
+    let (early, first) = (sign(1, 0), sign(2, 0));
+    let _ = world.block(&[early, first]);
+    assert_eq!(world.ledger.outcomes[4..], [Skipped, Done]);
     assert_eq!(world.wei(ALICE), 939);
 }
 
@@ -97,7 +103,8 @@ fn entries_of_the_inbox() {
     let entries = vec![
         deposit((1 << 95) + 5, &[1, 0, 0]),
         deposit(11, &key_bytes(&KEYS[2].public())),
-        // For nobody: they go back.
+        // For nobody: they go back, unless they are nothing.
+        deposit(0, b"nothing"),
         deposit(12, &[9, 0, 0]),
         deposit(13, b"hello"),
         force(forced),
@@ -109,7 +116,7 @@ fn entries_of_the_inbox() {
     assert_eq!(statement.withdrawals, [back(12), back(13)]);
     let leaves = [back(12), back(13)].map(|withdrawal| withdrawal.leaf().unwrap());
     assert_eq!(statement.execution.public_values()[40..48], from_words(&withdrawals_root(&leaves)));
-    assert_eq!(world.state.entries, 8);
+    assert_eq!(world.state.entries, 9);
 }
 
 #[test]
@@ -156,4 +163,23 @@ fn capacity_of_a_batch_and_cost_of_a_transaction() {
         println!("forced: {dearest:?}, less what an entry takes anyhow, of {idle:?}");
         assert!(dearest.cycles <= cost.cycles && dearest.hashes <= cost.hashes && dearest.words <= cost.words);
     }
+}
+
+/// 127 · 2^24 = −1 modulo p: (5, 0) and (6, 127) are the same target as an element, and are not the same as what is signed.
+#[test]
+fn nobody_redirects_what_somebody_signed() {
+    let mut world = World::with_accounts();
+    let transfer = world.sign(ALICE, Action::Transfer { to: ALICE as u32, wei: 300 });
+    let mut redirected = transfer;
+    let target = 3 * 7;
+    redirected[target] = BOB as u8;
+    redirected[target + 3] = 127;
+    let withdrawal = world.sign(BOB, Action::Withdraw { recipient: [0xcd; 20], wei: 300 });
+    let mut stolen = withdrawal;
+    stolen[target] += 1;
+    stolen[target + 3] = 127;
+    let statement = world.block(&[redirected, stolen]);
+    assert_eq!(world.ledger.outcomes, [Skipped, Skipped]);
+    assert_eq!((world.wei(ALICE), world.wei(BOB)), (1_000, 1_000));
+    assert_eq!(statement.withdrawals, []);
 }

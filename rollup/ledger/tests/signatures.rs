@@ -2,14 +2,14 @@
 
 use crate::world::{KEYS, domain};
 use p3_field::PrimeCharacteristicRing;
-use sinter_ledger::signature::{CHAINS, DIGIT_SUM, LEAVES, SecretKey, digest, digits, verify};
+use sinter_ledger::signature::{CHAINS, DIGIT_SUM, LEAVES, Message, SecretKey, digest, digits, verify};
 use sinter_program::F;
 use sinter_rollup::Digest;
 
-fn message(text: u32) -> [Digest; 3] {
+fn message(text: u32) -> Message {
     let mut body = Digest::default();
     body[0] = F::from_u32(text);
-    [domain(), body, Digest::default()]
+    [domain(), body, Digest::default(), body]
 }
 
 #[test]

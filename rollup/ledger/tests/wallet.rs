@@ -88,6 +88,7 @@ fn what_cannot_be_signed_takes_no_leaf() {
     let (_folder, _, mut wallet) = wallet();
     let mut sign = |account: Account, action| wallet.sign(&domain(), 0, &account, action).unwrap_err();
     assert!(matches!(sign(account(LEAVES, 0), ACTION), WalletError::Exhausted { next: LEAVES }));
+    assert!(matches!(sign(account(LEAVES - 1, 0), ACTION), WalletError::Exhausted { .. }), "kept for a rotation");
     let mut other = account(0, 0);
     other.key[0] += sinter_program::F::ONE;
     assert!(matches!(sign(other, ACTION), WalletError::Key { .. }));

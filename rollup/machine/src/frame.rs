@@ -303,6 +303,9 @@ impl<'a> Frame<'a> {
 
     /// The word at `out` is the compression of those at `left` and `right`; each is an address. Where `out` is a cell that
     /// nothing fixes, it gets the address of a new word.
+    ///
+    /// A compression runs backwards: whoever may choose the whole of one input, and nothing of the other is known, finds inputs of
+    /// any output. It binds where one input is a digest, or eight elements that are fixed, as the capacity of a sponge is.
     pub fn hash(&mut self, left: impl Into<Value>, right: impl Into<Value>, out: impl Into<Value>) {
         self.emit(Op::Hash, left, right, out);
     }

@@ -46,10 +46,12 @@ impl Capacity {
 #[derive(Debug, Error)]
 pub enum MachineError {
     /// The capacity is beyond what the tables' soundness allows.
-    #[error("{what}: expected at most 2^{max}, got 2^{got}")]
+    #[error("{what}: expected 2^{min} to 2^{max}, got 2^{got}")]
     Capacity {
         /// Of what.
         what: &'static str,
+        /// The least.
+        min: u8,
         /// The most.
         max: u8,
         /// What was asked for.
@@ -90,13 +92,14 @@ impl Machine {
         check(&code, &capacity)?;
         let smallest = parameters.min_log_height();
         let log_code = (code.instructions.len().next_power_of_two().ilog2() as u8).max(smallest);
-        let log_heights = [capacity.log_cycles, capacity.log_words, capacity.log_hashes, log_code, smallest];
+        let log_publics = smallest.max(publics::LOG_WORDS);
+        let log_heights = [capacity.log_cycles, capacity.log_words, capacity.log_hashes, log_code, log_publics];
         let tables = [
             (Kind::Cycles, None),
             (Kind::Memory, Some(memory::preprocessed(capacity.words()))),
             (Kind::Hashes, None),
             (Kind::Code, Some(code::preprocessed(&code, 1 << log_code))),
-            (Kind::Publics, Some(publics::preprocessed(1 << smallest))),
+            (Kind::Publics, Some(publics::preprocessed(1 << log_publics))),
         ];
         let tables = tables.map(|(kind, preprocessed)| Table { kind, preprocessed: preprocessed.map(Arc::new) });
         let airs = tables.iter().map(DagAir::from_air).collect::<Result<_, _>>()?;
@@ -154,13 +157,14 @@ impl Machine {
 
 fn check(code: &Code, capacity: &Capacity) -> Result<(), MachineError> {
     // Far below p with all that is taken from a bus, and below p / 2 for a range's two addresses.
-    for (what, max, got) in [
-        ("cycles", 24, capacity.log_cycles),
-        ("hashes", 22, capacity.log_hashes),
-        ("words of memory", 22, capacity.log_words),
+    for (what, min, max, got) in [
+        ("cycles", 1, 24, capacity.log_cycles),
+        ("hashes", 0, 22, capacity.log_hashes),
+        // The public values are words of memory.
+        ("words of memory", publics::LOG_WORDS, 22, capacity.log_words),
     ] {
-        if got > max {
-            return Err(MachineError::Capacity { what, max, got });
+        if !(min..=max).contains(&got) {
+            return Err(MachineError::Capacity { what, min, max, got });
         }
     }
     let cells = (capacity.words() * WORD) as u32;

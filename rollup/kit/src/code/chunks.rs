@@ -10,8 +10,8 @@ use sinter_primitives::poseidon2::ELEMENT_BYTES;
 use super::question;
 
 const CHUNK: u32 = CHUNK_ELEMENTS as u32;
-/// Above every chunk's number: a stream has fewer than 2^24 elements.
-const CHUNKS_MAX: u32 = (1 << 24) / CHUNK;
+/// The greatest number of a chunk: a stream has at most 2^24 elements.
+const CHUNKS_MAX: u32 = (1 << 24) / CHUNK - 1;
 
 /// (offset, up to, base, end of what is open, elements, address of the root) → (base, end) so that everything from offset up
 /// to there is open.

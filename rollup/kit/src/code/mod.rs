@@ -28,6 +28,7 @@ mod transactions;
 mod withdrawals;
 
 use sinter_machine::{Assembler, AssemblyError, Code, Function, library};
+use thiserror::Error;
 
 pub use withdrawals::WITHDRAWALS_MAX;
 
@@ -83,7 +84,8 @@ pub mod public {
 pub struct Library {
     /// [`library::sponge`].
     pub sponge: Function,
-    /// (address of the next withdrawal, its eleven elements) → address of the next withdrawal.
+    /// (address of the next withdrawal, its eleven elements) → address of the next withdrawal. The elements must be known to be
+    /// below 2^24. One transaction or entry may withdraw once.
     pub withdraw: Function,
 }
 
@@ -97,9 +99,26 @@ pub struct Entrypoints {
     pub entry: Function,
 }
 
+/// The longest payload that rules can see: what has to be open at once must fit a run of chunks, and the machine's reserve.
+pub const PAYLOAD_BYTES_MAX: u32 = 4096;
+
+/// Why there is no code of a rollup's statement.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CodeError {
+    /// The rules want to see longer payloads than can be open at once.
+    #[error("expected rules that see at most {PAYLOAD_BYTES_MAX} bytes of a payload, got {got}")]
+    PayloadBytes {
+        /// What they want.
+        got: u32,
+    },
+    /// The code is not finished.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
+}
+
 /// What makes one rollup different from another.
 pub trait Rules {
-    /// The longest payload that the rules want to see. A longer one is skipped.
+    /// The longest payload that the rules want to see, at most [`PAYLOAD_BYTES_MAX`]. A longer one is skipped.
     fn payload_bytes_max(&self) -> u32;
 
     /// Writes the rules.
@@ -109,8 +128,12 @@ pub trait Rules {
 /// The code of a rollup's statement.
 ///
 /// # Errors
-/// [`AssemblyError`] when the rules miss a function, or there is too much code.
-pub fn statement(rules: &dyn Rules) -> Result<Code, AssemblyError> {
+/// [`CodeError`] when the rules want to see too much, miss a function, or there is too much code.
+pub fn statement(rules: &dyn Rules) -> Result<Code, CodeError> {
+    let got = rules.payload_bytes_max();
+    if got > PAYLOAD_BYTES_MAX {
+        return Err(CodeError::PayloadBytes { got });
+    }
     let mut assembler = Assembler::new();
     let sponge = library::sponge(&mut assembler);
     let library = Library { sponge, withdraw: withdrawals::withdraw(&mut assembler) };
@@ -124,5 +147,5 @@ pub fn statement(rules: &dyn Rules) -> Result<Code, AssemblyError> {
         root: withdrawals::root(&mut assembler),
     };
     statement::main(&mut assembler, &parts);
-    assembler.finish()
+    Ok(assembler.finish()?)
 }

@@ -38,6 +38,8 @@ pub(super) fn transactions(
                         f.range24(payload_elements);
                         let following = f.add(payload, payload_elements);
 
+                        // Of what the committee ordered it is so; rules may rely on it whatever the committee did.
+                        f.range24(bytes);
                         let from_user = f.is_equal(kind, TransactionKind::User as u32);
                         let is_short = f.at_most(bytes, payload_bytes_max);
                         let is_seen = f.mul(from_user, is_short);

@@ -1,6 +1,7 @@
 //! Accounts, and the tree that they stand in.
 
-use sinter_machine::{Assembler, Cell, Frame, Function, Value, WORD, Word};
+use sinter_machine::library::capacity;
+use sinter_machine::{Assembler, Cell, Frame, Function, Value, WORD};
 
 use super::{amounts, question};
 use crate::accounts::{TAG_ACCOUNT, TAG_LEDGER, TREE_HEIGHT};
@@ -60,9 +61,11 @@ impl Account {
     /// The address of its leaf.
     pub fn leaf(&self, f: &mut Frame<'_>) -> Cell {
         let [w0, w1, w2, w3] = self.wei;
-        let rest: Word = f.word_of(&[self.nonce, self.base, w0, w1, w2, w3, TAG_ACCOUNT.into()]);
-        let leaf = f.cell();
-        f.hash(self.key, rest, leaf);
+        let rest = f.word_of(&[self.nonce, self.base, w0, w1, w2, w3]);
+        let start = f.constant(capacity(TAG_ACCOUNT, 2 * WORD as u32));
+        let (permuted, leaf) = (f.words_here(2), f.cell());
+        f.permute(self.key, start, permuted[0]);
+        f.hash(rest, permuted[1], leaf);
         leaf
     }
 

@@ -72,8 +72,20 @@ fn deposit(assembler: &mut Assembler, parts: &Parts) -> Function {
         let sender: Vec<Value> = head[SENDER..WEI].chunks(3).map(|three| sum(f, three)).collect();
         debug_assert_eq!(sender.len(), RECIPIENT);
         let back = |f: &mut Frame<'_>| {
-            let paid = f.call(parts.withdraw, &[&[withdrawals.into()], &sender[..], &wei].concat())[0];
-            f.give(&[application.into(), paid.into()]);
+            // Four elements of three bytes: only zeros add up to zero.
+            let mut all: Value = 0.into();
+            for limb in wei {
+                all = f.add(all, limb).into();
+            }
+            let nothing = f.is_zero(all);
+            f.branch(
+                nothing,
+                |f| f.give(&[application.into(), withdrawals.into()]),
+                |f| {
+                    let paid = f.call(parts.withdraw, &[&[withdrawals.into()], &sender[..], &wei].concat())[0];
+                    f.give(&[application.into(), paid.into()]);
+                },
+            );
         };
         let ledger = Ledger::open(f, application);
         let state = [ledger.root, ledger.accounts, withdrawals].map(Value::from);

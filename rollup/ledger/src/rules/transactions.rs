@@ -7,13 +7,13 @@ use super::accounts::{Account, Ledger};
 use super::amounts::{self, RECIPIENT};
 use super::{Parts, question};
 use crate::accounts::ACCOUNTS_MAX;
-use crate::signature::{LEAVES, TAG_MESSAGE};
+use crate::signature::{LEAVES, MESSAGE_WORDS, TAG_MESSAGE};
 use crate::transaction::{HEAD_ELEMENTS, Operation, SALT, TARGET, TRANSACTION_BYTES, WEI_LIMBS};
 
 /// The greatest nonce that can be taken.
 const NONCE_MAX: u32 = (1 << 24) - 2;
-/// Elements of a message: domain, body, target, salt.
-const MESSAGE_ELEMENTS: u32 = 4 * WORD as u32;
+/// Elements of a message: domain, what stands before the salt, salt.
+const MESSAGE_ELEMENTS: u32 = (MESSAGE_WORDS + 1) as u32 * WORD as u32;
 /// Where the domain stands: it is the first public value.
 const DOMAIN: u32 = 0;
 
@@ -54,12 +54,17 @@ fn known(assembler: &mut Assembler, parts: &Parts) -> Function {
 
         let nonce = f.load(payload, 2);
         let is_free = f.at_most(sender.nonce, nonce);
-        // Below zero only if the nonce is not free.
-        let leaf = f.sub(nonce, sender.base);
-        let has_leaf = f.at_most(leaf, LEAVES - 1);
-        let is_not_last = f.at_most(nonce, NONCE_MAX);
-        let has_nonce = f.mul(has_leaf, is_not_last);
-        let can_sign = f.mul(is_free, has_nonce);
+        let (leaf, can_sign) = (f.sub(nonce, sender.base), f.cell());
+        f.branch(
+            is_free,
+            |f| {
+                // Not below zero: no base is above its account's nonce.
+                let has_leaf = f.at_most(leaf, LEAVES - 1);
+                let is_not_last = f.at_most(nonce, NONCE_MAX);
+                f.assert_mul(has_leaf, is_not_last, can_sign);
+            },
+            |f| f.set(can_sign, 0),
+        );
         let valid = f.cell();
         f.branch(
             can_sign,
@@ -94,18 +99,21 @@ fn known(assembler: &mut Assembler, parts: &Parts) -> Function {
 fn message(assembler: &mut Assembler) -> Function {
     assembler.function("message", 1, 1, |f| {
         let payload = f.argument(0);
-        let body = f.word();
-        for (at, cell) in (0..TARGET as u32).zip(body.cells()) {
+        // The elements as they stand there, and not what they are taken for: two targets can be one element modulo p.
+        let body = f.words_here(MESSAGE_WORDS - 1);
+        let mut cells = body.iter().flat_map(|word| word.cells());
+        for (at, cell) in (0..SALT as u32).zip(&mut cells) {
             f.store(payload, at, cell);
         }
-        f.set(body.cell(TARGET), 0);
-        let target = target(f, payload);
+        for cell in cells {
+            f.set(cell, 0);
+        }
         let salt = f.word();
         for (at, cell) in (SALT as u32..).zip(salt.cells()) {
             f.store(payload, at, cell);
         }
         let mut state = f.constant(capacity(TAG_MESSAGE, MESSAGE_ELEMENTS));
-        for word in [Value::from(DOMAIN), body.into(), target.into()] {
+        for word in std::iter::once(Value::from(DOMAIN)).chain(body.iter().map(|&word| word.into())) {
             let permuted = f.words_here(2);
             f.permute(word, state, permuted[0]);
             state = permuted[1].into();
@@ -116,8 +124,8 @@ fn message(assembler: &mut Assembler) -> Function {
     })
 }
 
-/// A transaction's target.
-fn target(f: &mut Frame<'_>, payload: Cell) -> Word {
+/// A transaction's target as the key that it is for `open` and `rotate`.
+fn target_key(f: &mut Frame<'_>, payload: Cell) -> Word {
     let target = f.word();
     for (at, cell) in (TARGET as u32..).step_by(2).zip(target.cells()) {
         let (low, high) = (f.load(payload, at), f.load(payload, at + 1));
@@ -175,7 +183,7 @@ fn act(assembler: &mut Assembler, parts: &Parts) -> Function {
         f.branch(
             is_rotation,
             |f| {
-                let target = target(f, payload);
+                let target = target_key(f, payload);
                 f.set(next_key, target);
                 f.set(next_base, next_nonce);
             },
@@ -203,7 +211,7 @@ fn act(assembler: &mut Assembler, parts: &Parts) -> Function {
                         f.branch(
                             is_open,
                             |f| {
-                                let key = target(f, payload);
+                                let key = target_key(f, payload);
                                 f.tail_call(parts.open, &[&head[..], &[key.into()], &wei].concat());
                             },
                             |f| {

@@ -14,6 +14,8 @@ use super::{main_row, preprocessed_row, take};
 use crate::{PUBLIC_VALUES, WORD};
 
 const WORDS: usize = PUBLIC_VALUES / WORD;
+/// log2 of the rows that are needed.
+pub(crate) const LOG_WORDS: u8 = WORDS.ilog2() as u8;
 const USED: usize = 1;
 const FLAGS: usize = 2;
 /// Main columns.
