@@ -157,7 +157,7 @@ impl Send {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn the_rules_are_the_model(sends in sends()) {
