@@ -17,6 +17,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-seal", &["sinter-program", "sinter-circuit", "sinter-recursion", "sinter-prover"]),
     ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
     (
+        "sinter-service",
+        &["sinter-primitives", "sinter-program", "sinter-circuit", "sinter-recursion", "sinter-prover", "sinter-seal"],
+    ),
+    (
         "sinter",
         &[
             "sinter-primitives",
