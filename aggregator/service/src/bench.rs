@@ -3,10 +3,10 @@
 use crate::{
     admission::Policy,
     blobs::{BlobError, Blobs},
-    ids::{Account, Hash},
+    ids::Account,
     intake::{self, Client, Intake},
     provers::UNIVERSAL,
-    queue::{self, NewJob, Queue, QueueError},
+    queue::{self, Queue, QueueError},
 };
 use serde::Serialize;
 use std::{
@@ -86,12 +86,12 @@ pub async fn intake(folder: &Path, options: Options) -> Result<Report, BenchErro
     let queue = Queue::open(&queue::sqlite_url(&folder.join("queue.sqlite")), queue::Options::default()).await?;
     let blobs = Blobs::local(folder, options.proof_bytes as u64)?;
     let started = Instant::now();
-    fill(&queue, options.jobs).await?;
+    queue.fill(i64::try_from(options.jobs).unwrap_or(i64::MAX)).await?;
     let fill_s = started.elapsed().as_secs_f64();
     queue.announce("bench", 1).await?;
 
     let (token, token_sha256) = intake::new_token();
-    let account = account(0)?;
+    let account = Account::new("measured").map_err(QueueError::from)?;
     let client = Client { account, token_sha256, bytes_per_second: u64::MAX };
     let policy =
         Policy { jobs_max: u64::MAX, account_jobs_max: u64::MAX, deadline_max_ms: u64::MAX, ..Policy::default() };
@@ -128,29 +128,6 @@ pub async fn intake(folder: &Path, options: Options) -> Result<Report, BenchErro
     })
 }
 
-/// Accounts that the waiting jobs are of.
-const ACCOUNTS: u64 = 100;
-
-fn account(number: u64) -> Result<Account, QueueError> {
-    Ok(Account::new(&format!("bench-{number}"))?)
-}
-
-/// Jobs of many accounts, whose proofs nobody will read.
-async fn fill(queue: &Queue, jobs: u64) -> Result<(), QueueError> {
-    let jobs: Vec<NewJob> = (0..jobs)
-        .map(|job| {
-            let proof = Hash::of(&job.to_le_bytes());
-            let account = account(job % ACCOUNTS)?;
-            let (program, bytes, deadline_ms) = (UNIVERSAL, 8, i64::MAX / 2);
-            Ok(NewJob { account, program, proof, bytes, deadline_ms, priority: 0, price_gwei: 0 })
-        })
-        .collect::<Result<_, QueueError>>()?;
-    for some in jobs.chunks(1000) {
-        queue.submit_all(some).await?;
-    }
-    Ok(())
-}
-
 /// Hands a proof in; returns how long that took.
 async fn post(socket: &mut TcpStream, token: &str, proof: &[u8]) -> Result<Duration, BenchError> {
     let head = format!(
@@ -177,4 +154,21 @@ async fn post(socket: &mut TcpStream, token: &str, proof: &[u8]) -> Result<Durat
         return Ok(took);
     }
     Err(BenchError::Refused { got: String::from_utf8_lossy(&answer).into_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_few_jobs_can_be_measured() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { jobs: 250, samples: 5, proof_bytes: 1000 };
+        let report = intake(folder.path(), options).await.unwrap();
+        assert!(report.intake_ms_p50 > 0.0 && report.intake_ms_p50 <= report.intake_ms_p99, "{report:?}");
+        let queue =
+            Queue::open(&queue::sqlite_url(&folder.path().join("queue.sqlite")), queue::Options::default()).await;
+        assert_eq!(queue.unwrap().totals().await.unwrap().jobs_queued, 255);
+    }
 }

@@ -89,7 +89,8 @@ fn digest(bytes: &[u8; 32]) -> Option<Digest> {
 }
 
 /// A statement from the bytes that [`Statement::to_bytes`] makes.
-fn read_statement(bytes: &[u8]) -> Option<Statement> {
+#[must_use]
+pub fn read_statement(bytes: &[u8]) -> Option<Statement> {
     let elements: Option<Vec<F>> =
         bytes.chunks(4).map(|chunk| element(u32::from_be_bytes(<[u8; 4]>::try_from(chunk).ok()?))).collect();
     let elements = elements?;

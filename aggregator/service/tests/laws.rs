@@ -5,7 +5,7 @@ use crate::kit::{Kit, PROGRAM, Place, account, job, postgres::Server};
 use bytes::Bytes;
 use sinter_service::{
     Hash, JobId, QueueError, Refusal,
-    queue::{BatchState, Done, Expired, Failed, JobState, Lane, ProgramState},
+    queue::{BatchState, Done, Expired, Failed, JobState, Lane, ProgramState, ProgramsMax},
 };
 
 macro_rules! laws {
@@ -416,17 +416,22 @@ async fn programs_are_registered_before_their_proofs_are_taken(kit: Kit) {
     let file = kit.blobs.put(Bytes::from_static(b"SNTP strong")).await.unwrap();
     let weak = kit.blobs.put(Bytes::from_static(b"SNTP weak")).await.unwrap();
     let [strong_digest, weak_digest] = [Hash([1; 32]), Hash([2; 32])];
-    let add = async |digest: &Hash, file: &Hash| kit.queue.add_program(&account("a"), digest, file, 3).await;
+    let add_as = async |name: &str, digest: &Hash, file: &Hash| {
+        kit.queue.add_program(&account(name), digest, file, ProgramsMax { all: 3, account: 2 }).await
+    };
+    let add = async |digest: &Hash, file: &Hash| add_as("a", digest, file).await;
     assert_eq!(add(&strong_digest, &file).await.unwrap().state, ProgramState::New);
     add(&weak_digest, &weak).await.unwrap();
     assert!(matches!(add(&Hash([3; 32]), &file).await, Err(QueueError::State { .. })));
+    add_as("b", &Hash([3; 32]), &file).await.unwrap();
+    assert!(matches!(add_as("b", &Hash([4; 32]), &file).await, Err(QueueError::State { .. })));
     kit.work().await;
     let strong = add(&strong_digest, &file).await.unwrap();
     assert_eq!((strong.state, strong.program_id), (ProgramState::Known, Some(file)));
     let refused = kit.queue.program(&weak_digest).await.unwrap();
     assert_eq!(refused.state, ProgramState::Refused);
     assert!(refused.reason.unwrap().contains("100 proven bits"));
-    assert_eq!(kit.queue.programs().await.unwrap().len(), 2);
+    assert_eq!(kit.queue.programs().await.unwrap().len(), 3);
     let program = async |digest| kit.queue.load(&account("a"), digest).await.unwrap().program;
     assert_eq!(program(&strong_digest).await, Some(ProgramState::Known));
     assert_eq!(program(&PROGRAM).await, Some(ProgramState::Known));

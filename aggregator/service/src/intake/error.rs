@@ -15,12 +15,16 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// Why a request is not served.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Problem {
-    #[serde(skip)]
     status: StatusCode,
-    #[serde(skip)]
     retry_after: Option<Duration>,
+    details: Box<Details>,
+}
+
+/// What is told of it.
+#[derive(Debug, Serialize)]
+struct Details {
     code: &'static str,
     message: String,
     expected: String,
@@ -38,7 +42,7 @@ impl Problem {
     ) -> Self {
         let (expected, got) = (expected.into(), got.into());
         let message = format!("expected {expected}, got {got}");
-        Self { status, retry_after: None, code, message, expected, got, remedy }
+        Self { status, retry_after: None, details: Box::new(Details { code, message, expected, got, remedy }) }
     }
 
     pub(super) fn after(self, wait: Duration) -> Self {
@@ -101,7 +105,7 @@ impl From<Refusal> for Problem {
         };
         let (expected, got) = refusal.expected_got();
         let (code, remedy, message) = (refusal.code(), refusal.remedy(), refusal.to_string());
-        Self { status, retry_after, code, message, expected, got, remedy }
+        Self { status, retry_after, details: Box::new(Details { code, message, expected, got, remedy }) }
     }
 }
 
@@ -130,9 +134,8 @@ impl From<BlobError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, retry_after) = (self.status, self.retry_after);
-        let mut response = (status, Json(self)).into_response();
-        if let Some(wait) = retry_after {
+        let mut response = (self.status, Json(self.details)).into_response();
+        if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).clamp(1, 86_400);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -54,8 +54,14 @@ pub(super) async fn submit(
     let SubmitQuery { program, deadline_ms, price_gwei, priority } = query;
     let policy = &intake.options.policy;
     let request = Request { deadline_ms, price_gwei, priority };
-    // What is refused now need not be sent. What decides is the answer in the transaction that takes it in.
-    admission::admit(&request, &intake.queue.load(&account, &program).await?, policy)?;
+    // What time does not mend need not be sent. What it does mend is judged in the transaction that takes the job in, after it
+    // was seen whether the job is there already: who asks again gets the same answer, however full the queue is by now.
+    let early = admission::admit(&request, &intake.queue.load(&account, &program).await?, policy);
+    if let Err(refusal) = early
+        && !refusal.is_temporary()
+    {
+        return Err(refusal.into());
+    }
     let (proof, _permit) = intake.body(&account, &headers, body).await?;
     let started = Instant::now();
     let mut attempts = 0;

@@ -26,7 +26,7 @@ use crate::{
     admission::Policy,
     blobs::Blobs,
     ids::Account,
-    queue::{Queue, QueueError},
+    queue::{ProgramsMax, Queue, QueueError},
 };
 use auth::Clients;
 use axum::{
@@ -67,7 +67,7 @@ pub struct Options {
     /// Time for a body.
     pub body_timeout: Duration,
     /// Programs that there may be.
-    pub programs_max: i64,
+    pub programs_max: ProgramsMax,
 }
 
 impl Default for Options {
@@ -80,7 +80,7 @@ impl Default for Options {
             connections_max: 1024,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
-            programs_max: 256,
+            programs_max: ProgramsMax { all: 256, account: 16 },
         }
     }
 }

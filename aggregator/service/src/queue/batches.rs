@@ -165,8 +165,9 @@ impl Tx {
         let update = "UPDATE batches SET state = 'closed', size = $1, closed_by = $2, closed_ms = $3 WHERE id = $4";
         let update = sqlx::query(update).bind(count.max(2)).bind(by).bind(self.now_ms).bind(batch.0);
         update.execute(&mut *self.sql).await?;
-        let update = sqlx::query("UPDATE tasks SET priority = $1 WHERE batch = $2").bind(PRIORITY_CLOSED).bind(batch.0);
-        update.execute(&mut *self.sql).await?;
+        // Not those that somebody has: whoever completes one of them waits for this batch.
+        let update = sqlx::query("UPDATE tasks SET priority = $1 WHERE batch = $2 AND lease_until_ms IS NULL");
+        update.bind(PRIORITY_CLOSED).bind(batch.0).execute(&mut *self.sql).await?;
         if count == 1 {
             // A single leaf is folded with the null statement, which is published and takes no place.
             self.add_node(batch, Span::leaf(1), "null").await?;

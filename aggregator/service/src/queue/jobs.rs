@@ -57,11 +57,22 @@ impl Queue {
         transact!(self, tx => tx.submit(job, &admit).await)
     }
 
-    /// Takes many jobs in, unasked, in one transaction: to fill a queue that is measured.
-    pub(crate) async fn submit_all(&self, jobs: &[NewJob]) -> Result<(), QueueError> {
+    /// Puts jobs of a hundred accounts into an empty SQLite queue, whose proofs nobody will read: to measure a full one.
+    pub(crate) async fn fill(&self, jobs: i64) -> Result<(), QueueError> {
+        let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < $1)";
+        let rows = [
+            "INSERT INTO accounts (name, turn, jobs_queued) SELECT 'bench-' || (n % 100), MAX(n / 100), COUNT(*)
+                FROM numbers GROUP BY n % 100",
+            "INSERT INTO jobs (id, account, program, proof, bytes, state, priority, price_gwei, deadline_ms, turn, created_ms)
+                SELECT n + 1, 'bench-' || (n % 100), printf('%064x', 0), printf('%064x', n), 0, 'queued', 0, 0,
+                9007199254740992, n / 100, 0 FROM numbers",
+            "INSERT INTO tasks (kind, lane, program, job, priority, turn, ready_ms)
+                SELECT 'verify', 'verify', printf('%064x', 0), n + 1, 0, n / 100, 0 FROM numbers",
+        ];
         transact!(self, tx => {
-            for job in jobs {
-                tx.submit(job, &|_: &Load| Ok(())).await?;
+            for insert in rows {
+                let insert = sqlx::query(sqlx::AssertSqlSafe(format!("{numbers} {insert}"))).bind(jobs);
+                insert.execute(&mut *tx.sql).await?;
             }
             Ok(())
         })
@@ -167,13 +178,15 @@ impl Tx {
         admit: &impl Fn(&Load) -> Result<(), Refusal>,
     ) -> Result<Submitted, QueueError> {
         let account = job.account.as_str();
+        self.keep_blob(&job.proof).await?;
         let insert = sqlx::query("INSERT INTO accounts (name) VALUES ($1) ON CONFLICT DO NOTHING").bind(account);
         insert.execute(&mut *self.sql).await?;
         // One at a time for an account: its quota and its turn.
         let lock = self.locking("SELECT name FROM accounts WHERE name = $1", Lock::Wait);
         sqlx::query(lock).bind(account).execute(&mut *self.sql).await?;
-        let same = self.locking("SELECT id, state FROM jobs WHERE account = $1 AND proof = $2", Lock::Wait);
-        let same = sqlx::query(same).bind(account).bind(job.proof.to_string()).fetch_optional(&mut *self.sql).await?;
+        // Not locked: whoever moves the job on needs the account after it. Only who has the account takes a job up again.
+        let same = sqlx::query("SELECT id, state FROM jobs WHERE account = $1 AND proof = $2");
+        let same = same.bind(account).bind(job.proof.to_string()).fetch_optional(&mut *self.sql).await?;
         let again = match same {
             None => None,
             Some(row) => {
@@ -185,7 +198,6 @@ impl Tx {
             }
         };
         admit(&self.load(account, &job.program).await?)?;
-        self.keep_blob(&job.proof).await?;
         let deadline_ms = self.now_ms.saturating_add(job.deadline_ms);
         let id = match again {
             Some(id) => {

@@ -13,6 +13,9 @@
 //! 5. **A batch that cannot be folded is dissolved**: its jobs move to the next, and those under the node that failed carry
 //!    a strike; after a few they are set aside, so that the others get through.
 //!
+//! Transactions lock in one order, so that they wait for each other and never in a circle: garbage, task, job, batch, account.
+//! Where that cannot be kept, PostgreSQL ends one of them, and it is run again.
+//!
 //! | module | holds |
 //! |---|---|
 //! | `jobs` | handing in, cancelling, priorities, what became of a job |
@@ -62,7 +65,7 @@ pub use clock::ManualClock;
 pub use error::QueueError;
 pub use jobs::{NewJob, Submitted};
 pub use outcome::{Done, Failed};
-pub use programs::{ProgramRow, ProgramState};
+pub use programs::{ProgramRow, ProgramState, ProgramsMax};
 pub use tasks::{Claim, Lane, Lease, ProgramInput, Work};
 pub use upkeep::Expired;
 pub use views::{BatchState, BatchStatus, JobState, JobStatus, Totals};
@@ -80,7 +83,7 @@ use wake::Wake;
 /// Times that a transaction is run again when another stood in its way.
 const CONFLICTS_MAX: u32 = 16;
 /// How long a connection is waited for.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often something is tried, and how long is waited in between.
 #[derive(Clone, Copy, Debug)]
@@ -192,7 +195,9 @@ impl Queue {
             Engine::Postgres => options.connections,
         };
         let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-        let pool = pool.after_connect(move |connection, _| Box::pin(prepare(connection, engine))).connect(url).await?;
+        let pool = pool.after_connect(move |connection, _| Box::pin(prepare(connection, engine)));
+        let pool =
+            pool.after_release(move |connection, _| Box::pin(is_usable(connection, engine))).connect(url).await?;
         let tables = Migration::new(1, "queue".into(), MigrationType::Simple, engine.tables().into_sql_str(), false);
         Migrator::with_migrations(vec![tables]).run(&pool).await?;
         let clock = match (&options.clock, engine) {
@@ -275,6 +280,19 @@ async fn prepare(connection: &mut sqlx::AnyConnection, engine: Engine) -> Result
     Ok(())
 }
 
+/// Whether a connection can be used again.
+///
+/// A full disk makes SQLite take a transaction back by itself. That it cannot be taken back again leaves the driver believing
+/// that it goes on, and every later one would fail.
+async fn is_usable(connection: &mut sqlx::AnyConnection, engine: Engine) -> Result<bool, sqlx::Error> {
+    if engine == Engine::Postgres {
+        return Ok(true);
+    }
+    // Comes after a transaction's own end, which may still be under way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 /// A transaction.
 struct Tx {
     sql: Transaction<'static, Any>,
@@ -310,7 +328,8 @@ impl Tx {
     fn locking(&self, select: &str, lock: Lock) -> AssertSqlSafe<String> {
         let suffix = match (self.engine, lock) {
             (Engine::Sqlite, _) => "",
-            (Engine::Postgres, Lock::Wait) => " FOR UPDATE",
+            // Rows that refer to these may still be added by others.
+            (Engine::Postgres, Lock::Wait) => " FOR NO KEY UPDATE",
             (Engine::Postgres, Lock::Skip) => " FOR UPDATE SKIP LOCKED",
         };
         AssertSqlSafe(format!("{select}{suffix}"))

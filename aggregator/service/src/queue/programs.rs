@@ -17,6 +17,15 @@ states! {
     }
 }
 
+/// How many programs there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramsMax {
+    /// Of everybody.
+    pub all: i64,
+    /// Of one account.
+    pub account: i64,
+}
+
 /// A program.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProgramRow {
@@ -34,7 +43,7 @@ pub struct ProgramRow {
 
 impl Queue {
     /// Adds a program, whose file is in a blob, and has its wrap circuit built. One that is there stays as it is, unless it was
-    /// refused: then it is tried again. More than `programs_max` are refused.
+    /// refused: then it is tried again.
     ///
     /// # Errors
     /// When there are too many, or the database fails.
@@ -43,17 +52,20 @@ impl Queue {
         account: &Account,
         digest: &Hash,
         file: &Hash,
-        programs_max: i64,
+        most: ProgramsMax,
     ) -> Result<ProgramRow, QueueError> {
         transact!(self, tx => {
             let old = tx.program(digest).await?;
             if let Some(old) = old.filter(|old| old.state != ProgramState::Refused) {
                 return Ok(old);
             }
-            let count = sqlx::query("SELECT COUNT(*) AS programs FROM programs").fetch_one(&mut *tx.sql).await?;
-            let count: i64 = get(&count, "programs")?;
-            if count >= programs_max {
-                let got = format!("{count} of at most {programs_max}");
+            let count = "SELECT COUNT(*) AS programs, COUNT(CASE WHEN account = $1 THEN 1 END) AS own FROM programs
+                WHERE file IS NOT NULL AND digest <> $2";
+            let count = sqlx::query(count).bind(account.as_str()).bind(digest.to_string());
+            let count = count.fetch_one(&mut *tx.sql).await?;
+            let numbers = [(get::<i64>(&count, "programs")?, most.all), (get(&count, "own")?, most.account)];
+            if let Some((got, most)) = numbers.into_iter().find(|(got, most)| got >= most) {
+                let got = format!("full: {got} of at most {most}");
                 return Err(QueueError::State { what: "list of programs", expected: "not full", got });
             }
             tx.keep_blob(file).await?;
