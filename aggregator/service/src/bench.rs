@@ -1,4 +1,5 @@
-//! How long taking a proof in lasts while many wait: over HTTP, with a proof's bytes, a blob on the disk and a commit in SQLite.
+//! How long taking a proof in lasts while many wait: over HTTP, with a proof's bytes, a blob on the disk and a commit in SQLite,
+//! beside a scheduler that looks after the queue.
 
 use crate::{
     admission::Policy,
@@ -7,6 +8,7 @@ use crate::{
     intake::{self, Client, Intake},
     provers::UNIVERSAL,
     queue::{self, Queue, QueueError},
+    scheduler::{self, Scheduler},
 };
 use serde::Serialize;
 use std::{
@@ -18,6 +20,7 @@ use thiserror::Error;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -99,7 +102,10 @@ pub async fn intake(folder: &Path, options: Options) -> Result<Report, BenchErro
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
-    let served = tokio::spawn(Intake::new(queue.clone(), blobs, intake_options).serve(listener, stop.clone()));
+    let served = tokio::spawn(Intake::new(queue.clone(), blobs.clone(), intake_options).serve(listener, stop.clone()));
+    let (_gas, gas_gwei) = watch::channel(None);
+    let scheduler = Scheduler::new(queue.clone(), blobs, scheduler::Options::default(), gas_gwei);
+    let scheduled = tokio::spawn(scheduler.run(stop.clone()));
     let mut socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     let mut took = Vec::new();
@@ -109,8 +115,8 @@ pub async fn intake(folder: &Path, options: Options) -> Result<Report, BenchErro
         took.push(post(&mut socket, &token, &proof).await?);
     }
     stop.cancel();
-    // It only stops: what it served was measured.
-    let _ = served.await;
+    // They only stop: what was served is measured.
+    let _ = tokio::join!(served, scheduled);
     queue.close().await;
     took.sort_unstable();
     let at = |share: usize| {

@@ -21,6 +21,7 @@
 //! | [`worker`] | claims tasks, keeps their leases, and has them done |
 //! | [`scheduler`] | what has to happen though nobody asks for it |
 //! | [`intake`] | the HTTP interface |
+//! | [`service`] | all of it, running |
 //! | [`metrics`] | the numbers |
 //! | [`bench`](mod@bench) | how long taking a job in lasts |
 //!
@@ -37,6 +38,7 @@ pub mod prove;
 pub mod provers;
 pub mod queue;
 pub mod scheduler;
+pub mod service;
 pub mod tree;
 pub mod worker;
 
@@ -47,3 +49,4 @@ pub use policy::BatchPolicy;
 pub use prove::{Fault, Prove};
 pub use provers::Provers;
 pub use queue::{Queue, QueueError};
+pub use service::Service;

@@ -19,6 +19,7 @@ const JOBS_QUEUED: &str = "sinter_aggregator_jobs_queued";
 const TASKS: &str = "sinter_aggregator_tasks";
 const LEASES: &str = "sinter_aggregator_leases";
 const UNSETTLED: &str = "sinter_aggregator_batches_unsettled";
+const LATE: &str = "sinter_aggregator_batches_late";
 const STUCK: &str = "sinter_aggregator_batches_stuck";
 const PROVERS: &str = "sinter_aggregator_provers";
 
@@ -39,6 +40,7 @@ pub fn describe() {
     describe_gauge!(TASKS, "Tasks that wait or are worked on.");
     describe_gauge!(LEASES, "Tasks that are worked on.");
     describe_gauge!(UNSETTLED, "Batches that are closed and not settled.");
+    describe_gauge!(LATE, "Batches that are not settled though the deadline of a job has passed.");
     describe_gauge!(STUCK, "Batches that cannot be sealed; somebody has to look.");
     describe_gauge!(PROVERS, "Provers that were seen lately, on all boxes.");
     for name in [FENCED, EXPIRED, COLLECTED, ERRORS] {
@@ -89,12 +91,13 @@ pub(crate) fn storage_error() {
 
 #[allow(clippy::cast_precision_loss, reason = "gauges are floating-point, and counts here are far below 2^52")]
 pub(crate) fn totals(totals: &Totals) {
-    let Totals { jobs_queued, tasks, leases, batches_unsettled, batches_stuck, provers } = totals;
+    let Totals { jobs_queued, tasks, leases, batches_unsettled, batches_late, batches_stuck, provers } = totals;
     let gauges = [
         (JOBS_QUEUED, jobs_queued),
         (TASKS, tasks),
         (LEASES, leases),
         (UNSETTLED, batches_unsettled),
+        (LATE, batches_late),
         (STUCK, batches_stuck),
         (PROVERS, provers),
     ];

@@ -3,14 +3,20 @@
 use crate::kit::{Kit, PROGRAM, Place, account};
 use serde_json::Value;
 use sinter_service::{
-    AdmissionPolicy, Hash,
+    AdmissionPolicy, BatchPolicy, Blobs, Hash, Service,
     admission::Assumed,
     intake::{Client, Intake, Options},
+    queue::{self, ManualClock},
+    scheduler, worker,
 };
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -119,6 +125,50 @@ async fn a_proof_goes_its_way_and_its_account_can_watch() {
     assert_eq!((batch.status, &batch.json["count"]), (200, &1.into()));
     let sealed = site.send("GET", "/v1/batches?state=sealed", "b", b"").await;
     assert_eq!(sealed.json.as_array().map(Vec::len), Some(1));
+}
+
+/// A box as it runs: nobody claims, closes or looks after anything by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_takes_proofs_to_their_seal_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = queue::Options { clock: None, ..crate::kit::options(&ManualClock::default()) };
+    let kit = Kit::with(Place::sqlite(), real).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let (gas, gas_gwei) = watch::channel(Some(100));
+    let batches = BatchPolicy { cheap_gas_gwei: 10, cheap_places_min: 2, ..BatchPolicy::default() };
+    let service = Service {
+        queue: kit.queue.clone(),
+        blobs: Blobs::local(folder.path(), 1 << 20).unwrap(),
+        prove: kit.words.clone(),
+        worker: worker::Options::new("box"),
+        scheduler: scheduler::Options { batches, interval: Duration::from_millis(20), ..scheduler::Options::default() },
+        intake: options(),
+        gas_gwei,
+    };
+    let running = tokio::spawn(service.run(listener, stop.clone()));
+    let site = Site { kit, address, stop };
+    while site.send("GET", "/health", "", b"").await.status != 200 {}
+    for proof in ["one", "two", "three"] {
+        assert_eq!(site.submit("a", proof.as_bytes(), GOOD).await.status, 201);
+    }
+    let state = async |state: &str, count: usize| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let path = format!("/v1/batches?state={state}");
+        loop {
+            let batches = site.send("GET", &path, "a", b"").await.json;
+            if batches[0]["count"] == count {
+                return batches[0].clone();
+            }
+            assert!(Instant::now() < deadline, "{batches}");
+        }
+    };
+    state("open", 3).await;
+    // Dear gas kept it open.
+    gas.send(Some(5)).unwrap();
+    assert_eq!(state("sealed", 3).await["closed_by"], "gas");
+    site.stop.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -352,6 +352,12 @@ async fn a_seal_that_is_given_up_can_be_tried_again(kit: Kit) {
     let blob = kit.blobs.put(Bytes::from_static(b"sealed")).await.unwrap();
     kit.queue.complete(&claim.lease, &Done::Made { blob }, 1).await.unwrap();
     assert_eq!(kit.queue.batch(stuck[0].batch).await.unwrap().state, BatchState::Sealed);
+    // A seal whose blob is gone is asked for again in the same way; one that the L1 has is not.
+    kit.queue.retry_batch(stuck[0].batch).await.unwrap();
+    let claim = kit.claim(Lane::Seal).await;
+    kit.queue.complete(&claim.lease, &Done::Made { blob }, 1).await.unwrap();
+    kit.queue.settled(stuck[0].batch, "0xabc").await.unwrap();
+    assert!(matches!(kit.queue.retry_batch(stuck[0].batch).await, Err(QueueError::State { .. })));
 }
 
 async fn a_batch_is_settled_once(kit: Kit) {

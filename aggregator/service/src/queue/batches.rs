@@ -88,20 +88,25 @@ impl Queue {
         })
     }
 
-    /// Has a batch sealed again whose seal was given up.
+    /// Has a batch sealed again whose seal was given up, or whose blob is gone; where nothing is sealed, has its root made again.
     ///
     /// # Errors
-    /// When it is not stuck.
+    /// When it is not at that point, or the L1 has it already.
     pub async fn retry_batch(&self, batch: BatchId) -> Result<(), QueueError> {
         transact!(self, tx => {
             let (state, _) = tx.lock_batch(batch).await?;
-            if state != BatchState::Stuck {
-                let got = state.as_str().into();
-                return Err(QueueError::State { what: "batch", expected: "stuck", got });
+            match state {
+                BatchState::Folded if !tx.options.seal => tx.reopen_root(batch).await,
+                BatchState::Stuck | BatchState::Sealed => {
+                    let update = "UPDATE batches SET state = 'folded', reason = NULL, seal = NULL, sealed_ms = NULL WHERE id = $1";
+                    sqlx::query(update).bind(batch.0).execute(&mut *tx.sql).await?;
+                    tx.add_seal(batch).await
+                }
+                other => {
+                    let got = other.as_str().into();
+                    Err(QueueError::State { what: "batch", expected: "stuck, or ready to be settled", got })
+                }
             }
-            let update = sqlx::query("UPDATE batches SET state = 'folded', reason = NULL WHERE id = $1").bind(batch.0);
-            update.execute(&mut *tx.sql).await?;
-            tx.add_seal(batch).await
         })
     }
 }

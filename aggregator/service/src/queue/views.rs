@@ -156,6 +156,8 @@ pub struct Totals {
     pub leases: i64,
     /// Batches that are closed and not settled.
     pub batches_unsettled: i64,
+    /// Those of them that have a job whose deadline has passed.
+    pub batches_late: i64,
     /// Batches that somebody has to look at.
     pub batches_stuck: i64,
     /// Provers that were seen lately.
@@ -250,13 +252,15 @@ impl Queue {
             (SELECT COUNT(*) FROM tasks) AS tasks,
             (SELECT COUNT(*) FROM tasks WHERE lease_until_ms IS NOT NULL) AS leases,
             (SELECT COUNT(*) FROM batches WHERE state IN ('closed', 'folded', 'sealed')) AS batches_unsettled,
+            (SELECT COUNT(*) FROM batches WHERE state IN ('closed', 'folded', 'sealed') AND deadline_ms < $1) AS batches_late,
             (SELECT COUNT(*) FROM batches WHERE state = 'stuck') AS batches_stuck";
-        let row = sqlx::query(totals).fetch_one(&mut *tx.sql).await?;
+        let row = sqlx::query(totals).bind(tx.now_ms).fetch_one(&mut *tx.sql).await?;
         Ok(Totals {
             jobs_queued: get(&row, "jobs_queued")?,
             tasks: get(&row, "tasks")?,
             leases: get(&row, "leases")?,
             batches_unsettled: get(&row, "batches_unsettled")?,
+            batches_late: get(&row, "batches_late")?,
             batches_stuck: get(&row, "batches_stuck")?,
             provers: tx.provers().await?,
         })
