@@ -7,3 +7,4 @@ mod kit;
 mod laws;
 mod properties;
 mod real;
+mod workers;
