@@ -30,6 +30,7 @@ struct Site {
 struct Answer {
     status: u16,
     head: String,
+    body: String,
     json: Value,
 }
 
@@ -97,7 +98,8 @@ async fn read(socket: &mut TcpStream) -> Answer {
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
-    Answer { status, head: head.to_lowercase(), json: serde_json::from_str(body).unwrap_or_default() }
+    let (head, body) = (head.to_lowercase(), body.to_owned());
+    Answer { status, head, json: serde_json::from_str(&body).unwrap_or_default(), body }
 }
 
 const GOOD: &str = "&deadline_ms=3600000&price_gwei=10";
@@ -123,6 +125,17 @@ async fn a_proof_goes_its_way_and_its_account_can_watch() {
     assert_eq!(site.send("DELETE", &path, "a", b"").await.code(), (409, "wrong_state"));
     let batch = site.send("GET", &format!("/v1/batches/{}", status.json["batch"]["batch"]), "b", b"").await;
     assert_eq!((batch.status, &batch.json["count"]), (200, &1.into()));
+    let path = format!("/v1/batches/{}", status.json["batch"]["batch"]);
+    let statements = site.send("GET", &format!("{path}/statements"), "b", b"").await;
+    assert_eq!(statements.json, serde_json::json!([format!("0x{}", hex::encode("one"))]));
+    let root = site.send("GET", &format!("{path}/root"), "b", b"").await;
+    assert_eq!((root.status, root.body.as_str()), (200, "(one -)"));
+    let seal = site.send("GET", &format!("{path}/seal"), "b", b"").await;
+    assert_eq!((seal.status, seal.body.as_str()), (200, "(one -): one"));
+    let found = site.send("GET", &format!("/v1/jobs?proof={}", Hash::of(b"one")), "a", b"").await;
+    assert_eq!((found.status, &found.json["job"]), (200, &taken.json["job"]));
+    let foreign = site.send("GET", &format!("/v1/jobs?proof={}", Hash::of(b"one")), "b", b"").await;
+    assert_eq!(foreign.code(), (404, "unknown"));
     let sealed = site.send("GET", "/v1/batches?state=sealed", "b", b"").await;
     assert_eq!(sealed.json.as_array().map(Vec::len), Some(1));
 }
@@ -164,6 +177,7 @@ async fn a_box_takes_proofs_to_their_seal_by_itself() {
         }
     };
     state("open", 3).await;
+    assert_eq!(site.send("GET", "/v1/batches/1/seal", "a", b"").await.code(), (409, "wrong_state"));
     // Dear gas kept it open.
     gas.send(Some(5)).unwrap();
     assert_eq!(state("sealed", 3).await["closed_by"], "gas");

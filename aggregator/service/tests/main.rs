@@ -7,4 +7,5 @@ mod kit;
 mod laws;
 mod properties;
 mod real;
+mod s3;
 mod workers;

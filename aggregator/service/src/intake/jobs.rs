@@ -1,11 +1,11 @@
-//! Jobs and batches over HTTP.
+//! Jobs over HTTP.
 
 use super::{Caller, DOOMED_MAX, Intake, Problem, is_doomed};
 use crate::{
     admission::{self, Request},
-    ids::{BatchId, Hash, JobId},
+    ids::{Hash, JobId},
     metrics,
-    queue::{BatchState, BatchStatus, JobStatus, NewJob, Submitted, Totals},
+    queue::{JobStatus, NewJob, Submitted, Totals},
 };
 use axum::{
     Json,
@@ -18,9 +18,6 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Instant};
-
-/// Most batches of one answer.
-const BATCHES_MAX: u32 = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +83,22 @@ pub(super) async fn submit(
     Ok((if submitted.new { StatusCode::CREATED } else { StatusCode::OK }, Json(submitted)))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FindQuery {
+    proof: Hash,
+}
+
+/// The account's job with a proof of this SHA-256: for who got no answer and does not want to send it again.
+pub(super) async fn find(
+    State(intake): State<Arc<Intake>>,
+    Caller(account): Caller,
+    query: Result<Query<FindQuery>, QueryRejection>,
+) -> Result<Json<JobStatus>, Problem> {
+    let Query(FindQuery { proof }) = query.map_err(|error| Problem::query(&error.body_text()))?;
+    Ok(Json(intake.queue.job_of_proof(&account, &proof).await?))
+}
+
 pub(super) async fn status(
     State(intake): State<Arc<Intake>>,
     Caller(account): Caller,
@@ -123,29 +136,6 @@ pub(super) async fn prioritise(
     };
     intake.queue.prioritise(&account, job, priority.into(), allow).await?;
     Ok(Json(intake.queue.job(&account, job).await?))
-}
-
-pub(super) async fn batch(
-    State(intake): State<Arc<Intake>>,
-    _: Caller,
-    batch: Numbered,
-) -> Result<Json<BatchStatus>, Problem> {
-    Ok(Json(intake.queue.batch(BatchId(number(batch)?)).await?))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BatchesQuery {
-    state: BatchState,
-}
-
-pub(super) async fn batches(
-    State(intake): State<Arc<Intake>>,
-    _: Caller,
-    query: Result<Query<BatchesQuery>, QueryRejection>,
-) -> Result<Json<Vec<BatchStatus>>, Problem> {
-    let Query(BatchesQuery { state }) = query.map_err(|error| Problem::query(&error.body_text()))?;
-    Ok(Json(intake.queue.batches(state, BATCHES_MAX).await?))
 }
 
 #[derive(Serialize)]

@@ -3,10 +3,11 @@
 //! | request | does |
 //! |---|---|
 //! | `POST /v1/jobs?program=…&deadline_ms=…&price_gwei=…&priority=…` | hands in the proof that is the body |
-//! | `GET /v1/jobs/N` | what became of a job |
+//! | `GET /v1/jobs/N`, `GET /v1/jobs?proof=…` | what became of a job |
 //! | `DELETE /v1/jobs/N` | takes a job back that has no place in a batch yet |
 //! | `PUT /v1/jobs/N/priority?priority=…` | changes its priority |
 //! | `GET /v1/batches?state=…`, `GET /v1/batches/N` | what became of batches |
+//! | `GET /v1/batches/N/statements`, `…/root`, `…/seal` | what a batch proves, and its proofs |
 //! | `POST /v1/programs` | uploads the program file that is the body |
 //! | `GET /v1/programs`, `GET /v1/programs/DIGEST` | which programs are known |
 //! | `GET /health` | whether the service can do its work; needs no token |
@@ -14,6 +15,7 @@
 //! Bounds: connections, bodies at a time, bytes of a head and of a body, time for each of them, bytes a second for each account.
 
 mod auth;
+mod batches;
 mod error;
 mod jobs;
 mod listener;
@@ -106,11 +108,14 @@ impl Intake {
     /// Its routes.
     pub fn router(self) -> Router {
         Router::new()
-            .route("/v1/jobs", post(jobs::submit))
+            .route("/v1/jobs", post(jobs::submit).get(jobs::find))
             .route("/v1/jobs/{job}", get(jobs::status).delete(jobs::cancel))
             .route("/v1/jobs/{job}/priority", put(jobs::prioritise))
-            .route("/v1/batches", get(jobs::batches))
-            .route("/v1/batches/{batch}", get(jobs::batch))
+            .route("/v1/batches", get(batches::list))
+            .route("/v1/batches/{batch}", get(batches::status))
+            .route("/v1/batches/{batch}/statements", get(batches::statements))
+            .route("/v1/batches/{batch}/root", get(batches::root))
+            .route("/v1/batches/{batch}/seal", get(batches::seal))
             .route("/v1/programs", post(programs::upload).get(programs::list))
             .route("/v1/programs/{digest}", get(programs::status))
             .route("/health", get(jobs::health))

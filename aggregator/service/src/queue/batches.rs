@@ -52,14 +52,7 @@ impl Queue {
         let Some(status) = self.batches(state, 1).await?.pop() else { return Ok(None) };
         let expected = "a folded batch with a root";
         let root = status.root.ok_or_else(|| QueueError::Corrupt { expected, got: status.batch.to_string() })?;
-        let mut statements: Vec<(i64, Vec<u8>)> = Vec::new();
-        for (_, _, position, statement) in self.places(status.batch).await? {
-            // Jobs with one proof share a place.
-            if statements.last().is_none_or(|(last, _)| *last != position) {
-                statements.push((position, statement));
-            }
-        }
-        let statements = statements.into_iter().map(|(_, statement)| statement).collect();
+        let statements = self.statements(status.batch).await?;
         let (batch, seal, deadline_ms) = (status.batch, status.seal, status.deadline_ms);
         Ok(Some(Sealed { batch, root, seal, statements, deadline_ms }))
     }

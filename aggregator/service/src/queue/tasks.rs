@@ -324,7 +324,7 @@ impl Tx {
     }
 
     /// A batch's statements by their places.
-    async fn statements(&mut self, batch: BatchId) -> Result<Vec<Vec<u8>>, QueueError> {
+    pub(super) async fn statements(&mut self, batch: BatchId) -> Result<Vec<Vec<u8>>, QueueError> {
         let rows = sqlx::query("SELECT DISTINCT position, statement FROM jobs WHERE batch = $1 ORDER BY position");
         let rows = rows.bind(batch.0).fetch_all(&mut *self.sql).await?;
         rows.iter().map(|row| views::statement(&get::<Option<String>>(row, "statement")?.unwrap_or_default())).collect()

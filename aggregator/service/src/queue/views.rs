@@ -201,6 +201,29 @@ impl Queue {
         })
     }
 
+    /// What became of an account's job with this proof.
+    ///
+    /// # Errors
+    /// As [`Queue::job`].
+    pub async fn job_of_proof(&self, account: &Account, proof: &Hash) -> Result<JobStatus, QueueError> {
+        let id = {
+            let tx = &mut self.begin().await?;
+            let row = sqlx::query("SELECT id FROM jobs WHERE account = $1 AND proof = $2");
+            let row = row.bind(account.as_str()).bind(proof.to_string()).fetch_optional(&mut *tx.sql).await?;
+            let row = row.ok_or_else(|| QueueError::Unknown { what: "job", got: proof.to_string() })?;
+            JobId(get(&row, "id")?)
+        };
+        self.job(account, id).await
+    }
+
+    /// A batch's statements by their places, without the null statement.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn statements(&self, batch: BatchId) -> Result<Vec<Vec<u8>>, QueueError> {
+        self.begin().await?.statements(batch).await
+    }
+
     /// What became of a batch.
     ///
     /// # Errors
