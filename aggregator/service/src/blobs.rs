@@ -145,19 +145,24 @@ impl Blobs {
         if got == *blob { Ok(bytes) } else { Err(BlobError::Altered { blob: *blob, got, bytes: bytes.len() as u64 }) }
     }
 
-    /// The blobs that are there, in no order, at most `max` from a random place on: who calls often sees them all.
+    /// Blobs that are there, at most `max`: all of them, if there are no more; otherwise from a random one on, so that who calls
+    /// often sees them all.
     async fn some(&self, max: usize) -> Result<Vec<Hash>, BlobError> {
         // Names are hashes: a random one is a fair place to start.
         let start = key(&Hash(rand::random()));
         let folder = Key::from(FOLDER);
         let mut found = Vec::new();
-        let mut names = self.store.list_with_offset(Some(&folder), &start);
-        while found.len() < max
-            && let Some(meta) = names.try_next().await?
-        {
-            // What is not a blob is not ours to delete.
-            found.extend(meta.location.filename().and_then(|name| name.parse::<Hash>().ok()));
+        for names in [self.store.list_with_offset(Some(&folder), &start), self.store.list(Some(&folder))] {
+            let mut names = names;
+            while found.len() < max
+                && let Some(meta) = names.try_next().await?
+            {
+                // What is not a blob is not ours to delete.
+                found.extend(meta.location.filename().and_then(|name| name.parse::<Hash>().ok()));
+            }
         }
+        found.sort_unstable();
+        found.dedup();
         Ok(found)
     }
 

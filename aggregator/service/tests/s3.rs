@@ -108,9 +108,6 @@ async fn process_with_a_bucket() {
     let sealed = kit.queue.next_to_settle().await.unwrap().unwrap();
     kit.queue.settled(sealed.batch, "0xabc").await.unwrap();
     kit.queue.prune(kit.clock.now_ms() + 1).await.unwrap();
-    // Each pass starts at a random blob.
-    for _ in 0..100 {
-        kit.blobs.collect(&kit.queue, 0, 1000).await.unwrap();
-    }
+    kit.blobs.collect(&kit.queue, 0, 1000).await.unwrap();
     assert!(kit.blobs.get(&sealed.root).await.unwrap_err().is_gone());
 }

@@ -121,7 +121,7 @@ impl Tx {
     }
 
     /// A task is not tried again. What it was for is set aside, so that nothing else waits for it.
-    async fn give_up(&mut self, task: &Task, reason: &str, invalid: bool) -> Result<(), QueueError> {
+    pub(super) async fn give_up(&mut self, task: &Task, reason: &str, invalid: bool) -> Result<(), QueueError> {
         sqlx::query("DELETE FROM tasks WHERE id = $1").bind(task.id.0).execute(&mut *self.sql).await?;
         tracing::warn!(task = %task.id, kind = task.kind, reason, "a task is given up");
         match task.kind.as_str() {

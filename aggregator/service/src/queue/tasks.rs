@@ -273,7 +273,16 @@ impl Tx {
         let row = lease.fetch_one(&mut *self.sql).await?;
         let task = Task::read(&row)?;
         let lease = Lease { task: task.id, fence: get(&row, "fence")? };
-        Ok(Some(Claim { lease, work: self.work(&task).await? }))
+        match self.work(&task).await {
+            Ok(work) => Ok(Some(Claim { lease, work })),
+            // It would be the first of its lane for ever.
+            Err(error @ QueueError::Corrupt { .. }) => {
+                self.give_up(&task, &error.to_string(), false).await?;
+                self.work = true;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What a task's inputs are.

@@ -1,7 +1,7 @@
 //! An account that floods the queue with junk: the others do not wait for it.
 
-use crate::kit::{Kit, PROGRAM, Place, account};
-use sinter_service::queue::{JobState, Lane};
+use crate::kit::{Kit, PROGRAM, Place, account, options};
+use sinter_service::queue::{self, BatchState, JobState, Lane, ManualClock};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,9 +42,44 @@ async fn a_proof_that_breaks_the_prover_does_not_stop_a_batch() {
     }
     kit.work().await;
     // Its retries are still to come, and the batch is sealed.
-    assert_eq!(kit.roots(sinter_service::queue::BatchState::Sealed).await, ["((one two) (three four))"]);
+    assert_eq!(kit.roots(BatchState::Sealed).await, ["((one two) (three four))"]);
     kit.work_it_out().await;
     for job in bad {
         assert_eq!(kit.state("bad", job).await, JobState::Quarantined);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_those_under_the_node_that_failed_are_blamed() {
+    let clock = ManualClock::at(1_000_000);
+    let retries = queue::Retries { strikes_max: 1, ..options(&clock).retries };
+    let kit = Kit::with(Place::sqlite(), queue::Options { retries, ..options(&clock) }).await;
+    let mut jobs = Vec::new();
+    for proof in ["one", "two", "hard", "four"] {
+        jobs.push(kit.submit("a", proof).await.job);
+    }
+    kit.work_it_out().await;
+    kit.close().await;
+    kit.work_it_out().await;
+    let mut states = Vec::new();
+    for job in jobs {
+        states.push(kit.state("a", job).await);
+    }
+    use JobState::{Placed, Quarantined};
+    assert_eq!(states, [Placed, Placed, Quarantined, Quarantined]);
+    assert_eq!(kit.roots(BatchState::Sealed).await, ["(one two)"]);
+}
+
+/// A row that nothing here writes, as a hand or a fault may leave it: it is not the first of its lane for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_makes_no_sense_stops_nobody() {
+    let kit = Kit::new(Place::sqlite()).await;
+    let bad = kit.submit("a", "bad").await.job;
+    kit.submit("a", "good").await;
+    let pool = sqlx::AnyPool::connect(&kit.place.url()).await.unwrap();
+    sqlx::query("UPDATE jobs SET proof = 'nonsense' WHERE id = $1").bind(bad.0).execute(&pool).await.unwrap();
+    pool.close().await;
+    kit.work_it_out().await;
+    assert_eq!(kit.words.calls("wrap good"), 1);
+    assert_eq!(kit.queue.totals().await.unwrap().jobs_queued, 0);
 }
