@@ -1,9 +1,10 @@
-//! Real proofs through the whole service: verified, wrapped, folded. Sealing takes a minute and has its tests in its own crate.
+//! Real proofs through the whole service: verified, wrapped, folded, and sealed with the layers that are for development.
 
 use crate::kit::{Place, account};
 use sinter_program::{ParameterSet, ProofHeader, field::digest_bytes, file};
 use sinter_prover::{CpuProver, leaf, standard::Standard};
 use sinter_recursion::statement;
+use sinter_seal::sealer::SealLayers;
 use sinter_service::{
     Blobs, Hash, Provers,
     prove::{Fault, ProgramFile, Prove},
@@ -32,11 +33,12 @@ fn digest(file: &[u8]) -> Hash {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_proofs_are_folded_into_a_root_that_verifies() {
+async fn two_proofs_are_folded_into_a_root_that_verifies_and_sealed() {
     let (file, proofs) = prove(ParameterSet::FOLD, [1, 2]);
-    let provers = Arc::new(Provers::cpu(provers::Options::default()));
+    let options = provers::Options { seal: SealLayers::DEV, ..provers::Options::default() };
+    let provers = Arc::new(Provers::cpu(options));
     let place = Place::sqlite();
-    let queue = place.open(&queue::Options { places_max: 2, seal: false, ..queue::Options::default() }).await;
+    let queue = place.open(&queue::Options { places_max: 2, ..queue::Options::default() }).await;
     let blobs = Blobs::memory(16 << 20);
     let worker = Worker::new(queue.clone(), blobs.clone(), provers.clone(), worker::Options::new("real"));
     let stop = CancellationToken::new();
@@ -57,15 +59,16 @@ async fn two_proofs_are_folded_into_a_root_that_verifies() {
         let job = NewJob { account, program, proof, bytes, deadline_ms, priority: 0, price_gwei: 0 };
         jobs.push(queue.submit(&job, |_| Ok(())).await.unwrap().job);
     }
-    for lane in [Lane::Verify, Lane::Prove] {
+    for lane in Lane::ALL {
         while worker.step(lane, &stop).await.unwrap() {}
     }
     let refused = queue.job(&account("a"), jobs[1]).await.unwrap();
     assert_eq!(refused.state, JobState::Refused, "{:?}", refused.reason);
-    let folded = queue.batches(BatchState::Folded, 9).await.unwrap();
-    assert_eq!(folded.len(), 1, "{:?}", queue.job(&account("a"), jobs[0]).await.unwrap());
+    let sealed = queue.batches(BatchState::Sealed, 9).await.unwrap();
+    assert_eq!(sealed.len(), 1, "{:?}", queue.job(&account("a"), jobs[0]).await.unwrap());
     let batch = queue.next_to_settle().await.unwrap().unwrap();
-    assert_eq!(batch.seal, None);
+    // It was verified before it was kept.
+    assert!(!blobs.get(&batch.seal.unwrap()).await.unwrap().is_empty());
 
     // The root verifies by itself, and is over the statements that the queue lists.
     let folder = provers.folder().unwrap();
@@ -86,6 +89,12 @@ async fn two_proofs_are_folded_into_a_root_that_verifies() {
     assert!(matches!(provers.verify(universal, &fold), Err(Fault::Invalid(_))));
     assert!(matches!(provers.verify(known, &wrapped), Err(Fault::Invalid(_))));
     assert!(provers.prover_bytes().unwrap() > 0);
+
+    // A seal of other statements is none.
+    let mut swapped = batch.statements.clone();
+    swapped.swap(0, 1);
+    swapped[0][40] ^= 1;
+    assert!(matches!(provers.seal(&fold, &swapped), Err(Fault::Failed(_))));
 }
 
 #[test]
