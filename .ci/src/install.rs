@@ -58,6 +58,8 @@ const PROGRAMS: &[Program] = &[
     Program { name: "c++", probe: &["--version"], packages: &["g++"] },
     Program { name: "node", probe: &["--version"], packages: &["nodejs"] },
     Program { name: "npm", probe: &["--version"], packages: &["npm"] },
+    // The server alone: its tools are in a folder of their own, beside it.
+    Program { name: "bash", probe: &["-c", "ls /usr/lib/postgresql/*/bin/initdb"], packages: &["postgresql"] },
     Program { name: "python3", probe: &["-c", "import ensurepip, venv"], packages: &["python3-venv"] },
 ];
 

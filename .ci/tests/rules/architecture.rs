@@ -22,6 +22,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-counter", &["sinter-program", "sinter-machine", "sinter-rollup"]),
     ("sinter-ledger", &["sinter-primitives", "sinter-program", "sinter-machine", "sinter-rollup"]),
     (
+        "sinter-service",
+        &["sinter-primitives", "sinter-program", "sinter-circuit", "sinter-recursion", "sinter-prover", "sinter-seal"],
+    ),
+    (
         "sinter",
         &[
             "sinter-primitives",
