@@ -8,8 +8,8 @@
 use alloy::{
     primitives::{Address, B256, Bytes, FixedBytes, TxKind, U256},
     providers::Provider,
-    rpc::types::{TransactionReceipt, TransactionRequest},
-    sol_types::{SolCall, SolConstructor, SolInterface},
+    rpc::types::{Filter, TransactionReceipt, TransactionRequest},
+    sol_types::{SolCall, SolConstructor, SolEvent, SolInterface},
     transports::{RpcError, TransportErrorKind},
 };
 use commonware_codec::Encode;
@@ -234,6 +234,38 @@ pub async fn head(provider: &impl Provider, address: Address) -> Result<Head, Li
         posts: head.posts,
         frozen: head.frozen,
     })
+}
+
+/// A header that was posted: its height, and the number of its post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// Its height.
+    pub height: u64,
+    /// The number of its post.
+    pub post: u64,
+}
+
+/// The lowest header at `height` or above that was posted from L1 block `from_block` on, if there is one yet.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn posted(
+    provider: &impl Provider,
+    address: Address,
+    height: u64,
+    from_block: u64,
+) -> Result<Option<Posted>, LightClientError> {
+    let filter = Filter::new().address(address).event_signature(Contract::HeaderPosted::SIGNATURE_HASH);
+    let mut lowest: Option<Posted> = None;
+    for log in provider.get_logs(&filter.from_block(from_block)).await? {
+        let event = Contract::HeaderPosted::decode_log(&log.inner)
+            .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
+        let posted = Posted { height: event.height, post: event.index };
+        if posted.height >= height && lowest.is_none_or(|lowest| posted.height < lowest.height) {
+            lowest = Some(posted);
+        }
+    }
+    Ok(lowest)
 }
 
 fn word(digest: &Digest) -> B256 {

@@ -6,7 +6,11 @@ use alloy::{
     sol_types::{SolCall, SolConstructor},
 };
 use commonware_codec::Encode;
-use sinter_primitives::{Header, Namespace, inbox, table::ProvenLeaf};
+use sinter_primitives::{
+    Header, Namespace,
+    inbox::{self, Withdrawal},
+    table::ProvenLeaf,
+};
 
 /// The bindings that the checked-in artifact describes.
 #[allow(missing_docs, clippy::pedantic)]
@@ -99,4 +103,28 @@ pub fn settle_call(hub: Address, chain: &[(Place, Transition)], ordered: Option<
         },
     );
     Contract::settleCall { selector: selector(hub), chain, ordered }.abi_encode().into()
+}
+
+/// The call that pays withdrawal `index` of the statement with these withdrawals, which is the rollup's `batch`-th with some.
+/// Anybody may make it.
+///
+/// # Errors
+/// [`inbox::EntryError::Wei`] when one of them has more than 96 bits of wei.
+///
+/// # Panics
+/// When there is no such withdrawal.
+pub fn withdraw_call(batch: u64, withdrawals: &[Withdrawal], index: usize) -> Result<Bytes, inbox::EntryError> {
+    let leaves = withdrawals.iter().map(Withdrawal::leaf).collect::<Result<Vec<_>, _>>()?;
+    let Withdrawal { recipient, wei } = withdrawals[index];
+    let path = inbox::withdrawals_path(&leaves, index).unwrap_or_default();
+    let w = Contract::Withdrawal {
+        batch,
+        root: inbox::withdrawals_root(&leaves).into(),
+        count: leaves.len() as u64,
+        index: index as u64,
+        recipient: recipient.into(),
+        value: alloy::primitives::Uint::from(wei),
+        path: path.into_iter().map(B256::from).collect(),
+    };
+    Ok(Contract::withdrawCall { w, to: recipient.into() }.abi_encode().into())
 }

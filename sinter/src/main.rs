@@ -13,6 +13,7 @@ mod load;
 mod metrics;
 mod receipt;
 mod relayer;
+mod rollup;
 mod sequencer;
 mod settle;
 mod signals;

@@ -5,6 +5,7 @@
 //! devnet.json          where everything listens
 //! devnet.log           what the devnet itself logged
 //! relayer.journal      what was posted to L1
+//! wallets/             keys of the rollups' users
 //! node-0/ …            node.toml, node.key, bls.key, log, data/
 //! ```
 
@@ -89,6 +90,11 @@ impl Directory {
     /// The nodes of the tree that is folded.
     pub fn tree(&self) -> PathBuf {
         self.path.join("tree")
+    }
+
+    /// The wallets of the rollups' users.
+    pub fn wallets(&self) -> PathBuf {
+        self.path.join("wallets")
     }
 
     /// A node's directory.

@@ -1,40 +1,38 @@
-//! The appliance's piece of a run: a proof for each namespace, wrapped, folded into one and sealed while the network is
-//! under load.
+//! The appliance's piece of a run: the rollups' statements are proved, wrapped, folded into one and sealed while the network
+//! is under load.
 //!
-//! What the proofs prove are Plonky3's own hash permutations: no rollup is integrated here that would prove what was
-//! ordered. Everything after the proofs is what an appliance does. It takes what processor time the nodes leave. The seal
-//! has development's parameters unless production's are asked for.
+//! It takes what processor time the nodes leave. The seal has development's parameters unless production's are asked for.
 
-use super::snapshot::{FoldView, Snapshot};
+use super::snapshot::Snapshot;
 use crate::{
     aggregation::{
         seal::{self, Sealed},
         text,
     },
     exit::{Exit, Failure, OrFail},
+    hub,
 };
-use sinter_program::{ParameterSet, ProofFile};
+use alloy::primitives::B256;
+use sinter_program::{ProofFile, field::digest_bytes};
 use sinter_prover::{
     CpuProver, Folder, Wrapper,
     aggregate::{
         Aggregation, Event, State,
         tree::{Tree, batch_root},
     },
-    leaf,
-    standard::Standard,
 };
 use sinter_recursion::Statement;
+use sinter_rollup::{Prover as RollupProver, Statement as Step};
 use sinter_seal::sealer::SealLayers;
+use sinter_settlement::deployment::Deployment;
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
 use tokio::sync::{oneshot, watch};
 
-/// What each namespace's proof is of: programs of different constraints and heights.
-const PROGRAMS: [(Standard, u8); 3] = [(Standard::Poseidon2, 8), (Standard::Keccak, 7), (Standard::Poseidon2, 10)];
 /// The lowest priority there is: a node's vote is worth more than a fold.
 const NICENESS: i32 = 19;
 
@@ -47,7 +45,9 @@ pub struct Folded {
     pub statements_root: String,
     /// Bytes of the one proof.
     pub proof_bytes: usize,
-    /// From the first circuit to the verified root.
+    /// What proving the statements took.
+    pub proving: Duration,
+    /// What wrapping and folding them took.
     pub took: Duration,
 }
 
@@ -63,32 +63,54 @@ pub struct Proved {
     pub production: bool,
 }
 
+/// A statement to be proved, and by whose program.
+pub struct Job {
+    /// Which of the programs.
+    pub program: usize,
+    /// The statement.
+    pub statement: Step,
+}
+
+/// What is known once the circuits are there.
+pub struct Circuits {
+    /// The identity of each program.
+    pub program_ids: Vec<B256>,
+    /// The contracts that take the seal.
+    pub deployment: Deployment,
+}
+
 /// A batch that is being folded and sealed.
-pub struct Folding(oneshot::Receiver<Result<Proved, Failure>>);
+pub struct Folding {
+    /// What the rollups and the L1 have to know.
+    pub circuits: oneshot::Receiver<Circuits>,
+    /// Takes statements; the batch closes when this is dropped.
+    pub jobs: mpsc::Sender<Job>,
+    /// The seal.
+    pub proved: oneshot::Receiver<Result<Proved, Failure>>,
+}
 
 impl Folding {
     /// Begins, on threads of its own. Nodes of the tree go to `state`. The seal has these layers.
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn start(state: PathBuf, layers: SealLayers, snapshot: Arc<watch::Sender<Snapshot>>) -> Result<Self, Failure> {
-        let (done, folded) = oneshot::channel();
+    pub fn start(
+        programs: Vec<Arc<RollupProver>>,
+        state: PathBuf,
+        layers: SealLayers,
+        snapshot: Arc<watch::Sender<Snapshot>>,
+    ) -> Result<Self, Failure> {
+        let (done, proved) = oneshot::channel();
+        let (ready, circuits) = oneshot::channel();
+        let (jobs, taken) = mpsc::channel();
         let pool = rayon::ThreadPoolBuilder::new().start_handler(|_| yield_to_nodes()).build();
         let pool = pool.or_fail(Exit::Failed, "starting the threads that fold")?;
         let work = move || {
             // Nobody may be left to be told.
-            let _ = done.send(pool.install(|| fold(state, &layers, &snapshot)));
+            let _ = done.send(pool.install(move || fold(&programs, state, &layers, ready, taken, &snapshot)));
         };
         thread::Builder::new().name("fold".into()).spawn(work).or_fail(Exit::Failed, "starting the folding thread")?;
-        Ok(Self(folded))
-    }
-
-    /// Waits for the seal.
-    ///
-    /// # Errors
-    /// When something could not be proved, stored or verified.
-    pub async fn finish(self) -> Result<Proved, Failure> {
-        self.0.await.or_fail(Exit::Failed, "waiting for the seal")?
+        Ok(Self { circuits, jobs, proved })
     }
 }
 
@@ -97,44 +119,26 @@ fn yield_to_nodes() {
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
-fn fold(state: PathBuf, layers: &SealLayers, snapshot: &watch::Sender<Snapshot>) -> Result<Proved, Failure> {
-    let started = Instant::now();
-    snapshot.send_modify(|snapshot| snapshot.fold = FoldView { proofs: PROGRAMS.len() as u64, ..FoldView::default() });
+fn fold(
+    programs: &[Arc<RollupProver>],
+    state: PathBuf,
+    layers: &SealLayers,
+    ready: oneshot::Sender<Circuits>,
+    jobs: mpsc::Receiver<Job>,
+    snapshot: &watch::Sender<Snapshot>,
+) -> Result<Proved, Failure> {
     let state = State::open(&state).or_fail(Exit::Failed, "the folder of the tree")?;
     let folder = Folder::new().or_fail(Exit::Failed, "")?;
-    let mut leaves = Vec::new();
-    let mut wrappers = Vec::new();
-    for (namespace, (standard, log_rows)) in PROGRAMS.into_iter().enumerate() {
-        let program = standard.program(log_rows, ParameterSet::FOLD).or_fail(Exit::Failed, standard)?;
-        let key = leaf::proving_key(&program).or_fail(Exit::Failed, standard)?;
-        let trace = standard.trace(log_rows, namespace as u64).or_fail(Exit::Failed, standard)?;
-        let (proof, _) = leaf::prove(&CpuProver, &program, &key, &[trace], &[]).or_fail(Exit::Failed, standard)?;
-        leaves.push(proof.encode(program.shape()).or_fail(Exit::Failed, standard)?);
-        wrappers.push(Wrapper::new(&program).or_fail(Exit::Failed, standard)?);
-    }
-    let (statements, root) = aggregate(&folder, &wrappers, &leaves, state, snapshot)?;
-    let found = folder.verify(&root).or_fail(Exit::Refused, "the root of the batch")?;
-    let expected = batch_root(&folder, &statements).or_fail(Exit::Failed, "the null statement")?;
-    if expected != Some((found.statements_root, found.count)) {
-        return Err(Failure::new(Exit::Refused, "the root of the batch is of other statements"));
-    }
-    let proof_bytes = root.encode(folder.shape().shape()).or_fail(Exit::Failed, "the root of the batch")?.len();
-    let statements_root = text::digest(&found.statements_root);
-    let folded = Folded { statements: statements.len() as u64, statements_root, proof_bytes, took: started.elapsed() };
-    let sealed = seal::seal(&folder, &root, &statements, layers, &mut |_| {})?;
-    snapshot.send_modify(|snapshot| snapshot.fold.sealed = true);
-    Ok(Proved { folded, statements, sealed, production: *layers == SealLayers::PRODUCTION })
-}
+    let wrapper =
+        |prover: &Arc<RollupProver>| Wrapper::new(prover.program()).or_fail(Exit::Failed, "a rollup's program");
+    let wrappers = programs.iter().map(wrapper).collect::<Result<Vec<_>, _>>()?;
+    let program_ids = wrappers.iter().map(|wrapper| B256::from(digest_bytes(wrapper.program_id()))).collect();
+    let deployment = hub::deployment(&seal::program(&seal::sealer(&folder, layers)?)?)?;
+    // Nobody may be left to be told.
+    let _ = ready.send(Circuits { program_ids, deployment });
 
-/// Wraps and folds; returns the statements and the root.
-fn aggregate(
-    folder: &Folder<'static>,
-    wrappers: &[Wrapper],
-    leaves: &[Vec<u8>],
-    state: State,
-    snapshot: &watch::Sender<Snapshot>,
-) -> Result<(Vec<Statement>, ProofFile), Failure> {
-    let tree = Tree::new(&CpuProver, folder, wrappers);
+    let mut started = Instant::now();
+    let tree = Tree::new(&CpuProver, &folder, &wrappers);
     let count = |event: Event| {
         snapshot.send_modify(|snapshot| match event {
             Event::Wrapped { .. } => snapshot.fold.wrapped += 1,
@@ -142,13 +146,45 @@ fn aggregate(
             Event::Null { .. } | Event::Discarded { .. } => {}
         });
     };
-    let mut statements = Vec::new();
+    let mut statements: Vec<Statement> = Vec::new();
+    let mut proving = Duration::ZERO;
     let mut aggregation = Aggregation::new(&tree, state, count);
-    for leaf in leaves {
-        let leaf = tree.leaf(leaf).or_fail(Exit::Refused, "a leaf's proof")?;
+    for Job { program, statement } in jobs {
+        if statements.is_empty() {
+            started = Instant::now();
+        }
+        let begun = Instant::now();
+        let proof = programs[program].prove(&CpuProver, &statement).or_fail(Exit::Failed, "a rollup's statement")?;
+        proving += begun.elapsed();
+        snapshot.send_modify(|snapshot| snapshot.fold.proofs += 1);
+        let proof = proof.encode(programs[program].program().shape()).or_fail(Exit::Failed, "a rollup's proof")?;
+        let leaf = tree.leaf(&proof).or_fail(Exit::Refused, "a rollup's proof")?;
         statements.push(leaf.statement().clone());
         aggregation.push(&leaf).or_fail(Exit::Failed, "folding")?;
     }
     let root = aggregation.close().or_fail(Exit::Failed, "folding")?.into_proof();
-    Ok((statements, root))
+    verify(&folder, &root, &statements)?;
+    let proof_bytes = root.encode(folder.shape().shape()).or_fail(Exit::Failed, "the root of the batch")?.len();
+    let found = folder.verify(&root).or_fail(Exit::Refused, "the root of the batch")?;
+    let statements_root = text::digest(&found.statements_root);
+    let folded = Folded {
+        statements: statements.len() as u64,
+        statements_root,
+        proof_bytes,
+        proving,
+        took: started.elapsed().saturating_sub(proving),
+    };
+    let sealed = seal::seal(&folder, &root, &statements, layers, &mut |_| {})?;
+    snapshot.send_modify(|snapshot| snapshot.fold.sealed = true);
+    Ok(Proved { folded, statements, sealed, production: *layers == SealLayers::PRODUCTION })
+}
+
+/// The root is over these statements.
+fn verify(folder: &Folder<'static>, root: &ProofFile, statements: &[Statement]) -> Result<(), Failure> {
+    let found = folder.verify(root).or_fail(Exit::Refused, "the root of the batch")?;
+    let expected = batch_root(folder, statements).or_fail(Exit::Failed, "the null statement")?;
+    if expected == Some((found.statements_root, found.count)) {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Refused, "the root of the batch is of other statements"))
 }

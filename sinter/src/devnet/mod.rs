@@ -2,9 +2,9 @@
 //! on L1.
 //!
 //! Make or read back the network → start the L1 and the light client → start the nodes → put them under
-//! load, fold, seal and settle a batch of proofs beside it, and watch → stop the load → wait until everything
+//! load, take the rollups beside it from their wallets to L1, and watch → stop the load → wait until everything
 //! accepted is final → wait until the L1 has verified a header that covers it → check a sample of receipts
-//! offline → wait until the L1 has the batch → stop the nodes.
+//! offline → wait until the L1 has the rollups' states → stop the nodes.
 
 mod directory;
 mod fold;
@@ -14,9 +14,11 @@ mod nodes;
 mod observe;
 mod ports;
 mod relay;
+mod rollups;
 mod settle;
 pub mod snapshot;
 mod summary;
+mod traffic;
 
 use crate::{
     args::DevnetArguments,
@@ -27,14 +29,13 @@ use crate::{
     view::{Scene, View, say},
 };
 use directory::Directory;
-use fold::Folding;
 use futures::future::{join_all, try_join_all};
 use l1::L1;
 use network::Network;
 use nodes::Nodes;
 use observe::{Observers, Subjects};
 use relay::Relay;
-use settle::{Settler, Settling};
+use rollups::{Rolling, Surroundings};
 use sinter_primitives::receipt::TrustedNetwork;
 use sinter_seal::sealer::SealLayers;
 use sinter_sequencer::rpc::{
@@ -175,8 +176,8 @@ impl Run<'_> {
         let mut relay = Relay::start(self.directory, self.network, self.l1, height, snapshot.clone())?;
         let load = Load::start(&self.load(), &tracker)?;
         let layers = if self.arguments.production_seal { SealLayers::PRODUCTION } else { SealLayers::DEV };
-        let folding = Folding::start(self.directory.tree(), layers, snapshot.clone())?;
-        let settling = Settling::start(folding, Settler::new(self.directory, self.network, self.l1, snapshot.clone())?);
+        let surroundings = Surroundings::new(self.directory, self.network, self.l1, snapshot.clone())?;
+        let rolling = Rolling::start(self.directory, surroundings, layers, snapshot.clone())?;
         let phase = |phase| snapshot.send_modify(|snapshot| snapshot.phase = phase);
         phase(Phase::Running);
         tokio::select! {
@@ -195,8 +196,8 @@ impl Run<'_> {
             phase(Phase::Verifying);
             let receipts_verified = self.verify_receipts(&tracker).await?;
             phase(Phase::Folding);
-            let batch = settling.finish().await?;
-            Ok(Summary { load: drained, settled, receipts_verified, batch })
+            let rolled = rolling.finish().await?;
+            Ok(Summary { load: drained, settled, receipts_verified, rolled })
         };
         // Who asks again does not want to wait.
         tokio::select! {

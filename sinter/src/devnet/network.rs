@@ -70,7 +70,7 @@ impl Network {
         Ok(Some(Self { rpc: rpc.collect::<Result<_, _>>()?, chain }))
     }
 
-    /// Makes a network of [`NODES`] members and three namespaces that settles on `l1`.
+    /// Makes a network of [`NODES`] members and six namespaces that settles on `l1`.
     ///
     /// # Errors
     /// When the directory cannot be written.
@@ -141,7 +141,12 @@ fn node_file(listen: SocketAddr, rpc_listen: SocketAddr) -> NodeFile {
     }
 }
 
-/// Three rollups; the last one sells the first place in its lane.
+/// The ledgers' namespaces, and what they are called.
+pub const LEDGERS: [(Namespace, &str); 2] = [(Namespace(11), "ledger-a"), (Namespace(12), "ledger-b")];
+/// The counter's.
+pub const COUNTER: (Namespace, &str) = (Namespace(13), "counter");
+
+/// Three lanes for a load of Ethereum transactions, the last of which sells the first place; and the rollups that are proved.
 fn namespaces() -> Vec<NamespaceSpec> {
     let spec = |id, name: &str, evm_chain_id, ordering| NamespaceSpec {
         id: Namespace(id),
@@ -149,12 +154,21 @@ fn namespaces() -> Vec<NamespaceSpec> {
         evm_chain_id: Some(evm_chain_id),
         ordering,
     };
+    let proved = |(id, name): (Namespace, &str)| NamespaceSpec {
+        id,
+        name: name.into(),
+        evm_chain_id: None,
+        ordering: Ordering::FirstCome,
+    };
     // Nobody holds auctions in a devnet, so nobody needs this key's other half.
     let auction_key = Digest(EXPRESS_AUCTION_KEY);
     vec![
         spec(1, "alpha", 57_171, Ordering::FirstCome),
         spec(2, "beta", 57_172, Ordering::FirstCome),
         spec(3, "gamma", 57_173, Ordering::Express { auction_key }),
+        proved(LEDGERS[0]),
+        proved(LEDGERS[1]),
+        proved(COUNTER),
     ]
 }
 

@@ -1,15 +1,14 @@
-//! The batch on its way to the L1: contracts, the seal, and the hub's answer about every statement.
+//! The batch on its way to the L1: the seal, and the hub's answer about every statement.
 
 use super::{
     directory::Directory,
-    fold::{Folded, Folding, Proved},
+    fold::{Folded, Proved},
     l1::{BACKOFF_MAX, L1, POLL, REPLACE_AFTER},
     network::Network,
     snapshot::Snapshot,
 };
 use crate::{
     exit::{Exit, Failure, OrFail},
-    hub,
     l1::connect,
 };
 use alloy::{
@@ -23,8 +22,12 @@ use sinter_settlement::{
     hub::{Place, check_call},
     seals::{Depth, SealState, SealSubmitter, SealsConfig},
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::{sync::watch, task::JoinSet};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
 
 /// How deep the batch's root has to be.
 const DEPTH: Depth = Depth::Blocks(2);
@@ -50,8 +53,10 @@ pub struct Batch {
     pub transaction: B256,
     /// What that used.
     pub gas_used: u64,
-    /// Statements that the hub answered for.
-    pub checked: u64,
+    /// Where the statements stand, in their order: the hub answered for each of them.
+    pub places: Vec<Place>,
+    /// From the seal to the hub's having it.
+    pub settling: Duration,
 }
 
 /// Who brings the batch to the L1, and where.
@@ -80,14 +85,14 @@ impl Settler {
         Ok(Self { url: l1.url.clone(), chain_id, signer: l1.settler.clone(), journal, snapshot })
     }
 
-    /// Deploys what does not stand yet, settles, and asks the hub about every statement.
-    async fn settle(self, proved: Proved) -> Result<Batch, Failure> {
+    /// Settles in the hub, and asks it about every statement.
+    ///
+    /// # Errors
+    /// When the L1 refuses.
+    pub async fn settle(self, proved: Proved, hub: Address) -> Result<Batch, Failure> {
+        let started = Instant::now();
         let Proved { folded, statements, sealed, production } = proved;
-        let provider = connect(&self.url, Some(&self.signer))?;
-        let deployment = hub::deployment(&sealed.program)?;
-        let deployed = deployment.deploy(&provider, self.signer.address(), &mut |_, _| {}).await;
-        deployed.or_fail(Exit::Failed, "deploying the hub")?;
-        let hub = deployment.hub();
+        let provider = connect(&self.url, None)?;
 
         let usual = SealsConfig::new(self.url, self.chain_id, hub, self.signer, self.journal);
         let config =
@@ -107,9 +112,12 @@ impl Settler {
         let bytes: Vec<_> = statements.iter().map(sinter_recursion::Statement::to_bytes).collect();
         let tree = StatementTree::new(&bytes);
         let root = B256::from(sealed.claim.root);
+        let mut places = Vec::with_capacity(bytes.len());
         for (index, statement) in bytes.iter().enumerate() {
             let path = tree.path(index).unwrap_or_default().into_iter().map(B256::from).collect();
-            let input = check_call(statement, &Place { root, index: index as u32, path });
+            let place = Place { root, index: index as u32, path };
+            let input = check_call(statement, &place);
+            places.push(place);
             let request = TransactionRequest { to: Some(TxKind::Call(hub)), input: input.into(), ..Default::default() };
             provider.call(request).await.or_fail(Exit::Refused, format_args!("the hub on statement {index}"))?;
         }
@@ -124,29 +132,8 @@ impl Settler {
             root,
             transaction,
             gas_used,
-            checked: bytes.len() as u64,
+            places,
+            settling: started.elapsed(),
         })
-    }
-}
-
-/// A batch that is being proved and settled. It ends when this is dropped.
-pub struct Settling(JoinSet<Result<Batch, Failure>>);
-
-impl Settling {
-    /// Settles the batch once it is sealed.
-    pub fn start(folding: Folding, settler: Settler) -> Self {
-        let mut work = JoinSet::new();
-        work.spawn(async move { settler.settle(folding.finish().await?).await });
-        Self(work)
-    }
-
-    /// Waits until the L1 has the batch.
-    ///
-    /// # Errors
-    /// When something could not be proved, stored, verified or settled.
-    pub async fn finish(mut self) -> Result<Batch, Failure> {
-        let outcome = self.0.join_next().await;
-        let outcome = outcome.ok_or_else(|| Failure::new(Exit::Failed, "the batch was finished before"))?;
-        outcome.or_fail(Exit::Failed, "waiting for the batch")?
     }
 }
