@@ -3,8 +3,8 @@
 //!
 //! Make or read back the network → start the L1 and the light client → start the nodes → put them under
 //! load, take the rollups beside it from their wallets to L1, and watch → stop the load → wait until everything
-//! accepted is final → wait until the L1 has verified a header that covers it → check a sample of receipts
-//! offline → wait until the L1 has the rollups' states → stop the nodes.
+//! accepted is final → wait until the L1 has the rollups' states → wait until it has verified a header that covers
+//! everything → check a sample of receipts offline → stop the nodes.
 
 mod directory;
 mod fold;
@@ -191,12 +191,13 @@ impl Run<'_> {
             phase(Phase::Draining);
             load.stop().await;
             let drained = self.drain(&tracker).await;
+            // Their contracts are shown headers that the relayer posts.
+            phase(Phase::Folding);
+            let rolled = rolling.finish().await?;
             phase(Phase::Settling);
             let settled = relay.settle(self.height_of_all().await?, SETTLE_MAX).await?;
             phase(Phase::Verifying);
             let receipts_verified = self.verify_receipts(&tracker).await?;
-            phase(Phase::Folding);
-            let rolled = rolling.finish().await?;
             Ok(Summary { load: drained, settled, receipts_verified, rolled })
         };
         // Who asks again does not want to wait.

@@ -212,6 +212,12 @@ async fn roll(
     let batch = settler.settle(proved, site.hub).await?;
 
     let started = Instant::now();
+    // The submitter shared the account meanwhile.
+    let provider = connect(&l1_url, Some(&signer))?;
+    for ledger in &mut ledgers {
+        ledger.contract.reconnect(provider.clone());
+    }
+    counter.contract.reconnect(provider.clone());
     let shown = Shown { provider: &provider, urls: &urls, light_client, origin };
     let mut gas = batch.gas_used;
     let mut balances_match = true;

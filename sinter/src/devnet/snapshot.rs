@@ -17,7 +17,7 @@ pub enum Phase {
     Settling,
     /// Receipts are being verified offline.
     Verifying,
-    /// The batch of proofs is being folded, sealed and settled.
+    /// The rollups' statements are being proved, folded, sealed and settled.
     Folding,
 }
 

@@ -85,6 +85,11 @@ impl RollupContract {
         Ok((contract, state))
     }
 
+    /// Goes on with another connection: one remembers its account's nonce, and does not see what else the account sends.
+    pub fn reconnect(&mut self, provider: DynProvider) {
+        self.provider = provider;
+    }
+
     /// Pays ether in, for whom the payload names.
     ///
     /// # Errors
