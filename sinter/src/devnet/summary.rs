@@ -239,7 +239,7 @@ mod tests {
                     root: B256::with_last_byte(2),
                     transaction: B256::with_last_byte(3),
                     gas_used: 2_000_000,
-                    places: vec![Place::default(); 3],
+                    places: vec![Place { root: B256::ZERO, index: 0, path: Vec::new() }; 3],
                     settling: Duration::from_millis(1500),
                 },
                 to_final: Duration::from_millis(45),
