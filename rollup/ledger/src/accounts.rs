@@ -228,7 +228,8 @@ impl Application for Ledger {
     }
 
     fn cost(&self) -> Usage {
-        // A forced transaction that opens an account: the test `capacity_of_a_batch_and_cost_of_a_transaction` holds these against what it takes.
+        // A forced transaction that opens an account: the test `capacity_of_a_batch_and_cost_of_a_transaction` holds these
+        // against what it takes.
         Usage { cycles: 14_000, hashes: 640, words: 2_400 }
     }
 
