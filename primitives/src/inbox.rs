@@ -31,7 +31,8 @@
 //! neighbours pair, a lone right end moves up. A statement names root and count, and count and index fix the path's
 //! shape, so that a node cannot pass for a leaf. The root of no withdrawal is 8 zeros.
 
-use crate::{Namespace, accumulator::Accumulator, poseidon2};
+use crate::{Namespace, accumulator::Accumulator, hexadecimal, poseidon2};
+use serde::{Deserialize, Serialize};
 
 /// Most bytes of an entry's payload.
 pub const PAYLOAD_BYTES_MAX: usize = 4096;
@@ -148,9 +149,11 @@ impl InboxEntry {
 }
 
 /// Ether that leaves the rollup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Withdrawal {
     /// To whom, on the L1.
+    #[serde(with = "hexadecimal::array")]
     pub recipient: [u8; 20],
     /// How many wei, below 2^96.
     pub wei: u128,

@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
+use serde::{Deserialize, Serialize};
 use sinter_machine::{Assembler, Context, HostError, Usage, Value, WORD};
 use sinter_program::F;
 use sinter_rollup::code::{Entrypoints, Library, Rules};
@@ -35,7 +36,7 @@ impl Rules for CounterRules {
 }
 
 /// The rollup's state, which is the word that stands for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter(pub u32);
 
 impl Application for Counter {

@@ -11,8 +11,8 @@ use sinter_program::F;
 use thiserror::Error;
 
 use crate::code::{WITHDRAWALS_MAX, question};
-use crate::lane::{Lane, Opened, advance};
-use crate::state::{Digest, State, from_words};
+use crate::lane::{Lane, Opened};
+use crate::state::{Digest, State, compress, from_words};
 
 /// The rollup's own half of a host: what its rules ask, and its state beside the run.
 pub trait Application {
@@ -27,6 +27,9 @@ pub trait Application {
     /// # Errors
     /// When the application disagrees; the run ends.
     fn applied(&mut self, word: &Digest) -> Result<(), HostError>;
+
+    /// A statement is complete: what was only kept for its sake can be forgotten.
+    fn completed(&mut self) {}
 
     /// Answers a question of the rules, numbered from [`question::RULES`].
     ///
@@ -87,7 +90,8 @@ pub struct StatementHost<'a> {
     /// The state so far.
     pub(crate) state: State,
     blocks: VecDeque<Opened>,
-    previous: Digest,
+    /// The accumulator before the block in which the state stands.
+    pub(crate) previous: Digest,
     entries: VecDeque<(Vec<u8>, Digest)>,
     pub(crate) withdrawals: Vec<Withdrawal>,
     /// Where the first withdrawal stands.
@@ -126,7 +130,7 @@ impl<'a> StatementHost<'a> {
                 let got = blocks.front().map(|block| block.height);
                 return Err(InputError::Block { expected: state.height, got });
             };
-            let got = advance(&previous, &first.commitment);
+            let got = compress(&previous, &first.commitment);
             if got != state.accumulator {
                 return Err(InputError::Accumulator { height: first.height, expected: state.accumulator, got });
             }
@@ -205,7 +209,7 @@ impl<'a> StatementHost<'a> {
             context.set(2, previous)?;
             if self.state.is_between_blocks() {
                 self.previous = self.state.accumulator;
-                self.state.accumulator = advance(&self.state.accumulator, &block.commitment);
+                self.state.accumulator = compress(&self.state.accumulator, &block.commitment);
                 (self.state.height, self.state.offset, self.state.elements) = (block.height, 0, block.elements());
             }
         }

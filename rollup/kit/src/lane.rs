@@ -7,7 +7,8 @@ use sinter_primitives::inbox::InboxEntry;
 use sinter_primitives::{Transaction, poseidon2};
 use sinter_program::F;
 
-use crate::state::{Digest, State, compress};
+use crate::prover::Statement;
+use crate::state::Digest;
 
 /// Elements of a head, filled up to words.
 const HEAD_CELLS: usize = 32;
@@ -86,27 +87,18 @@ impl Opened {
     }
 }
 
-/// The accumulator after a block with this commitment.
-pub(crate) fn advance(accumulator: &Digest, commitment: &Digest) -> Digest {
-    compress(accumulator, commitment)
-}
-
 impl Lane {
-    /// Leaves out the blocks that a statement finished, which went from one state to another.
-    pub fn advance(&mut self, before: &State, after: &State) {
-        let mut accumulator = if before.is_between_blocks() { Some(before.accumulator) } else { self.previous };
-        while let Some(first) = self.blocks.first() {
-            let height = first.position.height;
-            if height > after.height || (height == after.height && !after.is_between_blocks()) {
-                break;
-            }
-            let block = self.blocks.remove(0);
-            accumulator = accumulator.map(|before| advance(&before, &commitment(&block)));
-        }
-        self.previous = if after.is_between_blocks() { None } else { accumulator };
+    /// Leaves out what a statement consumed: blocks that it finished, and entries of the inbox.
+    pub fn advance(&mut self, statement: &Statement) {
+        let (before, after) = (&statement.before, &statement.after);
+        let is_left = |block: &Block| {
+            let height = block.position.height;
+            height > after.height || (height == after.height && !after.is_between_blocks())
+        };
+        let finished = self.blocks.iter().position(is_left).unwrap_or(self.blocks.len());
+        self.blocks.drain(..finished);
+        let taken = usize::try_from(after.entries - before.entries).unwrap_or(usize::MAX);
+        self.entries.drain(..taken.min(self.entries.len()));
+        self.previous = statement.previous;
     }
-}
-
-fn commitment(block: &Block) -> Digest {
-    accumulator::commitment(&block.position, &block.transactions).map(F::new)
 }

@@ -19,4 +19,4 @@ mod state;
 pub use host::{Application, InputError, StatementHost};
 pub use lane::{Block, Lane};
 pub use prover::{Prover, Statement, StatementError};
-pub use state::{Digest, State, compress, from_words, sponge, to_words};
+pub use state::{Digest, State, compress, digest_text, from_words, sponge, to_words};

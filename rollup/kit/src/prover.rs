@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use sinter_machine::{Capacity, ExecuteError, Execution, Machine, MachineError, PUBLIC_VALUES};
+use sinter_machine::{Capacity, ExecuteError, Execution, Machine, MachineError};
 use sinter_primitives::inbox::{Withdrawal, Words, withdrawals_root};
 use sinter_primitives::{Accumulator, Transition};
-use sinter_program::{F, ParameterSet, Program, ProofFile};
+use sinter_program::{ParameterSet, Program, ProofFile};
 use sinter_prover::leaf::{self, LeafError};
 use sinter_prover::{ProveError, Prover as Backend, ProvingKey};
 use thiserror::Error;
@@ -54,6 +54,8 @@ pub struct Statement {
     pub before: State,
     /// Where it ends.
     pub after: State,
+    /// The accumulator before the block in which it ends, if it ends inside one.
+    pub previous: Option<Digest>,
     /// Ether that leaves the rollup by it.
     pub withdrawals: Vec<Withdrawal>,
     /// Whether it ends because the machine is full: there is more to consume in the lane.
@@ -128,12 +130,15 @@ impl Prover {
     ) -> Result<Statement, StatementError> {
         let mut host = StatementHost::new(state, lane, application)?;
         let execution = self.machine.execute(&mut host)?;
-        let StatementHost { state: after, withdrawals, full, .. } = host;
-        let claimed = |first: usize| to_elements(&execution.public_values(), first);
-        if claimed(public::AFTER) != after.digest() {
-            return Err(StatementError::Diverged { expected: claimed(public::AFTER), got: after.digest() });
+        let StatementHost { state: after, previous, withdrawals, full, .. } = host;
+        let public_values = execution.public_values();
+        let expected: Digest = std::array::from_fn(|limb| public_values[public::AFTER + limb]);
+        let got = after.digest();
+        if expected != got {
+            return Err(StatementError::Diverged { expected, got });
         }
-        Ok(Statement { before: state.clone(), after, withdrawals, full, execution })
+        let previous = (!after.is_between_blocks()).then_some(previous);
+        Ok(Statement { before: state.clone(), after, previous, withdrawals, full, execution })
     }
 
     /// Proves a statement: a leaf proof, to hand to an aggregator.
@@ -152,8 +157,4 @@ impl Prover {
         let public_values = statement.execution.public_values();
         Ok(leaf::prove(backend, self.program(), key, &traces, &public_values)?.0)
     }
-}
-
-fn to_elements(public_values: &[F; PUBLIC_VALUES], first: usize) -> Digest {
-    std::array::from_fn(|limb| public_values[first + limb])
 }

@@ -1,6 +1,7 @@
 //! The state that a statement begins and ends in.
 
 use p3_field::PrimeField32;
+use serde::{Deserialize, Serialize};
 use sinter_machine::WORD;
 use sinter_primitives::inbox::{Domain, Words};
 use sinter_primitives::{Accumulator, accumulator, poseidon2};
@@ -19,15 +20,20 @@ pub type Digest = [F; WORD];
 ///
 /// Its digest is `sponge(STATE = 7, 40, domain ‖ application ‖ accumulator ‖ inbox hash ‖ position)`, where the position is
 /// `height (3) ‖ offset ‖ elements ‖ entries: bits 0–23, 24–47 ‖ 0`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     /// Which settlement contract it is for: [`Domain::digest`].
+    #[serde(with = "digest_text")]
     pub domain: Digest,
     /// What the rollup makes of it: a word that stands for its own state.
+    #[serde(with = "digest_text")]
     pub application: Digest,
     /// The namespace's accumulator after the block in which the state stands.
+    #[serde(with = "digest_text")]
     pub accumulator: Digest,
     /// The inbox's rolling hash after the entries that were taken.
+    #[serde(with = "digest_text")]
     pub inbox: Digest,
     /// The height of the block in which the state stands.
     pub height: u64,
@@ -102,4 +108,28 @@ pub fn to_words(digest: &Digest) -> Words {
 
 pub(crate) fn from_accumulator(accumulator: &Accumulator) -> Digest {
     accumulator.elements().map(F::new)
+}
+
+/// A digest in files: 0x and 64 hex digits, each element canonical and big-endian. For `#[serde(with = "…")]`.
+pub mod digest_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use sinter_primitives::Accumulator;
+
+    use super::{Digest, from_accumulator, to_words};
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+        Accumulator(to_words(digest)).serialize(serializer)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it is none, or an element is not canonical.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        Ok(from_accumulator(&Accumulator::deserialize(deserializer)?))
+    }
 }

@@ -51,8 +51,7 @@ proptest! {
             let statement = PROVER.statement(&state, &lane, &mut counter).unwrap();
             let claimed = statement.execution.public_values().map(|value| value.as_canonical_u32().to_be_bytes());
             prop_assert_eq!(claimed.as_flattened(), statement.transition().public_values());
-            lane.entries.drain(..(statement.after.entries - state.entries) as usize);
-            lane.advance(&state, &statement.after);
+            lane.advance(&statement);
             state = statement.after;
             if !statement.full {
                 break;

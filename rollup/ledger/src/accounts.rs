@@ -10,9 +10,10 @@
 //! A leaf is a sponge's, because `compress` alone runs backwards: who may choose 8 of its elements finds an input of any output.
 
 use p3_field::{Field, PrimeCharacteristicRing, PrimeField32};
+use serde::{Deserialize, Serialize};
 use sinter_machine::{Context, HostError, Usage, WORD};
 use sinter_program::F;
-use sinter_rollup::{Application, Digest, compress, sponge};
+use sinter_rollup::{Application, Digest, compress, digest_text, sponge};
 use thiserror::Error;
 
 use crate::rules::question;
@@ -29,9 +30,11 @@ pub const TAG_ACCOUNT: u32 = 11;
 pub const TAG_LEDGER: u32 = 12;
 
 /// One account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Account {
     /// Its public key.
+    #[serde(with = "digest_text")]
     pub key: Digest,
     /// The lowest nonce that was not taken.
     pub nonce: u32,
@@ -59,8 +62,9 @@ impl Account {
     }
 }
 
-/// All accounts, and the tree over them.
-#[derive(Clone, Debug)]
+/// All accounts, and the tree over them. In files, only the accounts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Account>", into = "Vec<Account>")]
 pub struct Accounts {
     accounts: Vec<Account>,
     /// The tree's nodes, level by level, as far as there are accounts below them.
@@ -152,6 +156,24 @@ impl Accounts {
     }
 }
 
+impl TryFrom<Vec<Account>> for Accounts {
+    type Error = LedgerError;
+
+    fn try_from(list: Vec<Account>) -> Result<Self, LedgerError> {
+        let mut accounts = Self::default();
+        for (index, account) in (0..).zip(list) {
+            accounts.set(index, account)?;
+        }
+        Ok(accounts)
+    }
+}
+
+impl From<Accounts> for Vec<Account> {
+    fn from(accounts: Accounts) -> Self {
+        accounts.accounts
+    }
+}
+
 /// Why the ledger cannot go along with its rules.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LedgerError {
@@ -185,11 +207,13 @@ pub enum Outcome {
 }
 
 /// The reference rollup's state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ledger {
     /// The accounts.
     pub accounts: Accounts,
-    /// What became of transactions, in order, since this was last taken.
+    /// What became of transactions of the statement, in order.
+    #[serde(skip)]
     pub outcomes: Vec<Outcome>,
 }
 
@@ -236,6 +260,10 @@ impl Application for Ledger {
     fn applied(&mut self, word: &Digest) -> Result<(), HostError> {
         let got = self.word();
         if got == *word { Ok(()) } else { Err(LedgerError::Diverged { expected: *word, got }.into()) }
+    }
+
+    fn completed(&mut self) {
+        self.outcomes.clear();
     }
 
     fn answer(&mut self, question: u32, context: &mut Context<'_>) -> Result<(), HostError> {

@@ -20,8 +20,7 @@ fn consume(world: &mut World, lane: &Lane) -> Vec<State> {
         if !statement.full {
             return states;
         }
-        rest.entries.drain(..(world.state.entries - before.entries) as usize);
-        rest.advance(&before, &world.state);
+        rest.advance(&statement);
     }
 }
 

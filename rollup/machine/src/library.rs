@@ -94,6 +94,13 @@ impl Frame<'_> {
         all
     }
 
+    /// One step of the overwrite sponge: absorbs the word at `word`; the address of the capacity after it.
+    pub fn absorb(&mut self, word: impl Into<Value>, capacity: impl Into<Value>) -> Value {
+        let permuted = self.words_here(2);
+        self.permute(word, capacity, permuted[0]);
+        permuted[1].into()
+    }
+
     /// The word at `to` is the word at `from`.
     pub fn copy_word(&mut self, from: impl Into<Value>, to: impl Into<Value>) {
         let to = to.into();
@@ -157,9 +164,7 @@ fn turns(f: &mut Frame<'_>, input: Value, words: u32, capacity: Value) -> Value 
     let mut capacity = capacity;
     for word in 0..words {
         let at = if word == 0 { input } else { f.add(input, word * WORD as u32).into() };
-        let out = f.words_here(2);
-        f.permute(at, capacity, out[0]);
-        capacity = out[1].into();
+        capacity = f.absorb(at, capacity);
     }
     capacity
 }

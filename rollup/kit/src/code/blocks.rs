@@ -2,12 +2,12 @@
 
 use sinter_machine::library::capacity;
 use sinter_machine::{Assembler, Frame, Function, Value, WORD};
-use sinter_primitives::accumulator::TAG_HEAD;
+use sinter_primitives::accumulator::{HEAD_PREIMAGE_ELEMENTS, TAG_HEAD};
 
 use super::question;
 
 /// Elements of a head (`sinter_primitives::accumulator`, step 4), and where in it they stand.
-const HEAD_ELEMENTS: u32 = 29;
+const HEAD_ELEMENTS: u32 = HEAD_PREIMAGE_ELEMENTS as u32;
 const HEIGHT: u32 = 14;
 const STREAM_ELEMENTS: u32 = 26;
 
@@ -61,9 +61,7 @@ fn commitment(f: &mut Frame<'_>, head: Value) -> Value {
     let mut state = f.constant(capacity(TAG_HEAD, HEAD_ELEMENTS));
     for word in 0..words - 1 {
         let at = f.add(head, word * WORD as u32);
-        let permuted = f.words_here(2);
-        f.permute(at, state, permuted[0]);
-        state = permuted[1].into();
+        state = f.absorb(at, state);
     }
     let (at, commitment) = (f.add(head, (words - 1) * WORD as u32), f.cell());
     f.hash(at, state, commitment);

@@ -4,9 +4,10 @@ use sinter_machine::{Assembler, Function, Value};
 
 use super::question;
 use sinter_primitives::inbox::{ENTRY_HEAD_BYTES, PAYLOAD_BYTES_MAX, TAG_INBOX};
+use sinter_primitives::poseidon2;
 
 /// Bytes that a permutation takes.
-const BLOCK_BYTES: u32 = 24;
+const BLOCK_BYTES: u32 = poseidon2::BLOCK_BYTES as u32;
 /// The longest entry.
 const ENTRY_BYTES_MAX: u32 = (ENTRY_HEAD_BYTES + PAYLOAD_BYTES_MAX) as u32;
 /// Half of a count of entries: its low part is below.

@@ -69,9 +69,7 @@ fn digest(f: &mut Frame<'_>, words: &Words, out: u32) {
     let elements = (STATE_WORDS * WORD) as u32;
     let mut state = f.constant(capacity(TAG_STATE, elements));
     for word in [(public::DOMAIN as u32).into(), words.application, words.accumulator, words.inbox] {
-        let permuted = f.words_here(2);
-        f.permute(word, state, permuted[0]);
-        state = permuted[1].into();
+        state = f.absorb(word, state);
     }
     f.hash(words.position, state, out);
 }

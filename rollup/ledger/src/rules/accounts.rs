@@ -63,9 +63,8 @@ impl Account {
         let [w0, w1, w2, w3] = self.wei;
         let rest = f.word_of(&[self.nonce, self.base, w0, w1, w2, w3]);
         let start = f.constant(capacity(TAG_ACCOUNT, 2 * WORD as u32));
-        let (permuted, leaf) = (f.words_here(2), f.cell());
-        f.permute(self.key, start, permuted[0]);
-        f.hash(rest, permuted[1], leaf);
+        let (state, leaf) = (f.absorb(self.key, start), f.cell());
+        f.hash(rest, state, leaf);
         leaf
     }
 

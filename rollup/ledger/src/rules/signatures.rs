@@ -79,9 +79,7 @@ fn walk(assembler: &mut Assembler, decode: Function, chain: Function) -> Functio
             if index + 1 == CHAINS {
                 f.hash(end, state, node);
             } else {
-                let permuted = f.words_here(2);
-                f.permute(end, state, permuted[0]);
-                state = permuted[1].into();
+                state = f.absorb(end, state);
             }
         }
         let mut position = leaf;

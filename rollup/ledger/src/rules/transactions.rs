@@ -114,9 +114,7 @@ fn message(assembler: &mut Assembler) -> Function {
         }
         let mut state = f.constant(capacity(TAG_MESSAGE, MESSAGE_ELEMENTS));
         for word in std::iter::once(Value::from(DOMAIN)).chain(body.iter().map(|&word| word.into())) {
-            let permuted = f.words_here(2);
-            f.permute(word, state, permuted[0]);
-            state = permuted[1].into();
+            state = f.absorb(word, state);
         }
         let digest = f.cell();
         f.hash(salt, state, digest);
