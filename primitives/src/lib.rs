@@ -21,6 +21,7 @@
 
 pub mod accumulator;
 pub mod address;
+pub mod answers;
 pub mod block;
 pub mod body;
 pub mod certificate;

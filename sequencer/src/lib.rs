@@ -26,5 +26,6 @@ pub mod quic;
 pub mod rpc;
 pub mod status;
 pub mod telemetry;
+pub mod timeline;
 pub mod validity;
 pub mod votes;

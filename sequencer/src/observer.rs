@@ -59,6 +59,7 @@ impl<R, G: CryptoRng, T: Strategy> Observer<R, G, T> {
     fn notarized(&self, payload: &Digest) {
         // A block that this node has not verified yet is no news to its own mempool.
         if let Some(state) = self.ledgers.get(payload) {
+            self.status.timeline.notarized(state.header.height);
             self.mempool.notarized(state.header.height, &state.ids);
         }
     }

@@ -1,5 +1,6 @@
 //! What a running node says about itself: a few atomics that consensus writes and the RPC reads.
 
+use crate::timeline::Timeline;
 use sinter_primitives::Parameters;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -13,13 +14,15 @@ pub struct Status {
     finalized_at_ms: AtomicU64,
     peers: AtomicU32,
     faults: AtomicU64,
+    /// When things happened.
+    pub timeline: Timeline,
 }
 
 impl Status {
     /// A node that starts at `now_ms` and calls itself stalled after `stall_bound_ms` without a
     /// finalization: see [`stall_bound_ms`].
     #[must_use]
-    pub const fn new(now_ms: u64, stall_bound_ms: u64) -> Self {
+    pub fn new(now_ms: u64, stall_bound_ms: u64) -> Self {
         Self {
             started_ms: now_ms,
             stall_bound_ms,
@@ -28,6 +31,7 @@ impl Status {
             finalized_at_ms: AtomicU64::new(0),
             peers: AtomicU32::new(0),
             faults: AtomicU64::new(0),
+            timeline: Timeline::default(),
         }
     }
 
@@ -93,6 +97,7 @@ impl Status {
         // A restarted marshal repeats old heights: only a new one is a sign of life.
         if self.finalized_height.fetch_max(height, Ordering::Relaxed) < height {
             self.finalized_at_ms.store(now_ms, Ordering::Relaxed);
+            self.timeline.finalized(height);
         }
     }
 

@@ -3,7 +3,7 @@
 // The macro generates traits and methods whose docs are these.
 use super::types::{
     Accepted, BlockId, BlockView, ChainInfo, HeadEvent, Id, NamespaceEvent, NodeStatus, RangePage, SendTransaction,
-    TransactionStatus,
+    TransactionStatus, TransactionTrace,
 };
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc, types::ErrorObjectOwned};
 use sinter_primitives::{Header, Namespace, receipt::HeaderChain};
@@ -19,6 +19,10 @@ pub trait SinterApi {
     /// How far a transaction has come; with the proof once it is final.
     #[method(name = "getReceipt")]
     async fn receipt(&self, id: Id) -> Result<TransactionStatus, ErrorObjectOwned>;
+
+    /// How far a transaction has come, and when: the part of its trail that the committee knows.
+    #[method(name = "trace")]
+    async fn trace(&self, id: Id) -> Result<TransactionTrace, ErrorObjectOwned>;
 
     /// A final block's header.
     #[method(name = "getHeader")]

@@ -10,7 +10,7 @@ use super::{
     subscriptions::Subscriptions,
     types::{
         Accepted, BlockId, BlockView, ChainInfo, Id, LaneView, NodeStatus, RangePage, SendTransaction,
-        TransactionStatus,
+        TransactionStatus, TransactionTrace,
     },
 };
 use crate::{
@@ -67,6 +67,7 @@ impl SinterMethods {
             .mempool
             .insert(transaction, Source::Client(client), visibility)
             .map_err(|refusal| refused(&refusal))?;
+        self.handle.status.timeline.received(transaction_id);
         Ok(Accepted { transaction_id, expiry_height })
     }
 }
@@ -103,6 +104,22 @@ impl SinterApiServer for SinterMethods {
             }
         }
         Ok(TransactionStatus::Unknown)
+    }
+
+    async fn trace(&self, id: Id) -> Result<TransactionTrace, ErrorObjectOwned> {
+        let status = self.receipt(Id(id.0)).await?;
+        let height = match &status {
+            TransactionStatus::Notarized { height } => Some(*height),
+            TransactionStatus::Finalized { receipt } => Some(receipt.height),
+            TransactionStatus::Unknown | TransactionStatus::Pending => None,
+        };
+        let timeline = &self.handle.status.timeline;
+        Ok(TransactionTrace {
+            received_ms: timeline.received_ms(&id.0),
+            notarized_ms: height.and_then(|height| timeline.notarized_ms(height)),
+            finalized_ms: height.and_then(|height| timeline.finalized_ms(height)),
+            status,
+        })
     }
 
     async fn header(&self, block: BlockId) -> Result<Header, ErrorObjectOwned> {

@@ -5,14 +5,12 @@ use crate::{handle::Head, mempool::MempoolStats};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sinter_primitives::{
-    Certificate, Committee, Digest, Header, Namespace, Transaction, TransactionId, TransactionKind,
-    chain::ChainFile,
-    committee::CommitteeError,
-    hexadecimal,
-    receipt::{NamespaceRange, Receipt, TrustedNetwork},
-    table::NamespaceProof,
+    Certificate, Committee, Digest, Header, Namespace, Transaction, TransactionId, TransactionKind, chain::ChainFile,
+    committee::CommitteeError, hexadecimal, receipt::TrustedNetwork, table::NamespaceProof,
 };
 use std::fmt;
+
+pub use sinter_primitives::answers::{RangePage, TransactionStatus, TransactionTrace};
 
 /// Which block: `"latest"`, a height, or a header's digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,26 +120,6 @@ pub struct Accepted {
 #[serde(transparent)]
 pub struct Id(#[serde(with = "hexadecimal::digest")] pub TransactionId);
 
-/// How far a transaction has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "stage", rename_all = "kebab-case")]
-pub enum TransactionStatus {
-    /// This node does not know it: it never came here, it expired, or it is pruned.
-    Unknown,
-    /// It waits for a block.
-    Pending,
-    /// A block that holds it is notarized, or final with a certificate that has not come here yet.
-    Notarized {
-        /// The block's height.
-        height: u64,
-    },
-    /// It is final, and this proves it to anybody who trusts the committee.
-    Finalized {
-        /// The proof.
-        receipt: Box<Receipt>,
-    },
-}
-
 /// A block with its transactions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockView {
@@ -161,15 +139,6 @@ pub struct LaneView {
     pub namespace: Namespace,
     /// Its transactions, in order.
     pub transactions: Vec<Transaction>,
-}
-
-/// A part of a range of heights, and where the next part begins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RangePage {
-    /// The heights that this page holds; provable on its own.
-    pub range: NamespaceRange,
-    /// The height to ask from next; absent when the page reaches the end that was asked for.
-    pub next_height: Option<u64>,
 }
 
 /// The network that a node belongs to.

@@ -86,6 +86,7 @@ impl Pending {
         let source = Source::Account { namespace, account: sender.into_array(), client };
         let id = handle.mempool.insert(transaction, source, visibility).map_err(|refusal| refused(&refusal))?;
         state.remember(key, id, |id| handle.mempool.stage(id).is_some());
+        handle.status.timeline.received(id);
         Ok(Submitted { accepted: Accepted { transaction_id: id, expiry_height }, hash })
     }
 

@@ -75,9 +75,10 @@ fn describe() {
 }
 
 /// The methods that a metric may name; others are counted together, for a caller can invent names.
-const METHODS: [&str; 15] = [
+const METHODS: [&str; 16] = [
     "sinter_sendTransaction",
     "sinter_getReceipt",
+    "sinter_trace",
     "sinter_getHeader",
     "sinter_getBlock",
     "sinter_getCertificate",
