@@ -33,6 +33,9 @@ pub use contract::FinalityLightClient::FinalityLightClientErrors as Refusal;
 /// How long a deployment waits for each of its transactions.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// L1 blocks of whose logs is asked at once: what providers take.
+pub const LOG_BLOCKS: u64 = 10_000;
+
 /// Why the contract could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LightClientError {
@@ -236,6 +239,31 @@ pub async fn head(provider: &impl Provider, address: Address) -> Result<Head, Li
     })
 }
 
+/// Whose headers the contract takes in an epoch: the SHA-256 of `chain.toml`, the chain's id, and the committee's digest.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn identity(
+    provider: &impl Provider,
+    address: Address,
+    epoch: u64,
+) -> Result<(Digest, u64, Digest), LightClientError> {
+    let ask = async |input: Vec<u8>| {
+        let to = Some(TxKind::Call(address));
+        let request = TransactionRequest { to, input: Bytes::from(input).into(), ..Default::default() };
+        provider.call(request).await.map_err(LightClientError::from)
+    };
+    let foreign =
+        |error: alloy::sol_types::Error| LightClientError::NotAContract { address, reason: error.to_string() };
+    let hash = ask(Contract::chainHashCall {}.abi_encode()).await?;
+    let hash = Contract::chainHashCall::abi_decode_returns(&hash).map_err(foreign)?;
+    let chain_id = ask(Contract::chainIdCall {}.abi_encode()).await?;
+    let chain_id = Contract::chainIdCall::abi_decode_returns(&chain_id).map_err(foreign)?;
+    let committee = ask(Contract::committeeDigestCall { epoch }.abi_encode()).await?;
+    let committee = Contract::committeeDigestCall::abi_decode_returns(&committee).map_err(foreign)?;
+    Ok((Digest(hash.0), chain_id, Digest(committee.0)))
+}
+
 /// A header that was posted: its height, and the number of its post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Posted {
@@ -243,6 +271,8 @@ pub struct Posted {
     pub height: u64,
     /// The number of its post.
     pub post: u64,
+    /// Its digest.
+    pub digest: Digest,
 }
 
 /// The lowest header at `height` or above that was posted from L1 block `from_block` on, if there is one yet.
@@ -257,10 +287,17 @@ pub async fn posted(
 ) -> Result<Option<Posted>, LightClientError> {
     let filter = Filter::new().address(address).event_signature(Contract::HeaderPosted::SIGNATURE_HASH);
     let mut lowest: Option<Posted> = None;
-    for log in provider.get_logs(&filter.from_block(from_block)).await? {
+    let mut logs = Vec::new();
+    let (mut first, last) = (from_block, provider.get_block_number().await?);
+    while first <= last {
+        let part = filter.clone().from_block(first).to_block(last.min(first + LOG_BLOCKS - 1));
+        logs.extend(provider.get_logs(&part).await?);
+        first += LOG_BLOCKS;
+    }
+    for log in logs {
         let event = Contract::HeaderPosted::decode_log(&log.inner)
             .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
-        let posted = Posted { height: event.height, post: event.index };
+        let posted = Posted { height: event.height, post: event.index, digest: Digest(event.digest.0) };
         if posted.height >= height && lowest.is_none_or(|lowest| posted.height < lowest.height) {
             lowest = Some(posted);
         }

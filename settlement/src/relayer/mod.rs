@@ -22,6 +22,9 @@ use sinter_primitives::{certificate::CertificateError, receipt::CertifiedHeader}
 use std::{fmt, future::Future, path::PathBuf, time::Duration};
 use tokio::sync::watch;
 
+/// Heights above the last post from which the newest header does not wait for the interval.
+const HEIGHTS_MAX: u64 = 192;
+
 /// How to relay.
 #[derive(Clone, Debug)]
 pub struct RelayerConfig {
@@ -230,11 +233,15 @@ impl Relayer {
         }
     }
 
-    /// What to post now: the newest header, at every interval; at once, what the contract lost.
+    /// What to post now: the newest header, at every interval, and before it is too far above the last one; at once, what the
+    /// contract lost.
     fn due(&self, head: &Head, newest: Option<&CertifiedHeader>) -> Result<Option<(u64, Bytes)>, RelayerError> {
         let entries = self.submitter.entries();
         let lost = entries.lost.as_ref().filter(|lost| lost.height > head.height);
-        if lost.is_none() && u128::from(elapsed_ms(entries.last_post_ms)) < self.config.interval.as_millis() {
+        // A rollup shows its contract a block by at most 256 headers up to one that was posted.
+        let is_far = newest.is_some_and(|newest| newest.header.height >= head.height.saturating_add(HEIGHTS_MAX));
+        if lost.is_none() && !is_far && u128::from(elapsed_ms(entries.last_post_ms)) < self.config.interval.as_millis()
+        {
             return Ok(None);
         }
         let newest = newest.filter(|newest| newest.header.height > head.height);
