@@ -20,6 +20,7 @@
 //! | [`prove`], [`provers`] | what does the proving, as a trait and as the CPU does it |
 //! | [`worker`] | claims tasks, keeps their leases, and has them done |
 //! | [`scheduler`] | what has to happen though nobody asks for it |
+//! | [`submitter`] | brings what is sealed to the L1 |
 //! | [`intake`] | the HTTP interface |
 //! | [`service`] | all of it, running |
 //! | [`metrics`] | the numbers |
@@ -39,6 +40,7 @@ pub mod provers;
 pub mod queue;
 pub mod scheduler;
 pub mod service;
+pub mod submitter;
 pub mod tree;
 pub mod worker;
 
@@ -50,3 +52,4 @@ pub use prove::{Fault, Prove};
 pub use provers::Provers;
 pub use queue::{Queue, QueueError};
 pub use service::Service;
+pub use submitter::Submitter;

@@ -15,7 +15,7 @@ use sinter_prover::{
     CpuProver, Folder, Linker, Prover, Wrapper,
     aggregate::{
         Nodes,
-        tree::{Tree, batch_statements},
+        tree::{Tree, batch_statements, null_statement},
     },
     link::Capacity,
 };
@@ -118,6 +118,14 @@ impl Provers {
     /// When the fold circuit cannot be built.
     pub fn prover_bytes(&self) -> Result<u64, Fault> {
         Ok(self.prover.memory_bytes(self.folder()?.node().proving()))
+    }
+
+    /// The statement that a batch of one is joined by.
+    ///
+    /// # Errors
+    /// When the null circuit cannot be built.
+    pub fn null_statement(&self) -> Result<Vec<u8>, Fault> {
+        Ok(null_statement(&*self.folder()?).map_err(failed)?.to_bytes().into())
     }
 
     /// The fold circuit, built once.

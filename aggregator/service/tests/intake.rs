@@ -45,7 +45,7 @@ fn client(name: &str) -> Client {
     Client { account: account(name), token_sha256: Hash::of(name.as_bytes()), bytes_per_second: 1 << 20 }
 }
 
-fn options() -> Options {
+pub fn options() -> Options {
     let assumed = Assumed { verify_ms: 10, wrap_ms: 100, fold_ms: 100, seal_ms: 1000 };
     let policy = AdmissionPolicy { price_floor_gwei: 10, settle_ms: 1000, assumed, ..AdmissionPolicy::default() };
     Options {
@@ -102,7 +102,8 @@ async fn read(socket: &mut TcpStream) -> Answer {
     Answer { status, head, json: serde_json::from_str(&body).unwrap_or_default(), body }
 }
 
-const GOOD: &str = "&deadline_ms=3600000&price_gwei=10";
+/// Terms that are good.
+pub const GOOD: &str = "&deadline_ms=3600000&price_gwei=10";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_goes_its_way_and_its_account_can_watch() {
@@ -158,6 +159,7 @@ async fn a_box_takes_proofs_to_their_seal_by_itself() {
         scheduler: scheduler::Options { batches, interval: Duration::from_millis(20), ..scheduler::Options::default() },
         intake: options(),
         gas_gwei,
+        settle: None,
     };
     let running = tokio::spawn(service.run(listener, stop.clone()));
     let site = Site { kit, address, stop };

@@ -356,6 +356,15 @@ async fn a_seal_that_is_given_up_can_be_tried_again(kit: Kit) {
     kit.queue.retry_batch(stuck[0].batch).await.unwrap();
     let claim = kit.claim(Lane::Seal).await;
     kit.queue.complete(&claim.lease, &Done::Made { blob }, 1).await.unwrap();
+    // One that the L1 refuses is set aside with the reason, so that those behind it go on.
+    kit.queue.refused(stuck[0].batch, "the hub says no").await.unwrap();
+    assert!(kit.queue.next_to_settle().await.unwrap().is_none());
+    let refused = kit.queue.batch(stuck[0].batch).await.unwrap();
+    assert_eq!((refused.state, refused.reason.as_deref()), (BatchState::Stuck, Some("the hub says no")));
+    assert!(matches!(kit.queue.refused(stuck[0].batch, "again").await, Err(QueueError::State { .. })));
+    kit.queue.retry_batch(stuck[0].batch).await.unwrap();
+    let claim = kit.claim(Lane::Seal).await;
+    kit.queue.complete(&claim.lease, &Done::Made { blob }, 1).await.unwrap();
     kit.queue.settled(stuck[0].batch, "0xabc").await.unwrap();
     assert!(matches!(kit.queue.retry_batch(stuck[0].batch).await, Err(QueueError::State { .. })));
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adversaries;
+mod encrypted;
 mod intake;
 mod kit;
 mod laws;

@@ -43,14 +43,18 @@ pub(super) async fn list(
     Ok(Json(intake.queue.batches(state, BATCHES_MAX).await?))
 }
 
-/// A batch's statements in hex by their places, without the null statement: what a path to the settled root is made of.
+/// A batch's statements in hex by their places, with the null statement where that joins a single one: what a path to the
+/// settled root is made of.
 pub(super) async fn statements(
     State(intake): State<Arc<Intake>>,
     _: Caller,
     batch: Numbered,
 ) -> Result<Json<Vec<String>>, Problem> {
     let batch = intake.queue.batch(BatchId(number(batch)?)).await?;
-    let statements = intake.queue.statements(batch.batch).await?;
+    let mut statements = intake.queue.statements(batch.batch).await?;
+    if let ([_], Some(null)) = (&statements[..], &intake.options.null_statement) {
+        statements.push(null.clone());
+    }
     Ok(Json(statements.into_iter().map(|statement| format!("0x{}", hex::encode(statement))).collect()))
 }
 

@@ -1,16 +1,22 @@
 //! Connections: bounded in number, and in the time that each may take to say something.
+//!
+//! Without a certificate the interface is HTTP/1.1 in the clear, for a proxy that stands before it; with one it is HTTP/1.1 over
+//! TLS.
 
+use super::tls::Tls;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The most bytes of a request's head.
@@ -20,31 +26,67 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long requests that are being served may take after the service is stopped.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    connections_max: usize,
-    head_timeout: Duration,
-    stop: CancellationToken,
-) {
+/// Where the interface is listened for.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<Tls>,
+}
+
+impl From<TcpListener> for Listener {
+    /// In the clear.
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
+impl Listener {
+    /// Listens at an address.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn bind(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
+        Ok(Self { tcp: TcpListener::bind(address).await?, tls })
+    }
+
+    /// The address.
+    ///
+    /// # Errors
+    /// When the socket has none.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+/// How connections are treated.
+#[derive(Clone)]
+pub(super) struct Manners {
+    pub router: Router,
+    /// Time for a head, and for a handshake.
+    pub head_timeout: Duration,
+    pub stop: CancellationToken,
+}
+
+pub(super) async fn serve(listener: Listener, connections_max: usize, manners: Manners) {
+    let Listener { tcp, tls } = listener;
+    let tls = tls.map(|tls| TlsAcceptor::from(tls.0));
     let slots = Arc::new(Semaphore::new(connections_max));
     let connections = TaskTracker::new();
     loop {
         // Beyond the bound, connections wait in the system's own bounded queue.
         let slot = tokio::select! {
-            () = stop.cancelled() => break,
+            () = manners.stop.cancelled() => break,
             slot = slots.clone().acquire_owned() => slot,
         };
         let Ok(slot) = slot else { break };
         let socket = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            () = manners.stop.cancelled() => break,
+            accepted = tcp.accept() => accepted,
         };
         match socket {
             Ok((socket, _)) => {
-                let (router, stop) = (router.clone(), stop.clone());
+                let (tls, manners) = (tls.clone(), manners.clone());
                 connections.spawn(async move {
-                    connection(socket, router, head_timeout, stop).await;
+                    encrypted(socket, tls, manners).await;
                     drop(slot);
                 });
             }
@@ -58,7 +100,17 @@ pub(super) async fn serve(
     let _ = tokio::time::timeout(FAREWELL, connections.wait()).await;
 }
 
-async fn connection(socket: TcpStream, router: Router, head_timeout: Duration, stop: CancellationToken) {
+async fn encrypted(socket: TcpStream, tls: Option<TlsAcceptor>, manners: Manners) {
+    let Some(tls) = tls else { return connection(socket, manners).await };
+    match tokio::time::timeout(manners.head_timeout, tls.accept(socket)).await {
+        Ok(Ok(stream)) => connection(stream, manners).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+}
+
+async fn connection(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, manners: Manners) {
+    let Manners { router, head_timeout, stop } = manners;
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)

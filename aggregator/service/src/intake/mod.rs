@@ -20,9 +20,12 @@ mod error;
 mod jobs;
 mod listener;
 mod programs;
+mod tls;
 
 pub use auth::{Client, new_token};
 pub use error::Problem;
+pub use listener::Listener;
+pub use tls::{Tls, TlsError};
 
 use crate::{
     admission::Policy,
@@ -39,11 +42,9 @@ use axum::{
     routing::{get, post, put},
 };
 use bytes::Bytes;
+use listener::Manners;
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, SemaphorePermit},
-};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 /// Times that a blob is written again because the last one was being deleted.
@@ -70,6 +71,8 @@ pub struct Options {
     pub body_timeout: Duration,
     /// Programs that there may be.
     pub programs_max: ProgramsMax,
+    /// The statement that a batch of one is joined by when it is folded.
+    pub null_statement: Option<Vec<u8>>,
 }
 
 impl Default for Options {
@@ -83,6 +86,7 @@ impl Default for Options {
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
             programs_max: ProgramsMax { all: 256, account: 16 },
+            null_statement: None,
         }
     }
 }
@@ -129,9 +133,10 @@ impl Intake {
     }
 
     /// Serves until it is stopped; requests that are being served are finished.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    pub async fn serve(self, listener: impl Into<Listener>, stop: CancellationToken) {
         let (connections_max, head_timeout) = (self.options.connections_max, self.options.head_timeout);
-        listener::serve(listener, self.router(), connections_max, head_timeout, stop).await;
+        let manners = Manners { router: self.router(), head_timeout, stop };
+        listener::serve(listener.into(), connections_max, manners).await;
     }
 
     /// Reads a body within its bounds. It is charged to its account before it is read.

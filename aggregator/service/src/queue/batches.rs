@@ -81,6 +81,23 @@ impl Queue {
         })
     }
 
+    /// Says that the L1 refuses a batch's seal: somebody has to look, and the batches behind it go on.
+    ///
+    /// # Errors
+    /// When it is not sealed.
+    pub async fn refused(&self, batch: BatchId, reason: &str) -> Result<(), QueueError> {
+        transact!(self, tx => {
+            let (state, _) = tx.lock_batch(batch).await?;
+            if state != BatchState::Sealed {
+                let got = state.as_str().into();
+                return Err(QueueError::State { what: "batch", expected: "sealed", got });
+            }
+            let update = sqlx::query("UPDATE batches SET state = 'stuck', reason = $1 WHERE id = $2");
+            update.bind(reason).bind(batch.0).execute(&mut *tx.sql).await?;
+            Ok(())
+        })
+    }
+
     /// Has a batch sealed again whose seal was given up, or whose blob is gone; where nothing is sealed, has its root made again.
     ///
     /// # Errors
