@@ -18,12 +18,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
     ("sinter-machine", &["sinter-program", "sinter-circuit"]),
     ("sinter-rollup", &["sinter-primitives", "sinter-program", "sinter-prover", "sinter-machine"]),
+    (
+        "sinter-rollup-node",
+        &["sinter-primitives", "sinter-program", "sinter-prover", "sinter-rollup", "sinter-settlement"],
+    ),
     // Built on the kit and on nothing that another rollup could not use.
     ("sinter-counter", &["sinter-program", "sinter-machine", "sinter-rollup"]),
     ("sinter-ledger", &["sinter-primitives", "sinter-program", "sinter-machine", "sinter-rollup"]),
     (
         "sinter-service",
-        &["sinter-primitives", "sinter-program", "sinter-circuit", "sinter-recursion", "sinter-prover", "sinter-seal"],
+        &[
+            "sinter-primitives",
+            "sinter-program",
+            "sinter-circuit",
+            "sinter-recursion",
+            "sinter-prover",
+            "sinter-seal",
+            "sinter-settlement",
+        ],
     ),
     (
         "sinter",
@@ -38,8 +50,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sinter-seal",
             "sinter-machine",
             "sinter-rollup",
+            "sinter-rollup-node",
             "sinter-ledger",
             "sinter-counter",
+            "sinter-service",
         ],
     ),
     ("sinter-ci", &[]),
