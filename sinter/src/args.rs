@@ -37,6 +37,14 @@ pub enum Command {
     /// Post certified headers to L1
     #[command(subcommand)]
     Relayer(RelayerCommand),
+    /// Be a proof-aggregation appliance
+    #[command(subcommand)]
+    Aggregator(crate::aggregator::AggregatorCommand),
+    /// Run a rollup: follow its lane, prove it, settle it
+    #[command(subcommand)]
+    Rollup(crate::rollup::RollupCommand),
+    /// Follow a transaction from a member to the L1, each step with its proof
+    Trace(crate::trace::TraceArguments),
     /// Bring seals to the hub on L1, when gas is cheap enough; ends when the L1 has every root for good
     Settle(crate::settle::SettleArguments),
     /// The contracts that this version's seals are checked by
@@ -92,6 +100,12 @@ pub struct DevnetArguments {
     /// Seal with production's parameters: a minute on two cores, and 9 GB of memory
     #[arg(long)]
     pub production_seal: bool,
+    /// Kill the appliance or a rollup's node every so many seconds, without warning, and start it again
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub kill_every: Option<u64>,
+    /// Transfers of each of the two users who pay into a ledger
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub transfers: u32,
     /// Transactions a second; 0 sends none
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub rate: u32,

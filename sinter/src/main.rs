@@ -1,10 +1,12 @@
 //! The one binary: arguments, configuration and wiring. What it wires lives in the other crates.
 
 mod aggregation;
+mod aggregator;
 mod args;
 mod bench;
 mod chain;
 mod client;
+mod config;
 mod devnet;
 mod exit;
 mod hub;
@@ -17,6 +19,7 @@ mod rollup;
 mod sequencer;
 mod settle;
 mod signals;
+mod trace;
 mod variants;
 mod view;
 
@@ -45,6 +48,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Bench(command) => bench::run(&command),
         Command::Devnet(arguments) => devnet::run(&arguments),
         Command::Relayer(command) => relayer::run(&command),
+        Command::Aggregator(command) => aggregator::run(&command),
+        Command::Rollup(command) => rollup::run(&command),
+        Command::Trace(arguments) => trace::run(&arguments),
         Command::Settle(arguments) => settle::run(&arguments),
         Command::Hub(command) => hub::run(&command),
         Command::L1(command) => l1::run(&command),

@@ -3,7 +3,7 @@
 use crate::exit::{Exit, Failure, OrFail};
 use axum::{Router, routing::get};
 use clap::Args;
-use sinter_sequencer::rpc::metrics::install;
+pub use sinter_sequencer::rpc::metrics::install;
 use std::net::SocketAddr;
 use tokio::{net::TcpListener, task::JoinSet};
 

@@ -1,8 +1,9 @@
 //! `sinter sequencer`: be a member of the committee.
 
 use crate::{
-    args::{InitArguments, LogFormat, RunArguments, SequencerCommand, VotesArguments},
+    args::{InitArguments, RunArguments, SequencerCommand, VotesArguments},
     chain,
+    config::start_log,
     exit::{Exit, Failure, OrFail, print_result},
     signals,
 };
@@ -14,7 +15,6 @@ use sinter_sequencer::{
     votes::{self, Choice, Vote},
 };
 use std::path::Path;
-use tracing_subscriber::EnvFilter;
 
 /// Carries the command out.
 ///
@@ -97,33 +97,11 @@ fn run_node(arguments: &RunArguments) -> Result<(), Failure> {
     start_log(&config.log, arguments.log_format)?;
     let stop_with_input = arguments.stop_with_input;
     let shutdown = async move {
-        let input = async {
-            if stop_with_input {
-                signals::input_ended().await;
-                "its parent ended"
-            } else {
-                std::future::pending().await
-            }
-        };
-        let reason = tokio::select! {
-            signal = signals::interrupted() => signal.unwrap_or("no signal handler"),
-            reason = input => reason,
-        };
+        let reason = signals::told_to_stop(stop_with_input).await;
         tracing::info!(reason, "stopping");
     };
     node::run(config, shutdown).map_err(|error| {
         let exit = if error.is_configuration() { Exit::Usage } else { Exit::Failed };
         Failure::because(exit, "", &error)
     })
-}
-
-/// Writes log lines to standard error.
-fn start_log(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).or_fail(Exit::Usage, format_args!("configuration: `log`: {filter:?}"))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
-    }
-    Ok(())
 }

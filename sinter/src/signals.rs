@@ -16,9 +16,25 @@ pub async fn interrupted() -> io::Result<&'static str> {
     }
 }
 
+/// Returns when this process is told to stop, by a signal or, where that is asked for, by its input's end; says how.
+pub async fn told_to_stop(with_input: bool) -> &'static str {
+    let input = async {
+        if with_input {
+            input_ended().await;
+            "its parent ended"
+        } else {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        signal = interrupted() => signal.unwrap_or("no signal handler"),
+        reason = input => reason,
+    }
+}
+
 /// Returns when standard input ends. A parent holds the other end of a pipe there: however it ends, even
 /// by SIGKILL, the pipe closes, and its children follow it.
-pub async fn input_ended() {
+async fn input_ended() {
     let (ended, wait) = tokio::sync::oneshot::channel();
     // A thread of its own: a blocking read would keep the runtime from shutting down.
     std::thread::spawn(move || {

@@ -153,3 +153,37 @@ fn a_reader_that_goes_away_is_no_failure() {
     let run = process.wait_with_output().unwrap();
     assert_eq!((run.status.code(), errors(&run).as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_token_is_written_once_and_its_hash_is_what_the_configuration_gets() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("account.token");
+    let run = output(sinter(&["aggregator", "token", "ledger-a", "--output"]).arg(&file));
+    assert!(run.status.success(), "{}", errors(&run));
+    let (text, token) = (String::from_utf8(run.stdout).unwrap(), fs::read_to_string(&file).unwrap());
+    assert!(text.starts_with("[[clients]]\naccount = \"ledger-a\"\ntoken_sha256 = \""), "{text}");
+    assert!(token.trim().len() == 64 && !text.contains(token.trim()), "{text}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let (code, message) = refused(sinter(&["aggregator", "token", "ledger-a", "--output"]).arg(&file));
+    assert!(code == Some(2) && message.contains("File exists"), "{message}");
+    let (code, message) = refused(sinter(&["aggregator", "token", "Ledger A", "--output"]).arg(&file));
+    assert!(code == Some(2) && message.contains("got `Ledger A`"), "{message}");
+}
+
+#[test]
+fn a_machine_s_wrong_configuration_names_the_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("machine.toml");
+    for (words, text, expected) in [
+        (["aggregator", "run"], "listen = \"127.0.0.1:0\"\n", "missing field `data_dir`"),
+        (["aggregator", "run"], "data_dir = \"data\"\nlisten = \"127.0.0.1:0\"\nlisten_to = 1\n", "listen_to"),
+        (["aggregator", "run"], "data_dir = \"data\"\nlisten = \"nowhere\"\n", "listen = \"nowhere\""),
+        (["rollup", "run"], "name = \"a\"\nkind = \"casino\"\n", "expected `ledger` or `counter`"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let (code, message) = refused(sinter(&words).arg("--config").arg(&file));
+        assert!(code == Some(2) && message.contains(expected), "{words:?}: expected {expected:?} in {message}");
+    }
+    let (code, message) = refused(sinter(&["rollup", "run", "--config"]).arg(directory.path().join("none.toml")));
+    assert!(code == Some(2) && message.contains("none.toml"), "{message}");
+}

@@ -19,6 +19,15 @@ fn check(summary: &Value) {
     assert_eq!(summary["l1"]["posted_height"], summary["l1"]["verified_height"], "{summary}");
     assert!(number(&summary["l1"]["verified_height"]) >= number(&summary["height"]), "{summary}");
     assert!(number(&summary["receipts_verified"]) > 0.0, "{summary}");
+    assert_eq!(summary["balances_match"], true, "{summary}");
+    assert!(number(&summary["settled_batches"]) > 0.0, "{summary}");
+    // Each of the three rollups has at least one, and a trail of one transaction that was verified against the L1.
+    assert!(number(&summary["statements_settled"]) >= 3.0, "{summary}");
+    assert_eq!(summary["trails_verified"], 3, "{summary}");
+    for step in ["final", "executed", "proved", "folded", "sealed", "settled", "advanced"] {
+        assert!(number(&summary["step_latency_ms"][step]) >= 0.0, "{step}: {summary}");
+    }
+    assert!(number(&summary["gas_per_statement"]) > 21_000.0, "{summary}");
 }
 
 #[test]
@@ -28,6 +37,17 @@ fn a_run_ends_with_a_summary_in_which_everything_is_final_and_on_l1() {
     let summary = last_line(&run);
     check(&summary);
     assert_eq!(String::from_utf8_lossy(&run.stdout).lines().count(), 1, "only the summary goes to standard output");
+}
+
+/// Money is conserved, nothing is settled twice, nothing is lost, whatever is killed: the run's own verdict says so, and what each
+/// contract holds.
+#[test]
+fn machines_that_are_killed_again_and_again_lose_nothing() {
+    let run = output(&mut sinter(&["devnet", "--for", "3", "--rate", "20", "--kill-every", "6", "--json"]));
+    assert!(run.status.success(), "{}", errors(&run));
+    let summary = last_line(&run);
+    check(&summary);
+    assert!(summary["kills"].as_u64() >= Some(4), "every machine was killed: {summary}");
 }
 
 #[test]

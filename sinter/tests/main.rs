@@ -10,3 +10,4 @@ mod proofs;
 mod sealed;
 mod settle;
 mod support;
+mod trail;

@@ -8,6 +8,7 @@
 //! | `order/` | `sinter bench order`: whole nodes against the bare engine, throughput, memory |
 //! | `fold.rs` | `sinter bench fold`: what a fold and a tree cost |
 //! | `settle.rs` | `sinter bench settle`: what a seal takes, and what it costs on the L1 |
+//! | `roll.rs` | `sinter bench roll`: from a wallet to L1, and what the appliance adds |
 //! | `light_client.rs` | what the L1 charges for a certificate |
 //! | `measure.rs` | numbers from what the validators saw |
 
@@ -18,6 +19,7 @@ pub mod light_client;
 pub mod measure;
 pub mod network;
 pub mod order;
+pub mod roll;
 pub mod settle;
 pub mod transports;
 
@@ -38,6 +40,8 @@ pub enum BenchCommand {
     Fold(fold::FoldArguments),
     /// What sealing a batch takes, and what it costs on the L1, part by part
     Settle(settle::SettleArguments),
+    /// What a transfer takes from a wallet to the L1, and what the appliance adds to proving
+    Roll(roll::RollArguments),
 }
 
 /// Runs a benchmark and prints its numbers as one JSON object, cases as they come on standard error.
@@ -50,6 +54,7 @@ pub fn run(command: &BenchCommand) -> Result<(), Failure> {
         BenchCommand::Order(arguments) => order::run(arguments),
         BenchCommand::Fold(arguments) => fold::run(arguments),
         BenchCommand::Settle(arguments) => settle::run(arguments),
+        BenchCommand::Roll(arguments) => roll::run(arguments),
     }
 }
 

@@ -5,6 +5,8 @@
 //! devnet.json          where everything listens
 //! devnet.log           what the devnet itself logged
 //! relayer.journal      what was posted to L1
+//! aggregator/          the appliance: aggregator.toml, l1.key, log, data/
+//! ledger-a/ …          a rollup's node: rollup.toml, l1.key, log, data/
 //! wallets/             keys of the rollups' users
 //! node-0/ …            node.toml, node.key, bls.key, log, data/
 //! ```
@@ -80,16 +82,6 @@ impl Directory {
     /// What was posted to L1.
     pub fn relayer_journal(&self) -> PathBuf {
         self.path.join("relayer.journal")
-    }
-
-    /// What of the batch was sent to L1.
-    pub fn settle_journal(&self) -> PathBuf {
-        self.path.join("settle.journal")
-    }
-
-    /// The nodes of the tree that is folded.
-    pub fn tree(&self) -> PathBuf {
-        self.path.join("tree")
     }
 
     /// The wallets of the rollups' users.

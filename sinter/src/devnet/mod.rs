@@ -1,21 +1,20 @@
 //! `sinter devnet`: a whole network on this machine, under load, from its first key to its last header
 //! on L1.
 //!
-//! Make or read back the network → start the L1 and the light client → start the nodes → put them under
-//! load, take the rollups beside it from their wallets to L1, and watch → stop the load → wait until everything
+//! Make or read back the network → start the L1 and the light client → start the nodes → put them under load, start the
+//! appliance and the rollups' nodes, take transactions from wallets to L1, and watch → stop the load → wait until everything
 //! accepted is final → wait until the L1 has the rollups' states → wait until it has verified a header that covers
 //! everything → check a sample of receipts offline → stop the nodes.
 
 mod directory;
-mod fold;
 mod l1;
+mod machines;
 mod network;
-mod nodes;
 mod observe;
 mod ports;
+mod processes;
 mod relay;
 mod rollups;
-mod settle;
 pub mod snapshot;
 mod summary;
 mod traffic;
@@ -32,12 +31,11 @@ use directory::Directory;
 use futures::future::{join_all, try_join_all};
 use l1::L1;
 use network::Network;
-use nodes::Nodes;
 use observe::{Observers, Subjects};
+use processes::Processes;
 use relay::Relay;
-use rollups::{Rolling, Surroundings};
+use rollups::{Announcement, Rolling, Setting};
 use sinter_primitives::receipt::TrustedNetwork;
-use sinter_seal::sealer::SealLayers;
 use sinter_sequencer::rpc::{
     SinterApiClient,
     types::{Id, TransactionStatus},
@@ -50,6 +48,7 @@ use std::{
 };
 use summary::Summary;
 use tokio::sync::watch;
+pub use traffic::key_bytes;
 
 /// How long the nodes have to agree on their first block, or on the next one after a restart.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -102,9 +101,13 @@ async fn run_in(arguments: &DevnetArguments, directory: &Directory) -> Result<Su
         None => Network::create(directory, genesis_timestamp_ms, l1.plan().await?)?,
     };
     let light_client = l1.deploy(&network.chain).await?;
-    let mut nodes = Nodes::start(directory, network.rpc.len())?;
+    let mut nodes = Processes::default();
+    for number in 0..network.rpc.len() {
+        let home = directory.node(number);
+        nodes.start(format!("node {number}"), &["sequencer", "run"], &home, "node.toml")?;
+    }
     let addresses = addresses(directory, &network, &l1);
-    summary::write_addresses(&directory.addresses(), &addresses, &network, &nodes.process_ids())?;
+    summary::write_addresses(&directory.addresses(), &addresses, &network, &nodes.ids(), &[])?;
     let run = Run { arguments, directory, network: &network, l1: &l1, light_client, addresses };
     let outcome = run.through(&mut nodes).await;
     let stopped = nodes.stop().await;
@@ -126,7 +129,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn through(&self, nodes: &mut Nodes) -> Result<Summary, Failure> {
+    async fn through(&self, nodes: &mut Processes) -> Result<Summary, Failure> {
         let height = tokio::select! {
             height = self.nodes_agree() => height?,
             failure = nodes.ended() => return Err(failure),
@@ -149,8 +152,9 @@ impl Run<'_> {
             to_error: self.arguments.json,
         })
         .or_fail(Exit::Failed, "opening the view")?;
+        let node_ids = nodes.ids();
         let outcome = tokio::select! {
-            outcome = self.under_load(height, &snapshot, &view) => outcome,
+            outcome = self.under_load(height, &snapshot, &view, &node_ids) => outcome,
             failure = nodes.ended() => Err(failure),
         };
         view.close().await;
@@ -162,6 +166,7 @@ impl Run<'_> {
         height: u64,
         snapshot: &Arc<watch::Sender<Snapshot>>,
         view: &View,
+        node_ids: &[Option<u32>],
     ) -> Result<Summary, Failure> {
         let tracker = Arc::new(Tracker::default());
         let started = Instant::now();
@@ -175,9 +180,19 @@ impl Run<'_> {
         })?;
         let mut relay = Relay::start(self.directory, self.network, self.l1, height, snapshot.clone())?;
         let load = Load::start(&self.load(), &tracker)?;
-        let layers = if self.arguments.production_seal { SealLayers::PRODUCTION } else { SealLayers::DEV };
-        let surroundings = Surroundings::new(self.directory, self.network, self.l1, snapshot.clone())?;
-        let rolling = Rolling::start(self.directory, surroundings, layers, snapshot.clone())?;
+        let rolling = Rolling::start(Setting {
+            directory: self.directory.path().to_path_buf(),
+            wallets: self.directory.wallets(),
+            chain: self.network.chain.clone(),
+            urls: self.network.rpc_urls(),
+            l1_url: self.l1.url.clone(),
+            signer: self.l1.settler.clone(),
+            production_seal: self.arguments.production_seal,
+            transfers: self.arguments.transfers,
+            kill_every: self.arguments.kill_every.map(Duration::from_secs),
+            announce: self.announcement(node_ids.to_vec()),
+            snapshot: snapshot.clone(),
+        });
         let phase = |phase| snapshot.send_modify(|snapshot| snapshot.phase = phase);
         phase(Phase::Running);
         tokio::select! {
@@ -198,7 +213,8 @@ impl Run<'_> {
             let settled = relay.settle(self.height_of_all().await?, SETTLE_MAX).await?;
             phase(Phase::Verifying);
             let receipts_verified = self.verify_receipts(&tracker).await?;
-            Ok(Summary { load: drained, settled, receipts_verified, rolled })
+            let seal_production = self.arguments.production_seal;
+            Ok(Summary { load: drained, settled, receipts_verified, seal_production, rolled })
         };
         // Who asks again does not want to wait.
         tokio::select! {
@@ -207,6 +223,17 @@ impl Run<'_> {
             _ = signals::interrupted() => {}
         }
         Err(Failure::new(Exit::Failed, "told to stop again before everything was final and on L1"))
+    }
+
+    /// Tells where machines listen that come up later.
+    fn announcement(&self, node_ids: Vec<Option<u32>>) -> Announcement {
+        let (file, addresses, network) = (self.directory.addresses(), self.addresses.clone(), self.network.clone());
+        let to_error = self.arguments.json;
+        Box::new(move |machines| {
+            // A pipe that closed is noticed by the view.
+            let _ = machines.iter().try_for_each(|machine| say(to_error, &machine.line()));
+            summary::write_addresses(&file, &addresses, &network, &node_ids, machines)
+        })
     }
 
     fn load(&self) -> LoadConfig {
@@ -307,7 +334,7 @@ async fn after(duration: Option<Duration>) {
     }
 }
 
-fn now_ms() -> u64 {
+pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -26,7 +26,7 @@ const CHAIN_ID: u64 = 5_717;
 const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// A network that is on disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Network {
     /// Its definition.
     pub chain: Chain,
@@ -178,7 +178,11 @@ const EXPRESS_AUCTION_KEY: [u8; 32] = [
     0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
 ];
 
-fn write_toml(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+/// Writes a file of TOML.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_toml(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     let what = format!("writing {}", path.display());
     let text = toml::to_string(value).or_fail(Exit::Failed, &what)?;
     fs::write(path, text).or_fail(Exit::Usage, &what)

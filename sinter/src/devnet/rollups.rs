@@ -1,113 +1,133 @@
-//! The rollups of a devnet, from a wallet to L1: two ledgers and a counter.
+//! The rollups of a devnet and the appliance that folds for them, from wallets to L1: two ledgers and a counter.
 //!
-//! Circuits → contracts on the L1 → deposits → transactions of wallets, and garbage → their lanes, followed and verified →
-//! statements → one batch, folded and sealed → the hub → each rollup's contract → withdrawals, and what is left adds up.
+//! Circuits → hub and contracts on the L1 → deposits → the appliance and each rollup's node, as processes → transactions of
+//! wallets, and garbage → wait until every contract is where its lane ends, and withdrawals are paid → what is left adds up.
 
 use super::{
-    directory::Directory,
-    fold::{Circuits, Folding, Job},
-    l1::{L1, light_client_address},
-    network::{COUNTER, LEDGERS, Network},
-    settle::{Batch, Settler},
-    snapshot::Snapshot,
-    traffic,
+    l1::POLL,
+    machines::{self, Machine, NICENESS, Party},
+    network::{COUNTER, LEDGERS, loopback},
+    ports,
+    processes::Processes,
+    snapshot::{RollupView, Snapshot},
+    traffic::{self, SentTransaction},
 };
 use crate::{
+    aggregation::seal,
+    config::lower_priority,
     exit::{Exit, Failure, OrFail},
+    hub,
     l1::connect,
-    rollup::{
-        contract::{RollupContract, Site},
-        node::{RollupNode, ordered},
-    },
+    rollup::{CapacityTable, Kind, program_id, site},
 };
-use alloy::{primitives::Address, providers::DynProvider};
-use sinter_counter::{Counter, CounterRules};
-use sinter_ledger::{Ledger, LedgerRules};
-use sinter_machine::Capacity;
-use sinter_primitives::{Transition, inbox::Withdrawal, receipt::TrustedNetwork};
-use sinter_program::ParameterSet;
-use sinter_rollup::{Application, Prover};
+use alloy::{
+    primitives::{B256, TxKind, U256},
+    providers::{DynProvider, Provider},
+    rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
+};
+use sinter_ledger::Wallet;
+use sinter_primitives::{Chain, Namespace};
+use sinter_prover::Folder;
+use sinter_rollup::Digest;
+use sinter_rollup_node::{
+    Aggregator, RollupContract, Sequencers, Status,
+    aggregator::BatchView,
+    checkpoint::Record,
+    trace::{Sources, Trail},
+};
 use sinter_seal::sealer::SealLayers;
-use sinter_settlement::{
-    light_client::{self, Posted},
-    rollup::Ordered,
-};
+use sinter_settlement::deployment::Deployment;
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinSet, spawn_blocking},
+};
 
-/// What a devnet's ledger can hold in one statement: some twenty transactions.
-const LEDGER: Capacity = Capacity { log_cycles: 17, log_hashes: 13, log_words: 15 };
-/// The same of its counter.
-const COUNTER_CAPACITY: Capacity = Capacity { log_cycles: 16, log_hashes: 12, log_words: 15 };
-/// Which of the batch's programs is whose.
-const LEDGER_PROGRAM: usize = 0;
-const COUNTER_PROGRAM: usize = 1;
+/// What a ledger can hold in one statement if there are few transfers: some twenty transactions.
+const SMALL_LEDGER: CapacityTable = CapacityTable { log_cycles: 17, log_hashes: 13, log_words: 15 };
+/// The most transfers of a user that are few.
+const FEW_TRANSFERS: u32 = 6;
 /// What every wallet pays in.
 const DEPOSIT_WEI: u128 = 1_000_000;
-/// How long the relayer has to post a header.
-const POSTED_MAX: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(200);
+/// What every rollup's node has for gas.
+const GAS_WEI: u128 = 10_000_000_000_000_000_000;
+/// How long the appliance has to say what it is doing.
+const UP_MAX: Duration = Duration::from_secs(120);
+/// How long everything has to be settled.
+const SETTLED_MAX: Duration = Duration::from_secs(600);
 
 /// What came of the rollups.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Rolled {
-    /// The batch of their statements.
-    pub batch: Batch,
-    /// From "sent" to "final", half of the transactions.
-    pub to_final: Duration,
     /// Transactions that their wallets sent.
-    pub sent: u64,
-    /// Running the rules over what was ordered.
-    pub executing: Duration,
-    /// From the hub to every rollup's contract.
-    pub advancing: Duration,
-    /// Gas of all that settled: the batch, and each rollup's part.
-    pub gas: u64,
+    pub sent: Vec<SentTransaction>,
+    /// Statements that the contracts have.
+    pub statements: Vec<Record>,
+    /// Batches that the hub has.
+    pub batches: Vec<SettledBatch>,
+    /// Gas of the transactions that advanced the contracts.
+    pub advancing_gas: u64,
     /// Whether what each contract holds is what its rollup's accounts have.
     pub balances_match: bool,
+    /// One transaction's way in each rollup, every link of it checked.
+    pub trails: Vec<Trail>,
+    /// Times that a machine was killed.
+    pub kills: u64,
 }
+
+/// A batch that the hub has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SettledBatch {
+    /// The appliance's number for it.
+    pub number: i64,
+    /// Statements under it.
+    pub statements: u32,
+    /// The transaction that brought it.
+    pub transaction: String,
+    /// What that used.
+    pub gas_used: u64,
+    /// From its first proof to its root.
+    pub folding: Duration,
+    /// From its root to its seal.
+    pub sealing: Duration,
+    /// From its seal to the hub's having it for good.
+    pub settling: Duration,
+    /// When that was, in milliseconds since 1970.
+    pub settled_ms: u64,
+}
+
+/// Tells where machines listen.
+pub type Announcement = Box<dyn Fn(&[Machine]) -> Result<(), Failure> + Send + Sync>;
 
 /// Where everything is.
-pub struct Surroundings {
-    urls: Vec<String>,
-    trusted: TrustedNetwork,
-    l1_url: String,
-    chain_id: u64,
-    l1_chain_id: u64,
-    light_client: Address,
-    origin: u64,
-    wallets: std::path::PathBuf,
-    signer: alloy::signers::local::PrivateKeySigner,
-    settler: Settler,
-}
-
-impl Surroundings {
-    /// Of a network and its L1.
-    ///
-    /// # Errors
-    /// When the chain file names no light client, or an old journal cannot be removed.
-    pub fn new(
-        directory: &Directory,
-        network: &Network,
-        l1: &L1,
-        snapshot: Arc<watch::Sender<Snapshot>>,
-    ) -> Result<Self, Failure> {
-        Ok(Self {
-            urls: network.rpc_urls(),
-            trusted: TrustedNetwork::from(&network.chain),
-            l1_url: l1.url.clone(),
-            chain_id: network.chain.file.chain_id,
-            l1_chain_id: network.chain.file.l1.chain_id,
-            light_client: light_client_address(&network.chain)?,
-            origin: network.chain.file.l1.origin.number,
-            wallets: directory.wallets(),
-            signer: l1.settler.clone(),
-            settler: Settler::new(directory, network, l1, snapshot)?,
-        })
-    }
+pub struct Setting {
+    /// The devnet's folder.
+    pub directory: PathBuf,
+    /// The folder of the users' keys.
+    pub wallets: PathBuf,
+    /// The network.
+    pub chain: Chain,
+    /// The nodes.
+    pub urls: Vec<String>,
+    /// The L1.
+    pub l1_url: String,
+    /// An account there that nobody else uses: first it deploys, then it is the appliance's.
+    pub signer: PrivateKeySigner,
+    /// Whether seals have production's parameters.
+    pub production_seal: bool,
+    /// Transfers of each user who pays in.
+    pub transfers: u32,
+    /// How often a machine is killed.
+    pub kill_every: Option<Duration>,
+    /// Told when the machines are started.
+    pub announce: Announcement,
+    /// Learns how far everything is.
+    pub snapshot: Arc<watch::Sender<Snapshot>>,
 }
 
 /// The rollups on their way. They end when this is dropped.
@@ -115,24 +135,10 @@ pub struct Rolling(JoinSet<Result<Rolled, Failure>>);
 
 impl Rolling {
     /// Begins.
-    ///
-    /// # Errors
-    /// When the programs cannot be made, or no thread be started.
-    pub fn start(
-        directory: &Directory,
-        surroundings: Surroundings,
-        layers: SealLayers,
-        snapshot: Arc<watch::Sender<Snapshot>>,
-    ) -> Result<Self, Failure> {
-        let prover = |rules: &dyn sinter_rollup::code::Rules, capacity| {
-            Prover::new(rules, capacity, ParameterSet::FOLD).or_fail(Exit::Failed, "a rollup's program").map(Arc::new)
-        };
-        let ledger = prover(&LedgerRules, LEDGER)?;
-        let counter = prover(&CounterRules, COUNTER_CAPACITY)?;
-        let folding = Folding::start(vec![ledger.clone(), counter.clone()], directory.tree(), layers, snapshot)?;
+    pub fn start(setting: Setting) -> Self {
         let mut work = JoinSet::new();
-        work.spawn(roll(surroundings, folding, ledger, counter));
-        Ok(Self(work))
+        work.spawn(roll(setting));
+        Self(work)
     }
 
     /// Waits until the L1 has everything.
@@ -146,166 +152,251 @@ impl Rolling {
     }
 }
 
-/// A rollup, its contract, and what of it is in the batch.
-struct Rollup<A> {
-    node: RollupNode<A>,
-    contract: RollupContract,
-    /// The places of its statements in the batch, and what they claim.
-    chain: Vec<(usize, Transition)>,
-    withdrawals: Vec<Vec<Withdrawal>>,
-}
-
-async fn roll(
-    surroundings: Surroundings,
-    folding: Folding,
-    ledger: Arc<Prover>,
-    counter: Arc<Prover>,
-) -> Result<Rolled, Failure> {
-    let Surroundings { urls, trusted, l1_url, chain_id, l1_chain_id, light_client, origin, wallets, signer, settler } =
-        surroundings;
-    let (account, provider) = (signer.address(), connect(&l1_url, Some(&signer))?);
-    let Folding { circuits, jobs, proved } = folding;
-    let Ok(Circuits { program_ids, deployment }) = circuits.await else {
-        // What went wrong is what the thread ended with.
-        return Err(match proved.await {
-            Ok(Err(failure)) => failure,
-            _ => Failure::new(Exit::Failed, "the folding thread ended early"),
-        });
+async fn roll(setting: Setting) -> Result<Rolled, Failure> {
+    let (stage, mut people) = Stage::set(&setting).await?;
+    let mut processes = Processes::default();
+    let mut kills = 0;
+    let outcome = async {
+        let machines = machines::start(&mut processes, &stage.parties, &stage.home)?;
+        (setting.announce)(&machines)?;
+        tokio::select! {
+            outcome = stage.play(&setting, &mut people) => outcome,
+            failure = processes.killed_every(setting.kill_every, &mut kills) => Err(failure),
+        }
     };
-    let deployed = deployment.deploy(&provider, account, &mut |_, _| {}).await;
-    deployed.or_fail(Exit::Failed, "deploying the hub")?;
-    let site = Site { l1_chain_id, hub: deployment.hub(), light_client, chain_id };
-
-    let mut ledgers = Vec::new();
-    let mut parties = Vec::new();
-    for (namespace, name) in LEDGERS {
-        let (id, application) = (program_ids[LEDGER_PROGRAM], Ledger::default());
-        let deployed = RollupContract::deploy(provider.clone(), account, &site, namespace, id, application.word());
-        let (contract, state) = deployed.await?;
-        let people = traffic::wallets(&wallets, name)?;
-        for wallet in &people[..traffic::DEPOSITORS] {
-            contract.deposit(traffic::key_bytes(wallet), DEPOSIT_WEI).await?;
-        }
-        parties.push((namespace, state.domain, people));
-        let node = RollupNode::new(name, namespace, trusted.clone(), ledger.clone(), state, application);
-        ledgers.push(Rollup { node, contract, chain: Vec::new(), withdrawals: Vec::new() });
-    }
-    let (namespace, name) = COUNTER;
-    let (id, application) = (program_ids[COUNTER_PROGRAM], Counter::default());
-    let deployed = RollupContract::deploy(provider.clone(), account, &site, namespace, id, application.word());
-    let (contract, state) = deployed.await?;
-    let node = RollupNode::new(name, namespace, trusted.clone(), counter, state, application);
-    let mut counter = Rollup { node, contract, chain: Vec::new(), withdrawals: Vec::new() };
-
-    let sent = traffic::send(&urls, &mut parties, namespace).await?;
-
-    let started = Instant::now();
-    let mut statements = 0;
-    for ledger in &mut ledgers {
-        consume(ledger, &urls, sent.height, LEDGER_PROGRAM, &jobs, &mut statements).await?;
-    }
-    consume(&mut counter, &urls, sent.height, COUNTER_PROGRAM, &jobs, &mut statements).await?;
-    let executing = started.elapsed();
-    drop(jobs);
-
-    let proved = proved.await.or_fail(Exit::Failed, "waiting for the seal")??;
-    let batch = settler.settle(proved, site.hub).await?;
-
-    let started = Instant::now();
-    // The submitter shared the account meanwhile.
-    let provider = connect(&l1_url, Some(&signer))?;
-    for ledger in &mut ledgers {
-        ledger.contract.reconnect(provider.clone());
-    }
-    counter.contract.reconnect(provider.clone());
-    let shown = Shown { provider: &provider, urls: &urls, light_client, origin };
-    let mut gas = batch.gas_used;
-    let mut balances_match = true;
-    for ledger in &mut ledgers {
-        gas += settle(ledger, &batch, &shown).await?;
-        let accounts: u128 = ledger.node.application.accounts.all().iter().map(|account| account.wei).sum();
-        balances_match &= ledger.contract.wei().await? == accounts;
-    }
-    gas += settle(&mut counter, &batch, &shown).await?;
-    balances_match &= counter.contract.wei().await? == 0;
-    Ok(Rolled {
-        batch,
-        to_final: sent.to_final,
-        sent: sent.count,
-        executing,
-        advancing: started.elapsed(),
-        gas,
-        balances_match,
-    })
+    let outcome = outcome.await;
+    let stopped = processes.stop().await;
+    let rolled = outcome?;
+    stopped?;
+    Ok(Rolled { kills, ..rolled })
 }
 
-/// Follows a rollup's lane and inbox, and hands its statements in.
-async fn consume<A: Application + Clone>(
-    rollup: &mut Rollup<A>,
-    urls: &[String],
-    height: u64,
-    program: usize,
-    jobs: &std::sync::mpsc::Sender<Job>,
-    statements: &mut usize,
-) -> Result<(), Failure> {
-    let node = &mut rollup.node;
-    node.follow(&urls[0], height).await?;
-    node.learn(rollup.contract.entries(node.entries()).await?);
-    while let Some((statement, full)) = node.advance()? {
-        rollup.chain.push((*statements, statement.transition()));
-        *statements += 1;
-        if !statement.withdrawals.is_empty() {
-            rollup.withdrawals.push(statement.withdrawals.clone());
+/// What the machines need to be there.
+struct Stage {
+    home: machines::Home,
+    parties: Vec<Party>,
+    aggregator: Aggregator,
+    provider: DynProvider,
+}
+
+/// The users of the ledgers, with what their signatures are for.
+type People = Vec<(Namespace, Digest, Vec<Wallet>)>;
+
+/// What is made of circuits: identities, in the order of the kinds, and the contracts that take seals.
+fn circuits(ledger: &CapacityTable, layers: &SealLayers) -> Result<([B256; 2], Deployment), Failure> {
+    let ledger = program_id(&*Kind::Ledger.prover(ledger)?)?;
+    let counter = program_id(&*Kind::Counter.prover(&Kind::Counter.capacity())?)?;
+    let folder = Folder::new().or_fail(Exit::Failed, "the fold circuit")?;
+    let deployment = hub::deployment(&seal::program(&seal::sealer(&folder, layers)?)?)?;
+    Ok(([ledger, counter], deployment))
+}
+
+impl Stage {
+    async fn set(setting: &Setting) -> Result<(Self, People), Failure> {
+        let layers = if setting.production_seal { SealLayers::PRODUCTION } else { SealLayers::DEV };
+        let room = if setting.transfers > FEW_TRANSFERS { Kind::Ledger.capacity() } else { SMALL_LEDGER };
+        // On threads that take what the nodes leave: a vote is worth more than a circuit.
+        let pool = rayon::ThreadPoolBuilder::new().start_handler(|_| lower_priority(NICENESS)).build();
+        let pool = pool.or_fail(Exit::Failed, "starting threads")?;
+        let made = spawn_blocking(move || pool.install(|| circuits(&room, &layers))).await;
+        let ([ledger, counter], deployment) = made.or_fail(Exit::Failed, "building the circuits")??;
+
+        let account = setting.signer.address();
+        let provider = connect(&setting.l1_url, Some(&setting.signer))?;
+        let deployed = deployment.deploy(&provider, account, &mut |_, _| {}).await;
+        deployed.or_fail(Exit::Failed, "deploying the hub")?;
+        let site = site(&setting.chain, deployment.hub())?;
+        let home = machines::Home::make(setting, site.hub)?;
+
+        let mut parties = Vec::new();
+        let mut people = Vec::new();
+        let ledgers = LEDGERS.map(|(namespace, name)| (namespace, name, Kind::Ledger, room, ledger));
+        let counters = [(COUNTER.0, COUNTER.1, Kind::Counter, Kind::Counter.capacity(), counter)];
+        for (namespace, name, kind, capacity, id) in ledgers.into_iter().chain(counters) {
+            let (url, signer) = (setting.l1_url.clone(), setting.signer.clone());
+            let deployed = RollupContract::deploy(url, signer, &site, namespace, id, kind.genesis()).await;
+            let (contract, state) = deployed.or_fail(Exit::Failed, format_args!("deploying {name}'s contract"))?;
+            let mut deposits = 0;
+            if kind == Kind::Ledger {
+                let users = traffic::wallets(&setting.wallets, name)?;
+                for wallet in &users[..traffic::DEPOSITORS] {
+                    let deposited = contract.deposit(traffic::key_bytes(wallet), DEPOSIT_WEI).await;
+                    deposited.or_fail(Exit::Failed, format_args!("paying into {name}"))?;
+                    deposits += 1;
+                }
+                people.push((namespace, state.domain, users));
+            }
+            let party = home.party(setting, name, namespace, kind, capacity, contract, deposits)?;
+            fund(&setting.l1_url, &setting.signer, party.account).await?;
+            parties.push(party);
         }
-        jobs.send(Job { program, statement }).or_fail(Exit::Failed, "the folding thread ended early")?;
-        if !full {
-            break;
-        }
+        let aggregator = home.client()?;
+        Ok((Self { home, parties, aggregator, provider }, people))
     }
+
+    /// Sends transactions, and waits until all of it is on the L1.
+    async fn play(&self, setting: &Setting, people: &mut People) -> Result<Rolled, Failure> {
+        let sent = traffic::send(&setting.urls, people, COUNTER.0, setting.transfers).await?;
+        let deadline = Instant::now() + SETTLED_MAX;
+        let mut up = Instant::now();
+        let statuses = loop {
+            tokio::time::sleep(POLL).await;
+            let mut statuses = Vec::new();
+            for party in &self.parties {
+                statuses.push(party.status().await);
+            }
+            self.show(&statuses, setting).await;
+            let all: Option<Vec<Status>> = statuses.into_iter().collect();
+            let Some(all) = all else {
+                // Nobody who was killed answers at once.
+                if up.elapsed() > UP_MAX {
+                    return Err(Failure::new(Exit::Failed, "a rollup's node has not answered for two minutes"));
+                }
+                continue;
+            };
+            up = Instant::now();
+            if self.parties.iter().zip(&all).all(|(party, status)| party.is_through(status, &sent)) {
+                break all;
+            }
+            if Instant::now() > deadline {
+                let problems: Vec<_> =
+                    all.iter().flat_map(|it| it.problems.iter().map(|p| format!("{}: {p}", it.name))).collect();
+                let message =
+                    format!("not everything is settled after {} s: {}", SETTLED_MAX.as_secs(), problems.join("; "));
+                return Err(Failure::new(Exit::Failed, message));
+            }
+        };
+        let mut advancing_gas = 0;
+        let mut balances_match = true;
+        for (party, status) in self.parties.iter().zip(&statuses) {
+            let what = format!("{}'s contract", party.name);
+            let held = party.contract.views.wei().await.or_fail(Exit::Failed, &what)?;
+            balances_match &= status.application["wei"] == held.to_string();
+            let settlements = party.contract.views.settlements(setting.chain.file.l1.origin.number).await;
+            for settlement in settlements.or_fail(Exit::Failed, &what)? {
+                advancing_gas += self.gas_used(settlement.transaction).await?;
+            }
+        }
+        let mut batches = Vec::new();
+        for batch in self.aggregator.batches("settled").await.or_fail(Exit::Failed, "")? {
+            batches.push(self.settled(&batch).await?);
+        }
+        let trails = self.trails(&statuses, &sent, setting).await?;
+        let statements = statuses.into_iter().flat_map(|status| status.records).collect();
+        Ok(Rolled { sent, statements, batches, advancing_gas, balances_match, trails, kills: 0 })
+    }
+
+    /// Follows one transaction of each rollup to the L1, and checks every link, as anybody can.
+    async fn trails(
+        &self,
+        statuses: &[Status],
+        sent: &[SentTransaction],
+        setting: &Setting,
+    ) -> Result<Vec<Trail>, Failure> {
+        let sequencers = Sequencers::new(&setting.urls).or_fail(Exit::Failed, "")?;
+        let mut trails = Vec::new();
+        for (party, status) in self.parties.iter().zip(statuses) {
+            let Some(transaction) = sent.iter().find(|it| it.namespace == party.namespace) else { continue };
+            let sources = Sources {
+                sequencers: &sequencers,
+                contract: Some(&party.contract.views),
+                l1_origin: setting.chain.file.l1.origin.number,
+                rollup: Some(status),
+                aggregator: Some(&self.aggregator),
+                verify: true,
+            };
+            let what = format!("the trail of 0x{}", transaction.id);
+            let trail = sources.trace(&transaction.id).await.or_fail(Exit::Refused, &what)?;
+            if let Some(waits_for) = &trail.waits_for {
+                return Err(Failure::new(Exit::Failed, format!("{what} waits for {waits_for}")));
+            }
+            trails.push(trail);
+        }
+        Ok(trails)
+    }
+
+    async fn show(&self, statuses: &[Option<Status>], setting: &Setting) {
+        let batch = self.batch_under_way().await;
+        let views = self.parties.iter().zip(statuses).map(|(party, status)| {
+            let mut view = RollupView { name: party.name.clone(), ..RollupView::default() };
+            if let Some(status) = status {
+                view.answers = true;
+                view.followed_height = status.followed_height;
+                view.proved_height = status.proved_height;
+                view.settled_height = status.settled.height;
+                view.pending = status.records.iter().filter(|record| record.settled_ms.is_none()).count() as u64;
+                view.statements = status.statements;
+            }
+            view
+        });
+        let views: Vec<_> = views.collect();
+        setting.snapshot.send_modify(|snapshot| {
+            snapshot.trail.rollups = views;
+            if let Some(batch) = batch {
+                snapshot.trail.batch = batch;
+            }
+        });
+    }
+
+    /// The newest batch, in words. None while the appliance does not answer.
+    async fn batch_under_way(&self) -> Option<String> {
+        for state in ["sealed", "folded", "closed", "open", "settled"] {
+            let batches = self.aggregator.batches(state).await.ok()?;
+            if let Some(batch) = batches.last().filter(|batch| batch.count > 0) {
+                return Some(format!("batch {} of {} {state}", batch.batch, batch.count));
+            }
+        }
+        Some(String::new())
+    }
+
+    async fn settled(&self, batch: &BatchView) -> Result<SettledBatch, Failure> {
+        let transaction = batch.settled_by.clone().unwrap_or_default();
+        // What somebody else brought cost us nothing.
+        let gas_used = match transaction.parse() {
+            Ok(hash) => self.gas_used(hash).await?,
+            Err(_) => 0,
+        };
+        let between = |from: Option<u64>, to: Option<u64>| {
+            Duration::from_millis(to.unwrap_or_default().saturating_sub(from.unwrap_or_default()))
+        };
+        Ok(SettledBatch {
+            number: batch.batch,
+            statements: batch.count,
+            transaction,
+            gas_used,
+            folding: between(batch.started_ms, batch.folded_ms),
+            sealing: between(batch.folded_ms, batch.sealed_ms),
+            settling: between(batch.sealed_ms, batch.finished_ms),
+            settled_ms: batch.finished_ms.unwrap_or_default(),
+        })
+    }
+
+    async fn gas_used(&self, transaction: B256) -> Result<u64, Failure> {
+        let receipt = self.provider.get_transaction_receipt(transaction).await;
+        let receipt = receipt.or_fail(Exit::Failed, format_args!("the receipt of {transaction}"))?;
+        let missing = || Failure::new(Exit::Failed, format!("the L1 does not know {transaction}"));
+        Ok(receipt.ok_or_else(missing)?.gas_used)
+    }
+}
+
+/// Gives an account something for gas.
+async fn fund(url: &str, signer: &PrivateKeySigner, account: alloy::primitives::Address) -> Result<(), Failure> {
+    // Connected anew: contracts were deployed over another connection meanwhile.
+    let provider = connect(url, Some(signer))?;
+    let request = TransactionRequest {
+        from: Some(signer.address()),
+        to: Some(TxKind::Call(account)),
+        value: Some(U256::from(GAS_WEI)),
+        ..Default::default()
+    };
+    let what = format!("funding {account}");
+    let pending = provider.send_transaction(request).await.or_fail(Exit::Failed, &what)?;
+    pending.get_receipt().await.or_fail(Exit::Failed, &what)?;
     Ok(())
 }
 
-/// What is shown to a rollup's contract, and where that is.
-struct Shown<'a> {
-    provider: &'a DynProvider,
-    urls: &'a [String],
-    light_client: Address,
-    origin: u64,
-}
-
-impl Shown<'_> {
-    /// The lowest header at a height or above that the relayer has posted.
-    async fn posted(&self, height: u64) -> Result<Posted, Failure> {
-        let deadline = Instant::now() + POSTED_MAX;
-        loop {
-            let posted = light_client::posted(self.provider, self.light_client, height, self.origin).await;
-            if let Some(posted) = posted.or_fail(Exit::Failed, "the light client")? {
-                return Ok(posted);
-            }
-            if Instant::now() > deadline {
-                let message = format!("no header of height {height} or above was posted in {} s", POSTED_MAX.as_secs());
-                return Err(Failure::new(Exit::Failed, message));
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-}
-
-/// Advances a rollup's contract, and has its withdrawals paid; the gas of the former.
-async fn settle<A: Application + Clone>(
-    rollup: &mut Rollup<A>,
-    batch: &Batch,
-    shown: &Shown<'_>,
-) -> Result<u64, Failure> {
-    let chain: Vec<_> =
-        rollup.chain.iter().map(|(place, transition)| (batch.places[*place].clone(), *transition)).collect();
-    let Some((_, last)) = chain.last() else { return Ok(0) };
-    let posted = shown.posted(last.height).await?;
-    let (headers, leaf) = ordered(&shown.urls[0], rollup.node.namespace, last.height, posted.height).await?;
-    let ordered = Ordered { headers: &headers, post: posted.post, leaf: &leaf };
-    let receipt = rollup.contract.settle(&chain, Some(&ordered)).await?;
-    for withdrawals in &rollup.withdrawals {
-        rollup.contract.pay_out(withdrawals).await?;
-    }
-    Ok(receipt.gas_used)
+/// A free address on the loopback interface.
+pub fn free_address() -> Result<std::net::SocketAddr, Failure> {
+    let free = ports::free(1).or_fail(Exit::Failed, "looking for a free port")?;
+    Ok(free.first().copied().unwrap_or(loopback(0)))
 }

@@ -63,30 +63,45 @@ pub struct L1View {
     pub verified_height: u64,
 }
 
-/// The batch of proofs, as far as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FoldView {
-    /// Proofs in the batch.
-    pub proofs: u64,
-    /// Proofs that are wrapped.
-    pub wrapped: u64,
-    /// Folds that are done; one less than the proofs makes them one.
-    pub folded: u64,
-    /// Whether the one proof is sealed.
-    pub sealed: bool,
-    /// Whether the hub on the L1 has the batch.
-    pub settled: bool,
+/// A rollup's way to the L1, as its node tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RollupView {
+    /// What it is called.
+    pub name: String,
+    /// Whether its node answers.
+    pub answers: bool,
+    /// The height that it has followed.
+    pub followed_height: u64,
+    /// The height in which its last statement ends.
+    pub proved_height: u64,
+    /// The height in which its contract stands.
+    pub settled_height: u64,
+    /// Statements made.
+    pub statements: u64,
+    /// Those that the L1 does not have for good.
+    pub pending: u64,
 }
 
-impl fmt::Display for FoldView {
+/// The trail from the order to the L1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrailView {
+    /// The rollups.
+    pub rollups: Vec<RollupView>,
+    /// The appliance's newest batch, in words.
+    pub batch: String,
+}
+
+impl fmt::Display for TrailView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let &Self { proofs, wrapped, folded, sealed, settled } = self;
-        write!(f, "wrapped {wrapped}/{proofs} folded {folded}/{}", proofs.saturating_sub(1))?;
-        f.write_str(match (sealed, settled) {
-            (_, true) => " settled",
-            (true, false) => " sealed",
-            (false, false) => "",
-        })
+        if self.rollups.is_empty() {
+            return f.write_str("rollups starting");
+        }
+        let (made, pending) = self
+            .rollups
+            .iter()
+            .fold((0, 0), |(made, pending), rollup| (made + rollup.statements, pending + rollup.pending));
+        write!(f, "statements {made} settled {}", made - pending)?;
+        if self.batch.is_empty() { Ok(()) } else { write!(f, "  {}", self.batch) }
     }
 }
 
@@ -134,8 +149,8 @@ pub struct Snapshot {
     pub load: Numbers,
     /// The L1.
     pub l1: L1View,
-    /// The batch of proofs.
-    pub fold: FoldView,
+    /// The rollups, and the batches of their proofs.
+    pub trail: TrailView,
 }
 
 impl Snapshot {

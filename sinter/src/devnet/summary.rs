@@ -1,12 +1,14 @@
 //! What a run comes to: for people, for programs, and as an exit code.
 
-use super::{network::Network, rollups::Rolled, snapshot::Addresses};
+use super::{machines::Machine, network::Network, rollups::Rolled, snapshot::Addresses};
 use crate::{
     exit::{Exit, Failure, OrFail},
     load::Numbers,
+    trace,
 };
 use serde_json::{Value, json};
-use std::{fs, path::Path, time::Duration};
+use sinter_rollup_node::checkpoint::Record;
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 /// What the L1 holds at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Summary {
     pub settled: Settled,
     /// Receipts that were verified offline.
     pub receipts_verified: u64,
+    /// Whether seals had production's parameters.
+    pub seal_production: bool,
     /// The rollups.
     pub rolled: Rolled,
 }
@@ -48,44 +52,32 @@ impl Summary {
                 "verified_height": self.settled.verified_height,
             },
             "receipts_verified": self.receipts_verified,
-            "fold": {
-                "statements": self.rolled.batch.folded.statements,
-                "statements_root": self.rolled.batch.folded.statements_root,
-                "proof_bytes": self.rolled.batch.folded.proof_bytes,
-                "wall_s": rounded(self.rolled.batch.folded.took.as_secs_f64()),
-            },
-            "seal": {
-                "production": self.rolled.batch.production,
-                "proven_bits": rounded(self.rolled.batch.proven_bits),
-                "seal_bytes": self.rolled.batch.seal_bytes,
-                "wall_s": rounded(self.rolled.batch.sealing.as_secs_f64()),
-            },
-            "settled": {
-                "hub": self.rolled.batch.hub,
-                "statements_root": self.rolled.batch.root,
-                "gas_used": self.rolled.batch.gas_used,
-                "transaction": self.rolled.batch.transaction,
-            },
-            "settled_batches": 1,
-            "statements_settled": self.rolled.batch.places.len(),
-            "step_latency_ms": {
-                "final_p50": milliseconds(self.rolled.to_final),
-                "executed": milliseconds(self.rolled.executing),
-                "proved": milliseconds(self.rolled.batch.folded.proving),
-                "folded": milliseconds(self.rolled.batch.folded.took),
-                "sealed": milliseconds(self.rolled.batch.sealing),
-                "settled": milliseconds(self.rolled.batch.settling),
-                "advanced": milliseconds(self.rolled.advancing),
-            },
+            "seal_production": self.seal_production,
+            "settled_batches": self.rolled.batches.len(),
+            "statements_settled": self.rolled.statements.len(),
+            "wallet_transactions": self.rolled.sent.len(),
+            "step_latency_ms": self.steps().map(|(step, latency)| (step, latency.map(milliseconds)))
+                .into_iter().collect::<BTreeMap<_, _>>(),
+            "send_to_settled_s_p50": self.send_to_settled().map(|latency| rounded(latency.as_secs_f64())),
+            "statements": self.rolled.statements.iter().map(|record| json!({
+                "transactions": record.transactions,
+                "proving_ms": record.proving_ms,
+            })).collect::<Vec<_>>(),
             "gas_per_statement": self.gas_per_statement(),
+            "batches": self.rolled.batches.iter().map(|batch| json!({
+                "statements": batch.statements,
+                "transaction": batch.transaction,
+                "gas_used": batch.gas_used,
+            })).collect::<Vec<_>>(),
             "balances_match": self.rolled.balances_match,
+            "trails_verified": self.rolled.trails.len(),
+            "kills": self.rolled.kills,
         })
         .to_string()
     }
 
     /// For people.
     pub fn as_text(&self) -> String {
-        let (batch, folded) = (&self.rolled.batch, &self.rolled.batch.folded);
         let mut lines = vec![
             format!("accepted {}, final {} ({:.0}/s)", self.load.accepted, self.load.finalized, self.load.per_second),
             format!("accepted to final: {}", crate::view::latency(self.load.overall_ms)),
@@ -95,47 +87,78 @@ impl Summary {
             ),
             format!("receipts verified offline: {}", self.receipts_verified),
             format!(
-                "{} transactions of wallets, half of them final within {} ms, and garbage: 2 ledgers and a counter",
-                self.rolled.sent,
-                self.rolled.to_final.as_millis()
+                "{} transactions of wallets, garbage among them: two ledgers and a counter",
+                self.rolled.sent.len()
             ),
             format!(
-                "{} statements proved in {:.1} s, folded into one proof of {} bytes in {:.1} s: statements root {}",
-                folded.statements,
-                folded.proving.as_secs_f64(),
-                folded.proof_bytes,
-                folded.took.as_secs_f64(),
-                folded.statements_root
+                "{} statements settled, {} batches sealed with {} parameters, for {} gas a statement in all",
+                self.rolled.statements.len(),
+                self.rolled.batches.len(),
+                if self.seal_production { "production's" } else { "development's" },
+                self.gas_per_statement()
             ),
+            format!("half of them took no longer than: {}", self.steps_as_text()),
             format!(
-                "sealed into {} bytes in {:.1} s, with {} parameters ({:.1} proven bits)",
-                batch.seal_bytes,
-                batch.sealing.as_secs_f64(),
-                if batch.production { "production's" } else { "development's" },
-                batch.proven_bits
-            ),
-            format!(
-                "settled by {} for {} gas: the hub {} confirms {} statements under {}",
-                batch.transaction,
-                batch.gas_used,
-                batch.hub,
-                batch.places.len(),
-                batch.root
-            ),
-            format!(
-                "every rollup's contract is where its statements end, for {} gas a statement in all; what they hold {} what \
-                 their accounts have",
-                self.gas_per_statement(),
+                "every rollup's contract is where its lane ends; what they hold {} what their accounts have",
                 if self.rolled.balances_match { "is" } else { "IS NOT" }
             ),
         ];
+        if let Some(trail) = self.rolled.trails.first() {
+            lines.push(format!("{} trails verified against the L1 alone, one of them:", self.rolled.trails.len()));
+            lines.push(trace::as_text(trail));
+        }
+        if self.rolled.kills > 0 {
+            lines.push(format!("machines were killed {} times", self.rolled.kills));
+        }
         lines.extend(self.load.refused.iter().map(|(reason, count)| format!("refused {count}: {reason}")));
         lines.join("\n")
     }
 
-    /// Gas of the batch and of the rollups' contracts, by the statements that it settled.
+    /// How long each step took, half of the time; none where it was not taken.
+    fn steps(&self) -> [(&'static str, Option<Duration>); 7] {
+        let Rolled { sent, statements, batches, .. } = &self.rolled;
+        let ms = Duration::from_millis;
+        // A statement is on its contract some time after its batch is in the hub.
+        let advancing = statements.iter().filter_map(|record| {
+            let batch = batches.iter().find(|batch| Some(batch.number) == record.batch)?;
+            Some(ms(record.settled_ms?.saturating_sub(batch.settled_ms)))
+        });
+        [
+            ("final", median(sent.iter().map(|transaction| transaction.to_final))),
+            ("executed", median(statements.iter().map(|record| ms(record.executing_ms)))),
+            ("proved", median(statements.iter().map(|record| ms(record.proving_ms)))),
+            ("folded", median(batches.iter().map(|batch| batch.folding))),
+            ("sealed", median(batches.iter().map(|batch| batch.sealing))),
+            ("settled", median(batches.iter().map(|batch| batch.settling))),
+            ("advanced", median(advancing)),
+        ]
+    }
+
+    /// From "sent" to "its contract has it for good", half of the transactions.
+    fn send_to_settled(&self) -> Option<Duration> {
+        let Rolled { sent, statements, .. } = &self.rolled;
+        let took = sent.iter().filter_map(|transaction| {
+            let ends_behind = |record: &&Record| {
+                record.namespace == transaction.namespace && record.transition.height >= transaction.height
+            };
+            let settled_ms = statements.iter().filter(ends_behind).filter_map(|record| record.settled_ms).min()?;
+            Some(Duration::from_millis(settled_ms.saturating_sub(transaction.sent_ms)))
+        });
+        median(took)
+    }
+
+    fn steps_as_text(&self) -> String {
+        let step = |(name, latency): (&str, Option<Duration>)| match latency {
+            Some(latency) => format!("{name} {:.2} s", latency.as_secs_f64()),
+            None => format!("{name} -"),
+        };
+        self.steps().map(step).join(", ")
+    }
+
+    /// Gas of the batches and of the rollups' contracts, by the statements that they settled.
     fn gas_per_statement(&self) -> u64 {
-        self.rolled.gas / (self.rolled.batch.places.len() as u64).max(1)
+        let batches: u64 = self.rolled.batches.iter().map(|batch| batch.gas_used).sum();
+        (batches + self.rolled.advancing_gas) / (self.rolled.statements.len() as u64).max(1)
     }
 
     /// Whether everything that had to hold did.
@@ -157,6 +180,9 @@ impl Summary {
                  posted {posted_height}, verified {verified_height}"
             ));
         }
+        if self.rolled.batches.is_empty() || self.rolled.statements.is_empty() {
+            return failed("no batch was settled".to_owned());
+        }
         if !self.rolled.balances_match {
             return failed("a rollup's contract does not hold what its accounts have".to_owned());
         }
@@ -167,6 +193,13 @@ impl Summary {
 /// Whole milliseconds.
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Half of them are no longer.
+fn median(durations: impl Iterator<Item = Duration>) -> Option<Duration> {
+    let mut durations: Vec<_> = durations.collect();
+    durations.sort_unstable();
+    durations.get(durations.len().checked_sub(1)? / 2).copied()
 }
 
 /// Two decimals are more than anything here is exact to.
@@ -183,6 +216,7 @@ pub fn write_addresses(
     addresses: &Addresses,
     network: &Network,
     process_ids: &[Option<u32>],
+    machines: &[Machine],
 ) -> Result<(), Failure> {
     let nodes = addresses.rpc.iter().zip(process_ids).zip(network.chain.committee.seats());
     let nodes: Vec<Value> = nodes
@@ -196,8 +230,17 @@ pub fn write_addresses(
         })
         .collect();
     let faces: Vec<Value> = addresses.faces.iter().map(|(name, url)| json!({ "name": name, "url": url })).collect();
+    let machine = |machine: &Machine| {
+        json!({
+            "name": machine.name,
+            "url": machine.url,
+            "metrics": machine.metrics,
+            "contract": machine.contract,
+        })
+    };
     let document = json!({
         "nodes": nodes,
+        "machines": machines.iter().map(machine).collect::<Vec<_>>(),
         "namespaces": faces,
         "l1": { "rpc": addresses.l1, "light_client": addresses.light_client },
     });
@@ -213,41 +256,64 @@ pub fn write_addresses(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::devnet::{fold::Folded, settle::Batch};
-    use alloy::primitives::{Address, B256};
-    use sinter_settlement::hub::Place;
+    use crate::devnet::{rollups::SettledBatch, traffic::SentTransaction};
+    use sinter_primitives::{Accumulator, Namespace, Transition};
 
     fn good() -> Summary {
+        let transition = Transition {
+            domain: [0; 32],
+            state_before: [1; 32],
+            state_after: [2; 32],
+            accumulator: Accumulator([0; 32]),
+            inbox_rolling: [0; 32],
+            withdrawals_root: [0; 32],
+            height: 6,
+            offset: 7,
+            inbox_entries: 2,
+            withdrawals: 0,
+        };
+        let record = Record {
+            namespace: Namespace(11),
+            number: 0,
+            from_height: 1,
+            from_offset: 0,
+            transition,
+            transactions: 30,
+            executing_ms: 99,
+            proving_ms: 7_123,
+            proved_ms: 10_000,
+            job: Some(1),
+            batch: Some(1),
+            settled_ms: Some(35_500),
+        };
         Summary {
             load: Numbers { accepted: 10, finalized: 10, overall_ms: Some((40.123, 90.0)), ..Numbers::default() },
             settled: Settled { height: 7, posted_height: 8, verified_height: 8 },
             receipts_verified: 10,
+            seal_production: false,
             rolled: Rolled {
-                batch: Batch {
-                    folded: Folded {
-                        statements: 3,
-                        statements_root: "0xab".to_owned(),
-                        proof_bytes: 390_000,
-                        proving: Duration::from_millis(7123),
-                        took: Duration::from_millis(8123),
-                    },
-                    production: false,
-                    proven_bits: 12.345,
-                    seal_bytes: 30_000,
-                    sealing: Duration::from_millis(9876),
-                    hub: Address::with_last_byte(1),
-                    root: B256::with_last_byte(2),
-                    transaction: B256::with_last_byte(3),
+                sent: vec![SentTransaction {
+                    id: sinter_primitives::Digest([7; 32]),
+                    namespace: Namespace(11),
+                    height: 6,
+                    sent_ms: 5_000,
+                    to_final: Duration::from_millis(45),
+                }],
+                statements: vec![record],
+                batches: vec![SettledBatch {
+                    number: 1,
+                    statements: 1,
+                    transaction: "0xab".into(),
                     gas_used: 2_000_000,
-                    places: vec![Place { root: B256::ZERO, index: 0, path: Vec::new() }; 3],
-                    settling: Duration::from_millis(1500),
-                },
-                to_final: Duration::from_millis(45),
-                sent: 30,
-                executing: Duration::from_millis(99),
-                advancing: Duration::from_millis(2500),
-                gas: 2_400_000,
+                    folding: Duration::from_millis(8_123),
+                    sealing: Duration::from_millis(9_876),
+                    settling: Duration::from_millis(1_500),
+                    settled_ms: 33_000,
+                }],
+                advancing_gas: 400_000,
                 balances_match: true,
+                trails: Vec::new(),
+                kills: 0,
             },
         }
     }
@@ -256,16 +322,14 @@ mod tests {
     fn the_object_has_what_was_promised() {
         assert_eq!(
             good().as_json(),
-            r#"{"accepted":10,"balances_match":true,"finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"#.to_owned()
-                + r#""fold":{"proof_bytes":390000,"statements":3,"statements_root":"0xab","wall_s":8.12},"#
-                + r#""gas_per_statement":800000,"height":7,"l1":{"posted_height":8,"verified_height":8},"#
-                + r#""receipts_verified":10,"refused":{},"#
-                + r#""seal":{"production":false,"proven_bits":12.35,"seal_bytes":30000,"wall_s":9.88},"settled":{"gas_used":2000000,"#
-                + r#""hub":"0x0000000000000000000000000000000000000001","#
-                + r#""statements_root":"0x0000000000000000000000000000000000000000000000000000000000000002","#
-                + r#""transaction":"0x0000000000000000000000000000000000000000000000000000000000000003"},"settled_batches":1,"#
-                + r#""statements_settled":3,"step_latency_ms":{"advanced":2500,"executed":99,"final_p50":45,"folded":8123,"#
-                + r#""proved":7123,"sealed":9876,"settled":1500},"tx_per_s":0.0}"#
+            r#"{"accepted":10,"balances_match":true,"batches":[{"gas_used":2000000,"statements":1,"transaction":"0xab"}],"#
+                .to_owned()
+                + r#""finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"gas_per_statement":2400000,"height":7,"kills":0,"#
+                + r#""l1":{"posted_height":8,"verified_height":8},"receipts_verified":10,"refused":{},"seal_production":false,"#
+                + r#""send_to_settled_s_p50":30.5,"#
+                + r#""settled_batches":1,"statements":[{"proving_ms":7123,"transactions":30}],"statements_settled":1,"#
+                + r#""step_latency_ms":{"advanced":2500,"executed":99,"final":45,"#
+                + r#""folded":8123,"proved":7123,"sealed":9876,"settled":1500},"trails_verified":0,"tx_per_s":0.0,"wallet_transactions":1}"#
         );
     }
 
@@ -280,6 +344,7 @@ mod tests {
         assert_eq!(bad(|it| it.load.finalized = 9), "1 accepted transactions did not become final");
         assert!(bad(|it| it.settled.posted_height = 6).contains("posted 6"));
         assert!(bad(|it| it.settled.verified_height = 7).contains("verified 7"));
+        assert_eq!(bad(|it| it.rolled.batches.clear()), "no batch was settled");
         assert!(bad(|it| it.rolled.balances_match = false).contains("does not hold"));
         let refused = bad(|it| {
             it.load = Numbers { refused: [("full".to_owned(), 3)].into(), ..Numbers::default() };

@@ -1,12 +1,13 @@
 //! What wallets send to the rollups of a devnet: transfers, an opening, withdrawals; and garbage.
 
+use super::now_ms;
 use crate::{
     client,
     exit::{Exit, Failure, OrFail},
 };
 use p3_field::PrimeField32;
 use sinter_ledger::{Account, Wallet, transaction::Action};
-use sinter_primitives::{Namespace, TransactionKind};
+use sinter_primitives::{Namespace, TransactionId};
 use sinter_rollup::Digest;
 use sinter_sequencer::rpc::{
     SinterApiClient,
@@ -22,21 +23,24 @@ use std::{
 pub const DEPOSITORS: usize = 2;
 /// The wallets of a ledger; the last one's account is opened by the first.
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
-/// Transfers of each depositor.
-const TRANSFERS: u128 = 4;
 /// What the counter counts.
 const TICKS: u8 = 12;
 /// How long everything has to become final.
 const FINAL_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// What was sent, and is final.
-pub struct Sent {
-    /// A height at which all of it is final.
+/// A transaction that is final.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SentTransaction {
+    /// Its id.
+    pub id: TransactionId,
+    /// Its lane.
+    pub namespace: Namespace,
+    /// The height of its block.
     pub height: u64,
-    /// How much.
-    pub count: u64,
-    /// From "sent" to "final", half of it.
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_ms: u64,
+    /// From "sent" to "final".
     pub to_final: Duration,
 }
 
@@ -66,10 +70,11 @@ pub async fn send(
     urls: &[String],
     ledgers: &mut [(Namespace, Digest, Vec<Wallet>)],
     counter: Namespace,
-) -> Result<Sent, Failure> {
+    transfers: u32,
+) -> Result<Vec<SentTransaction>, Failure> {
     let mut payloads = Vec::new();
     for (namespace, domain, people) in ledgers {
-        let all = ledger_payloads(domain, people).or_fail(Exit::Failed, "signing")?;
+        let all = ledger_payloads(domain, people, transfers).or_fail(Exit::Failed, "signing")?;
         payloads.extend(all.into_iter().map(|payload| (*namespace, payload)));
     }
     payloads.extend((0..TICKS).map(|tick| (counter, vec![tick])));
@@ -78,19 +83,12 @@ pub async fn send(
     let clients = urls.iter().map(|url| client::http(url)).collect::<Result<Vec<_>, _>>()?;
     let mut pending = Vec::new();
     for ((namespace, payload), client) in payloads.into_iter().zip(clients.iter().cycle()) {
-        let transaction = SendTransaction {
-            namespace,
-            payload: payload.into(),
-            expiry_height: None,
-            private: false,
-            kind: TransactionKind::User,
-        };
-        let sent = Instant::now();
-        let accepted = client.send_transaction(transaction).await.or_fail(Exit::Failed, "sending a transaction")?;
-        pending.push((client, Id(accepted.transaction_id), sent));
+        let sent_ms = now_ms();
+        let accepted = client.send_transaction(SendTransaction::new(namespace, payload)).await;
+        let id = accepted.or_fail(Exit::Failed, "sending a transaction")?.transaction_id;
+        pending.push((client, SentTransaction { id, namespace, height: 0, sent_ms, to_final: Duration::ZERO }));
     }
-    let count = pending.len() as u64;
-    let mut took = Vec::with_capacity(pending.len());
+    let mut done = Vec::with_capacity(pending.len());
     let deadline = Instant::now() + FINAL_MAX;
     while !pending.is_empty() {
         if Instant::now() > deadline {
@@ -98,26 +96,29 @@ pub async fn send(
             return Err(Failure::new(Exit::Failed, message));
         }
         let mut waiting = Vec::new();
-        for (client, id, sent) in pending {
-            match client.receipt(Id(id.0)).await.or_fail(Exit::Failed, "asking for a receipt")? {
-                TransactionStatus::Finalized { .. } => took.push(sent.elapsed()),
-                _ => waiting.push((client, id, sent)),
+        for (client, transaction) in pending {
+            let trace = client.trace(Id(transaction.id)).await.or_fail(Exit::Failed, "asking for a trace")?;
+            match (trace.status, trace.finalized_ms) {
+                // By the node's clock, which is this machine's: asking for many takes longer than that.
+                (TransactionStatus::Finalized { receipt }, Some(finalized_ms)) => {
+                    let to_final = Duration::from_millis(finalized_ms.saturating_sub(transaction.sent_ms));
+                    done.push(SentTransaction { height: receipt.height, to_final, ..transaction });
+                }
+                _ => waiting.push((client, transaction)),
             }
         }
         pending = waiting;
         tokio::time::sleep(POLL).await;
     }
-    took.sort_unstable();
-    let mut height = 0;
-    for client in &clients {
-        let status = client.status().await.or_fail(Exit::Failed, "asking a node")?;
-        height = height.max(status.head.height);
-    }
-    Ok(Sent { height, count, to_final: took[took.len() / 2] })
+    Ok(done)
 }
 
 /// What a ledger's users send, and what nobody should.
-fn ledger_payloads(domain: &Digest, people: &mut [Wallet]) -> Result<Vec<Vec<u8>>, sinter_ledger::WalletError> {
+fn ledger_payloads(
+    domain: &Digest,
+    people: &mut [Wallet],
+    transfers: u32,
+) -> Result<Vec<Vec<u8>>, sinter_ledger::WalletError> {
     let mut payloads = Vec::new();
     let carol = people[2].public();
     let mut sign = |who: usize, action: Action| {
@@ -125,8 +126,8 @@ fn ledger_payloads(domain: &Digest, people: &mut [Wallet]) -> Result<Vec<Vec<u8>
         let account = Account { key: people[who].public(), nonce: 0, base: 0, wei: 0 };
         people[who].sign(domain, who as u32, &account, action)
     };
-    for wei in 1..=TRANSFERS {
-        payloads.push(sign(0, Action::Transfer { to: 1, wei: 100 * wei })?);
+    for wei in (1..=transfers).map(u128::from) {
+        payloads.push(sign(0, Action::Transfer { to: 1, wei: 10 * wei })?);
         payloads.push(sign(1, Action::Transfer { to: 0, wei })?);
     }
     payloads.push(sign(0, Action::Open { key: carol, wei: 5_000 })?);

@@ -19,7 +19,7 @@ pub fn line(snapshot: &Snapshot) -> String {
             "L1 head {} posted {} verified {}",
             snapshot.l1.head, snapshot.l1.posted_height, snapshot.l1.verified_height
         ),
-        snapshot.fold.to_string(),
+        snapshot.trail.to_string(),
     ];
     if refused > 0 {
         parts.push(format!("refused {refused}"));
@@ -36,7 +36,7 @@ mod tests {
         assert_eq!(
             super::line(&running()),
             "  12 s running    heights 231 231 230 -  accepted 2400  final 2391 (199/s)  pending 9  \
-             p50 41 ms p99 88 ms  L1 head 14 posted 220 verified 215  wrapped 3/3 folded 1/2  refused 3"
+             p50 41 ms p99 88 ms  L1 head 14 posted 220 verified 215  statements 3 settled 1  batch 2 of 2 folded  refused 3"
         );
     }
 }

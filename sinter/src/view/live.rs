@@ -12,10 +12,11 @@ use ratatui::{
 /// Draws a moment.
 pub fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, addresses: &Addresses, name: &str) {
     let nodes = snapshot.nodes.len() as u16;
-    let [head, table, numbers, rest, foot] = Layout::vertical([
+    let [head, table, numbers, trail, rest, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(nodes + 3),
         Constraint::Length(7),
+        Constraint::Length(snapshot.trail.rollups.len() as u16 + 3),
         Constraint::Min(0),
         Constraint::Length(1),
     ])
@@ -25,6 +26,7 @@ pub fn draw(frame: &mut Frame<'_>, snapshot: &Snapshot, addresses: &Addresses, n
     let [left, right] = Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]).areas(numbers);
     draw_load(frame, left, snapshot);
     draw_l1(frame, right, snapshot);
+    draw_trail(frame, trail, snapshot);
     let lines: Vec<Line<'_>> = addresses.lines().into_iter().map(Line::from).collect();
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" where ")), rest);
     frame.render_widget(Line::from(" q or Ctrl-C ends it cleanly ").dim(), foot);
@@ -99,10 +101,23 @@ fn draw_l1(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot) {
         Line::from(format!("head      {}", l1.head)),
         Line::from(format!("posted    height {}", l1.posted_height)),
         Line::from(vec![Span::from("verified  "), Span::from(format!("height {}", l1.verified_height)).bold()]),
-        Line::from("proofs").dim(),
-        Line::from(snapshot.fold.to_string()),
     ];
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" L1 ")), area);
+}
+
+fn draw_trail(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot) {
+    let rows = snapshot.trail.rollups.iter().map(|rollup| {
+        let state =
+            if rollup.answers { Cell::from("ok").fg(Color::Green) } else { Cell::from("no answer").fg(Color::Red) };
+        let numbers =
+            [rollup.followed_height, rollup.proved_height, rollup.settled_height, rollup.statements, rollup.pending];
+        let cells = [Cell::from(rollup.name.clone()), state].into_iter();
+        Row::new(cells.chain(numbers.map(|number| Cell::from(number.to_string()))))
+    });
+    let widths = [11, 10, 10, 9, 9, 11, 8].map(Constraint::Length);
+    let titles = Row::new(["rollup", "state", "followed", "proved", "settled", "statements", "pending"]).dim();
+    let title = format!(" trail   {} ", snapshot.trail.batch);
+    frame.render_widget(Table::new(rows, widths).header(titles).block(Block::bordered().title(title)), area);
 }
 
 #[cfg(test)]
@@ -136,9 +151,14 @@ mod tests {
             "│199 tx/s   pending 9                          ││head      14                  │",
             "│accepted 2400   final 2391                    ││posted    height 220          │",
             "│to final in  p50 41 ms p99 88 ms  last 10 s   ││verified  height 215          │",
-            "│             p50 45 ms p99 120 ms  all        ││proofs                        │",
-            "│refused: 3 the mempool is full                ││wrapped 3/3 folded 1/2        │",
+            "│             p50 45 ms p99 120 ms  all        ││                              │",
+            "│refused: 3 the mempool is full                ││                              │",
             "└──────────────────────────────────────────────┘└──────────────────────────────┘",
+            "┌ trail   batch 2 of 2 folded ─────────────────────────────────────────────────┐",
+            "│rollup      state      followed   proved    settled   statements  pending     │",
+            "│ledger-a    ok         231        220       180       3           2           │",
+            "│counter     no answer  0          0         0         0           0           │",
+            "└──────────────────────────────────────────────────────────────────────────────┘",
             "┌ where ───────────────────────────────────────────────────────────────────────┐",
             "│node 0      http://127.0.0.1:20001   metrics http://127.0.0.1:20001/metrics   │",
             "│alpha       http://127.0.0.1:20001/namespaces/1                               │",
@@ -147,7 +167,7 @@ mod tests {
             "└──────────────────────────────────────────────────────────────────────────────┘",
             " q or Ctrl-C ends it cleanly",
         ];
-        assert_eq!(screen(80, 22), expected);
+        assert_eq!(screen(80, 27), expected);
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub fn latency(pair: Option<(f64, f64)>) -> String {
 #[cfg(test)]
 mod samples {
     use crate::{
-        devnet::snapshot::{Addresses, FoldView, L1View, NodeView, Phase, Snapshot},
+        devnet::snapshot::{Addresses, L1View, NodeView, Phase, RollupView, Snapshot, TrailView},
         load::Numbers,
     };
     use std::{collections::BTreeMap, time::Duration};
@@ -171,7 +171,21 @@ mod samples {
                 overall_ms: Some((45.0, 120.4)),
             },
             l1: L1View { head: 14, posted_height: 220, verified_height: 215 },
-            fold: FoldView { proofs: 3, wrapped: 3, folded: 1, ..FoldView::default() },
+            trail: TrailView {
+                rollups: vec![
+                    RollupView {
+                        name: "ledger-a".into(),
+                        answers: true,
+                        followed_height: 231,
+                        proved_height: 220,
+                        settled_height: 180,
+                        statements: 3,
+                        pending: 2,
+                    },
+                    RollupView { name: "counter".into(), ..RollupView::default() },
+                ],
+                batch: "batch 2 of 2 folded".into(),
+            },
         }
     }
 

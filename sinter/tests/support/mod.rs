@@ -5,6 +5,7 @@
 
 pub mod disk;
 pub mod isolation;
+pub mod liar;
 pub mod links;
 pub mod load;
 pub mod network;
