@@ -18,6 +18,8 @@ use std::{
 const LOAD_SECONDS: &str = "20";
 /// How long the nodes have to be up, and the whole run to end.
 const START_MAX: Duration = Duration::from_secs(90);
+/// How long what was started needs until it answers.
+const UP: Duration = Duration::from_secs(5);
 const RUN_MAX: Duration = Duration::from_secs(300);
 
 /// Runs the devnet; its exit code says whether everything accepted was finalized and posted.
@@ -60,38 +62,60 @@ fn wait(child: &mut Child) -> Result<(), String> {
     Err(format!("sinter devnet was still running after {} s", RUN_MAX.as_secs()))
 }
 
-/// Reads every node's metrics once load is on, and has `promtool` check them.
+/// Reads every node's metrics once load is on, and every machine's once it is up, and has `promtool` check them.
 fn scrape(workspace: &Workspace, child: &mut Child, directory: &Path) -> Result<Outcome, String> {
     if !workspace.answers("promtool", &["--version"]) {
         return Ok(Outcome::PassedWithout(vec!["promtool check metrics: no promtool".into()]));
     }
-    let started = Instant::now();
-    let addresses = loop {
-        let urls = metrics_urls(&fs::read_to_string(directory.join("devnet.json")).unwrap_or_default());
-        if !urls.is_empty() {
-            break urls;
+    // First the nodes are told of, and then the machines beside them, too.
+    let mut checked: Vec<String> = Vec::new();
+    for _ in 0..2 {
+        let mut addresses = more_than(checked.len(), child, directory)?;
+        addresses.retain(|address| !checked.contains(address));
+        sleep(UP);
+        for address in &addresses {
+            let text = answer(address).map_err(|error| format!("{address}: {error}"))?;
+            let file = directory.join("metrics.txt");
+            fs::write(&file, &text).map_err(|error| error.to_string())?;
+            println!("{address}: {} lines of metrics", text.lines().count());
+            let input = fs::File::open(&file).map_err(|error| error.to_string())?;
+            run(workspace.command("promtool").args(["check", "metrics"]).stdin(input))?;
         }
-        if started.elapsed() > START_MAX || !matches!(child.try_wait(), Ok(None)) {
-            return Err("the devnet did not start".into());
-        }
-        sleep(Duration::from_millis(200));
-    };
-    sleep(Duration::from_secs(5));
-    for (node, address) in addresses.iter().enumerate() {
-        let text = get(address).map_err(|error| format!("{address}: {error}"))?;
-        let file = directory.join(format!("metrics-{node}.txt"));
-        fs::write(&file, &text).map_err(|error| error.to_string())?;
-        println!("node {node}: {} lines of metrics", text.lines().count());
-        let input = fs::File::open(&file).map_err(|error| error.to_string())?;
-        run(workspace.command("promtool").args(["check", "metrics"]).stdin(input))?;
+        checked.extend(addresses);
     }
     Ok(Outcome::Passed)
+}
+
+/// The addresses of metrics that the devnet tells of, once there are more than so many.
+fn more_than(count: usize, child: &mut Child, directory: &Path) -> Result<Vec<String>, String> {
+    let started = Instant::now();
+    loop {
+        let urls = metrics_urls(&fs::read_to_string(directory.join("devnet.json")).unwrap_or_default());
+        if urls.len() > count {
+            return Ok(urls);
+        }
+        if started.elapsed() > START_MAX || !matches!(child.try_wait(), Ok(None)) {
+            return Err(format!("the devnet tells of {} addresses of metrics: expected more than {count}", urls.len()));
+        }
+        sleep(Duration::from_millis(200));
+    }
 }
 
 /// The `host:port` of every metrics endpoint in `devnet.json`, which `sinter devnet` writes one pair a line.
 fn metrics_urls(json: &str) -> Vec<String> {
     let lines = json.lines().filter_map(|line| line.trim().strip_prefix("\"metrics\": \"http://"));
     lines.filter_map(|rest| rest.split_once("/metrics").map(|(address, _)| address.to_owned())).collect()
+}
+
+/// As [`get`], where what was just started may need a moment.
+fn answer(address: &str) -> std::io::Result<String> {
+    let started = Instant::now();
+    loop {
+        match get(address) {
+            Err(_) if started.elapsed() < START_MAX => sleep(Duration::from_millis(500)),
+            answer => return answer,
+        }
+    }
 }
 
 fn get(address: &str) -> std::io::Result<String> {
