@@ -4,6 +4,7 @@ use crate::{
     args::LogFormat,
     exit::{Exit, Failure, OrFail},
 };
+use clap::Args;
 use serde::de::DeserializeOwned;
 use std::{
     fs,
@@ -12,6 +13,20 @@ use std::{
     path::{Path, PathBuf},
 };
 use tracing_subscriber::EnvFilter;
+
+/// How a machine is run: `sinter aggregator run`, `sinter rollup run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The machine's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// How log lines are written to standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Stop when standard input ends: for a parent that wants no orphans
+    #[arg(long, hide = true)]
+    pub stop_with_input: bool,
+}
 
 /// Reads a configuration file; also the folder that its paths are relative to.
 ///

@@ -32,8 +32,9 @@ pub use node::{Config, NodeError, RollupNode};
 pub use sequencer::Sequencers;
 pub use status::Status;
 
-/// An error and its causes on one line.
-fn told(error: &dyn std::error::Error) -> String {
+/// An error and its causes on one line, fit to be shown to anybody: of URLs only the hosts.
+#[must_use]
+pub fn told(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

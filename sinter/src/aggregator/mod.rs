@@ -5,8 +5,7 @@ mod config;
 pub use config::{AggregatorFile, BatchTable, L1Table};
 
 use crate::{
-    args::LogFormat,
-    config::{load, lower_priority, start_log, write_secret},
+    config::{RunArguments, load, lower_priority, start_log, write_secret},
     exit::{Exit, Failure, OrFail, print_result},
     metrics::{self, MetricsArguments},
     signals,
@@ -55,20 +54,6 @@ pub struct RetryArguments {
     /// A job in quarantine: it is verified and wrapped again
     #[arg(long, value_name = "N")]
     pub job: Option<i64>,
-}
-
-/// `sinter aggregator run`.
-#[derive(Debug, Args)]
-pub struct RunArguments {
-    /// The appliance's configuration file
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// How log lines are written to standard error
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
-    /// Stop when standard input ends: for a parent that wants no orphans
-    #[arg(long, hide = true)]
-    pub stop_with_input: bool,
 }
 
 /// `sinter aggregator token`.

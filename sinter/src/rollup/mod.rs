@@ -7,10 +7,9 @@ pub use config::{AggregatorTable, L1Table, RollupFile};
 pub use kind::{CapacityTable, Kind};
 
 use crate::{
-    args::LogFormat,
     chain,
-    config::{load, lower_priority, read_line, start_log},
-    exit::{self, Exit, Failure, OrFail, print_result},
+    config::{RunArguments, load, lower_priority, read_line, start_log},
+    exit::{Exit, Failure, OrFail, print_result},
     metrics::install,
     relayer::read_key,
     signals,
@@ -34,7 +33,7 @@ use sinter_prover::Wrapper;
 use sinter_rollup::{Application, Prover};
 use sinter_rollup_node::{
     Aggregator, Config, RollupContract, RollupNode, Sequencers, Status, aggregator::Terms, contract::Site, status,
-    trace::Sources,
+    told, trace::Sources,
 };
 use std::{
     path::{Path, PathBuf},
@@ -51,20 +50,6 @@ pub enum RollupCommand {
     Run(RunArguments),
     /// Deploy a rollup's contract on the L1, and print where it stands
     Deploy(DeployArguments),
-}
-
-/// `sinter rollup run`.
-#[derive(Debug, Args)]
-pub struct RunArguments {
-    /// The node's configuration file
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// How log lines are written to standard error
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
-    /// Stop when standard input ends: for a parent that wants no orphans
-    #[arg(long, hide = true)]
-    pub stop_with_input: bool,
 }
 
 /// `sinter rollup deploy`.
@@ -141,7 +126,6 @@ fn serve(arguments: &RunArguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().or_fail(Exit::Failed, "starting the runtime")?;
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
-        let stopped = stop.clone();
         let node = async {
             match file.kind {
                 Kind::Ledger => node(&file, &folder, Ledger::default(), kind::describe_ledger, stop.clone()).await,
@@ -153,7 +137,6 @@ fn serve(arguments: &RunArguments) -> Result<(), Failure> {
             reason = signals::told_to_stop(arguments.stop_with_input) => {
                 tracing::info!(reason, "stopping");
                 // Wherever it is: what is done is on the disk.
-                stopped.cancel();
                 Ok(())
             }
         }
@@ -252,6 +235,6 @@ async fn trace(State(shown): State<Arc<Shown>>, UrlPath(id): UrlPath<String>) ->
     };
     match sources.trace(&id).await {
         Ok(trail) => (StatusCode::OK, Json(json!(trail))),
-        Err(error) => problem(StatusCode::BAD_GATEWAY, exit::chain(&error)),
+        Err(error) => problem(StatusCode::BAD_GATEWAY, told(&error)),
     }
 }
