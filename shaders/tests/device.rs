@@ -1,0 +1,61 @@
+//! Budgets, limits and devices that are lost.
+
+use sinter_shaders::words::to_word;
+use sinter_shaders::{Choice, Columns, Adapter, Device, DeviceError, Kernels, Options};
+
+use crate::kit::{adapter, elements};
+
+#[test]
+fn memory_is_accounted_for_and_within_the_budget() {
+    let Some(adapter) = adapter("budget") else { return };
+    let device = Device::open(&adapter, Options { budget_bytes: Some(4096), ..Options::default() }).unwrap();
+    let first = device.buffer(512).unwrap();
+    assert_eq!(device.held_bytes(), 2048);
+    let refused = device.buffer(513).unwrap_err();
+    assert_eq!(refused, DeviceError::Budget { wanted_bytes: 2052, held_bytes: 2048, budget_bytes: 4096 });
+    assert_eq!(refused.to_string(), "device memory: 2052 bytes wanted with 2048 held, the budget is 4096");
+    let second = device.buffer(512).unwrap();
+    drop((first, second));
+    assert_eq!(device.held_bytes(), 0);
+    assert_eq!(device.take_peak_bytes(), 4096);
+    assert_eq!(device.take_peak_bytes(), 0);
+}
+
+#[test]
+fn what_no_binding_reaches_is_refused_with_the_limit() {
+    let Some(adapter) = adapter("binding limit") else { return };
+    let device = Device::open(&adapter, Options { binding_bytes_max: Some(1024), ..Options::default() }).unwrap();
+    let refused = device.buffer(257).unwrap_err();
+    assert_eq!(refused, DeviceError::Binding { what: "a buffer", got_bytes: 1028, max_bytes: 1024 });
+    let refused = sinter_shaders::columns::per_slab(&device, 6).unwrap_err();
+    assert_eq!(refused, DeviceError::Binding { what: "eight columns", got_bytes: 2048, max_bytes: 1024 });
+}
+
+#[test]
+fn an_adapter_that_is_not_there_is_named_with_those_that_are() {
+    let Some(adapter) = adapter("missing adapter") else { return };
+    let missing = Adapter::choose(&Choice::Named("no such card".to_owned())).unwrap_err().to_string();
+    assert!(missing.contains("no such card") && missing.contains(adapter.name()), "{missing}");
+}
+
+#[test]
+fn a_lost_device_answers_with_an_error_and_another_can_be_opened() {
+    let Some(adapter) = adapter("device loss") else { return };
+    let device = Device::open(&adapter, Options::default()).unwrap();
+    let kernels = Kernels::new(device.clone()).unwrap();
+    let values = elements(64, 1);
+    let columns = Columns::new(&device, 6, 1, 8).unwrap();
+    device.destroy();
+    let mut recorder = device.record();
+    let worked = kernels
+        .upload_rows(&mut recorder, &columns, 0, &values, 1)
+        .and_then(|()| recorder.submit())
+        .and_then(|()| device.download(&columns.slabs()[0], 0..64));
+    let error = worked.unwrap_err();
+    assert!(error.is_loss(), "{error}");
+
+    let device = Device::open(&adapter, Options::default()).unwrap();
+    let words: Vec<u32> = values.iter().map(|&value| to_word(value)).collect();
+    let buffer = device.upload(&words).unwrap();
+    assert_eq!(device.download(&buffer, 0..64).unwrap(), words);
+}
