@@ -114,6 +114,16 @@ impl Columns {
 }
 
 impl Kernels {
+    /// A copy of a matrix.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the device is full.
+    pub fn copy(&self, recorder: &mut Recorder<'_>, columns: &Columns) -> Result<Columns, DeviceError> {
+        let copy = Columns::new(self.device(), columns.log_rows, columns.width, columns.per_slab)?;
+        columns.slabs.iter().zip(&copy.slabs).for_each(|(from, to)| recorder.copy(from, to));
+        Ok(copy)
+    }
+
     /// Takes rows from the host, `width` values each, into columns from `first_column` on, in bit-reversed order.
     ///
     /// # Errors

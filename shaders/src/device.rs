@@ -367,16 +367,7 @@ impl Recorder<'_> {
         }
         let pipeline = self.device.pipeline(kernel)?;
         let Shared { device, .. } = &*self.device.shared;
-        let batch = self.batch.get_or_insert_with(|| Batch {
-            encoder: device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
-            params: device.create_buffer(&wgpu::BufferDescriptor {
-                label: None,
-                size: BATCH * PARAMS_BYTES,
-                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            }),
-            words: Vec::new(),
-        });
+        let batch = self.batch();
         let offset = 4 * batch.words.len() as u64;
         batch.words.extend_from_slice(params);
         batch.words.resize((offset + PARAMS_BYTES) as usize / 4, 0);
@@ -401,6 +392,29 @@ impl Recorder<'_> {
             self.flush();
         }
         Ok(())
+    }
+
+    /// What waits to be submitted.
+    fn batch(&mut self) -> &mut Batch {
+        let Shared { device, .. } = &*self.device.shared;
+        self.batch.get_or_insert_with(|| Batch {
+            encoder: device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
+            params: device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: BATCH * PARAMS_BYTES,
+                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            }),
+            words: Vec::new(),
+        })
+    }
+
+    /// Adds a copy of all words of one buffer to another of the same length.
+    pub fn copy(&mut self, from: &Buffer, to: &Buffer) {
+        debug_assert_eq!(from.words, to.words, "buffers of the same length");
+        // A copy comes after the dispatches before it, which wait in the encoder.
+        let encoder = &mut self.batch().encoder;
+        encoder.copy_buffer_to_buffer(&from.inner, 0, &to.inner, 0, 4 * from.words);
     }
 
     fn flush(&mut self) {

@@ -33,22 +33,30 @@ impl Challenger {
         &self.0
     }
 
-    /// The smallest element that, absorbed next, makes the next sample's low `bits` bits zero.
-    fn smallest_witness(&self, bits: usize) -> F {
+    /// The state that Plonky3's duplexing permutes after absorbing one more element, and the place of that element in it, where it
+    /// holds zero. After the permutation, word 7 is the next sample.
+    #[must_use]
+    pub fn sponge_before_witness(&self) -> ([F; WIDTH], usize) {
         let buffered = &self.0.input_buffer;
         let position = buffered.len();
-        // The state that Plonky3's duplexing permutes after absorbing one more element, but for that element.
-        let state: [PackedF; WIDTH] = core::array::from_fn(|i| {
+        let state = core::array::from_fn(|i| {
             if i < position {
-                PackedF::from(buffered[i])
+                buffered[i]
             } else if i < RATE {
-                PackedF::ZERO
+                F::ZERO
             } else if i == RATE {
-                PackedF::from(self.0.sponge_state[RATE] + F::from_usize(position + 1))
+                self.0.sponge_state[RATE] + F::from_usize(position + 1)
             } else {
-                PackedF::from(self.0.sponge_state[i])
+                self.0.sponge_state[i]
             }
         });
+        (state, position)
+    }
+
+    /// The smallest element that, absorbed next, makes the next sample's low `bits` bits zero.
+    fn smallest_witness(&self, bits: usize) -> F {
+        let (state, position) = self.sponge_before_witness();
+        let state = state.map(PackedF::from);
         let lanes = PackedF::WIDTH as u32;
         let mask = (1u32 << bits) - 1;
         let try_batch = |batch: u32| {

@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod files;
 pub mod fold;
+pub mod gpu;
 pub mod layer;
 pub mod leaf;
 pub mod link;
@@ -16,6 +17,7 @@ pub mod variants;
 pub mod wrap;
 
 pub use fold::{Folder, Root};
+pub use gpu::GpuProver;
 pub use link::Linker;
 pub use node::{NodeCircuit, Report};
 pub use prover::{CpuProver, Proof, ProveError, Prover, ProvingKey};

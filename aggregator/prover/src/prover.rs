@@ -9,7 +9,9 @@ use crate::stages::{Stages, measured};
 use p3_batch_stark::{BatchProof, CommonData, ProverData, StarkInstance, prove_batch};
 use p3_matrix::{Matrix, dense::RowMajorMatrix};
 use sinter_program::{Config, DagAir, Digest, F, ParameterSet, field::Cap};
+use sinter_shaders::DeviceError;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use thiserror::Error;
 
 /// A proof as stock `p3_batch_stark` makes and verifies it.
@@ -17,6 +19,7 @@ pub type Proof = BatchProof<Config>;
 
 /// What does not change from proof to proof: made once for each program or circuit.
 pub struct ProvingKey {
+    id: u64,
     config: Config,
     airs: Vec<DagAir>,
     log_heights: Vec<usize>,
@@ -44,7 +47,15 @@ impl ProvingKey {
             }
         }
         let data = ProverData::from_airs_and_degrees(&config, &airs, &log_heights).map_err(ProveError::stock)?;
-        Ok(Self { config, airs, log_heights, data })
+        static KEYS: AtomicU64 = AtomicU64::new(0);
+        let id = KEYS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, config, airs, log_heights, data })
+    }
+
+    /// A number that no key of other tables has in this process: what a backend caches, it caches under this.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
     }
 
     /// The same key under another digest: what is committed does not depend on it.
@@ -114,7 +125,7 @@ impl ProvingKey {
         rows_and_cells.map(|(rows, cells)| rows * (2 * 4 * cells + 3 * 2 * 32)).sum()
     }
 
-    fn check(&self, traces: &[RowMajorMatrix<F>], public_values: &[Vec<F>]) -> Result<(), ProveError> {
+    pub(crate) fn check(&self, traces: &[RowMajorMatrix<F>], public_values: &[Vec<F>]) -> Result<(), ProveError> {
         expect("traces", None, self.airs.len(), traces.len())?;
         expect("lists of public values", None, self.airs.len(), public_values.len())?;
         for (table, (air, trace)) in self.airs.iter().zip(traces).enumerate() {
@@ -144,18 +155,16 @@ pub enum ProveError {
     /// Plonky3 refused.
     #[error("Plonky3: {0}")]
     Stock(String),
-    /// A backend's own trouble: a device that is gone, memory that is full.
-    #[error("{prover}: {reason}")]
-    Backend {
-        /// The backend's name.
-        prover: &'static str,
-        /// What it says.
-        reason: String,
-    },
+    /// A GPU's own trouble: a device that is gone, memory that is full.
+    #[error("GPU: {0}")]
+    Device(#[from] DeviceError),
+    /// The GPU made a proof that does not verify.
+    #[error("GPU: the proof does not verify: {0}")]
+    Wrong(String),
 }
 
 impl ProveError {
-    fn stock(error: impl fmt::Display) -> Self {
+    pub(crate) fn stock(error: impl fmt::Display) -> Self {
         Self::Stock(error.to_string())
     }
 }

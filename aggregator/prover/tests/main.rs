@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod fold;
+mod gpu;
 mod leaf;
 mod link;
 mod rows;

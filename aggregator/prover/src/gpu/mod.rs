@@ -1,0 +1,99 @@
+//! The GPU prover: the stock protocol, resident on a device from the traces to the openings.
+//!
+//! Only traces go up; roots, challenges and opened rows come down. The steps are those of `p3_batch_stark::prove_batch` and
+//! `p3_fri`'s `TwoAdicFriPcs::open`, and the transcript is theirs, so that a proof has the same bytes as [`CpuProver`]'s:
+//!
+//! | step | here | on the device |
+//! |---|---|---|
+//! | extend and commit | [`commit`] | transforms, Merkle trees |
+//! | lookups | [`prove`] | terms of the lookups as a graph, fractions, running sums |
+//! | quotient | [`prove`] | constraints as a graph, selectors, transforms |
+//! | open at a point | [`open`] | inner products with powers, DEEP |
+//! | FRI, queries | [`open`] | folding, grinding, gathering |
+//!
+//! What does not depend on the traces (preprocessed columns and their tree, selectors, compiled constraints) is made once for a
+//! [`ProvingKey`] and kept on the device ([`key`]).
+//!
+//! [`CpuProver`]: crate::CpuProver
+
+mod challenger;
+mod commit;
+mod key;
+mod lower;
+mod open;
+mod prove;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use p3_matrix::dense::RowMajorMatrix;
+use sinter_program::F;
+use sinter_shaders::{Device, DeviceError, Kernels};
+
+use self::key::DeviceKey;
+use crate::prover::{Proof, ProveError, Prover, ProvingKey};
+use crate::stages::Stages;
+
+/// Keys that stay on a device at once: those of a fold, a link, a shrink, and the wraps in use.
+const KEYS: usize = 12;
+
+/// Proves on a GPU.
+#[derive(Debug)]
+pub struct GpuProver {
+    kernels: Kernels,
+    /// The keys on the device, the last used last.
+    keys: Mutex<Vec<(u64, Arc<DeviceKey>)>>,
+}
+
+impl GpuProver {
+    /// A prover on an open device.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the device fails or is full.
+    pub fn new(device: Device) -> Result<Self, DeviceError> {
+        Ok(Self { kernels: Kernels::new(device)?, keys: Mutex::default() })
+    }
+
+    /// The device.
+    #[must_use]
+    pub const fn device(&self) -> &Device {
+        self.kernels.device()
+    }
+
+    /// The key on the device: as it was left, or made now. Two threads that want a new key at once wait for one another.
+    fn key(&self, key: &ProvingKey) -> Result<Arc<DeviceKey>, ProveError> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = keys.iter().position(|(id, _)| *id == key.id()) {
+            let entry = keys.remove(place);
+            let found = Arc::clone(&entry.1);
+            keys.push(entry);
+            return Ok(found);
+        }
+        if keys.len() >= KEYS {
+            keys.remove(0);
+        }
+        let made = Arc::new(DeviceKey::new(&self.kernels, key)?);
+        keys.push((key.id(), Arc::clone(&made)));
+        Ok(made)
+    }
+}
+
+impl Prover for GpuProver {
+    fn name(&self) -> &'static str {
+        "gpu"
+    }
+
+    fn memory_bytes(&self, key: &ProvingKey) -> u64 {
+        key::device_bytes(key)
+    }
+
+    fn prove(
+        &self,
+        key: &ProvingKey,
+        traces: &[RowMajorMatrix<F>],
+        public_values: &[Vec<F>],
+    ) -> Result<(Proof, Stages), ProveError> {
+        key.check(traces, public_values)?;
+        let on_device = self.key(key)?;
+        prove::Session { kernels: &self.kernels, key, on_device: &on_device }.prove(traces, public_values)
+    }
+}
