@@ -43,7 +43,8 @@ impl Adapter {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-        let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+        let descriptor =
+            wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
         let found = block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
         let mut adapters: Vec<Self> = found.into_iter().map(|inner| Self { info: inner.get_info(), inner }).collect();
         adapters.sort_by_key(Self::kind);
@@ -63,7 +64,10 @@ impl Adapter {
             }
             Choice::Named(name) => {
                 let lower = name.to_lowercase();
-                (format!("named {name}"), all.into_iter().find(|adapter| adapter.name().to_lowercase().contains(&lower)))
+                (
+                    format!("named {name}"),
+                    all.into_iter().find(|adapter| adapter.name().to_lowercase().contains(&lower)),
+                )
             }
             Choice::Any => ("of any kind".to_owned(), all.into_iter().next()),
         };

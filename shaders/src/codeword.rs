@@ -184,8 +184,7 @@ impl Kernels {
         let scalars = self.device().upload(&[ext_words(claim), ext_words(scale)].concat())?;
         let rows = 1u32 << output.log_len;
         let params = [rows, 1 << distances.log_len, u32::from(fresh)];
-        let buffers =
-            [(1, &compressed.buffer), (2, &distances.buffer), (3, &scalars), (4, &output.buffer)];
+        let buffers = [(1, &compressed.buffer), (2, &distances.buffer), (3, &scalars), (4, &output.buffer)];
         recorder.dispatch(&self.deep, &buffers, &params, threads(rows.into()))
     }
 

@@ -27,6 +27,17 @@ pub struct Options {
     pub arithmetic: Option<Arithmetic>,
     /// The most bytes of one binding; none for what the adapter has. To try how columns are split.
     pub binding_bytes_max: Option<u64>,
+    /// What goes wrong, and when. To try what becomes of it.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// A failure that is asked for, counted in dispatches since the device was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// The device is destroyed instead of this dispatch.
+    Lose(u64),
+    /// After this dispatch, the first word of the last buffer that it binds is another.
+    Corrupt(u64),
 }
 
 /// An open device. Cloning it is cheap; all clones are the same device.
@@ -45,6 +56,8 @@ struct Shared {
     storage_buffers: u32,
     memory: Arc<Memory>,
     fault: Arc<Mutex<Option<DeviceError>>>,
+    dispatches: AtomicU64,
+    sabotage: Option<Sabotage>,
     pipelines: Mutex<HashMap<String, wgpu::ComputePipeline>>,
 }
 
@@ -87,7 +100,11 @@ impl Device {
         let limits = adapter.inner.limits();
         let needs = [
             ("workgroup memory in bytes", WORKGROUP_BYTES_MIN, u64::from(limits.max_compute_workgroup_storage_size)),
-            ("storage buffers of a kernel", STORAGE_BUFFERS_MIN, u64::from(limits.max_storage_buffers_per_shader_stage)),
+            (
+                "storage buffers of a kernel",
+                STORAGE_BUFFERS_MIN,
+                u64::from(limits.max_storage_buffers_per_shader_stage),
+            ),
             ("threads of a workgroup", 256, u64::from(limits.max_compute_invocations_per_workgroup)),
         ];
         for (limit, expected, got) in needs {
@@ -95,7 +112,8 @@ impl Device {
                 return Err(DeviceError::Unsuitable { adapter: adapter.name().to_owned(), limit, expected, got });
             }
         }
-        let arithmetic = options.arithmetic.unwrap_or(if adapter.has_u64() { Arithmetic::U64 } else { Arithmetic::U32 });
+        let arithmetic =
+            options.arithmetic.unwrap_or(if adapter.has_u64() { Arithmetic::U64 } else { Arithmetic::U32 });
         let required_features = match arithmetic {
             Arithmetic::U64 => wgpu::Features::SHADER_INT64,
             Arithmetic::U32 => wgpu::Features::empty(),
@@ -125,11 +143,8 @@ impl Device {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             note(DeviceError::Refused { reason: error.to_string() });
         }));
-        let memory = Memory {
-            budget_bytes: options.budget_bytes,
-            held_bytes: AtomicU64::new(0),
-            peak_bytes: AtomicU64::new(0),
-        };
+        let memory =
+            Memory { budget_bytes: options.budget_bytes, held_bytes: AtomicU64::new(0), peak_bytes: AtomicU64::new(0) };
         // Signed offsets reach no further on some drivers.
         let binding_bytes_max = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min((1 << 31) - 4);
         let shared = Shared {
@@ -137,10 +152,14 @@ impl Device {
             queue,
             name: adapter.name().to_owned(),
             arithmetic,
-            binding_bytes_max: options.binding_bytes_max.map_or(binding_bytes_max, |bytes| bytes.min(binding_bytes_max)),
+            binding_bytes_max: options
+                .binding_bytes_max
+                .map_or(binding_bytes_max, |bytes| bytes.min(binding_bytes_max)),
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             memory: Arc::new(memory),
             fault,
+            dispatches: AtomicU64::new(0),
+            sabotage: options.sabotage,
             pipelines: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -181,6 +200,12 @@ impl Device {
     pub fn take_peak_bytes(&self) -> u64 {
         let held = self.held_bytes();
         self.shared.memory.peak_bytes.swap(held, Ordering::Relaxed).max(held)
+    }
+
+    /// Dispatches recorded since it was opened.
+    #[must_use]
+    pub fn dispatches(&self) -> u64 {
+        self.shared.dispatches.load(Ordering::Relaxed)
     }
 
     /// Destroys the device, as a reset or an unplugged card would: everything after this fails.
@@ -251,7 +276,12 @@ impl Device {
         }
         let Shared { device, queue, .. } = &*self.shared;
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = device.create_buffer(&wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false });
+        let staging = device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: bytes,
+            usage,
+            mapped_at_creation: false,
+        });
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&buffer.inner, 4 * range.start, &staging, 0, bytes);
         queue.submit([encoder.finish()]);
@@ -365,6 +395,11 @@ impl Recorder<'_> {
         if grid.contains(&0) {
             return Ok(());
         }
+        let number = self.device.shared.dispatches.fetch_add(1, Ordering::Relaxed);
+        let sabotage = self.device.shared.sabotage;
+        if sabotage == Some(Sabotage::Lose(number)) {
+            self.device.destroy();
+        }
         let pipeline = self.device.pipeline(kernel)?;
         let Shared { device, .. } = &*self.device.shared;
         let batch = self.batch();
@@ -377,17 +412,24 @@ impl Recorder<'_> {
             size: std::num::NonZero::new(4 * PARAMS_WORDS as u64),
         };
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
-        entries.extend(buffers.iter().map(|&(binding, buffer)| wgpu::BindGroupEntry {
-            binding,
-            resource: buffer.inner.as_entire_binding(),
-        }));
+        entries.extend(
+            buffers
+                .iter()
+                .map(|&(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.inner.as_entire_binding() }),
+        );
         let layout = pipeline.get_bind_group_layout(0);
-        let group = device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries });
+        let group =
+            device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries });
         let mut pass = batch.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_pipeline(&pipeline);
         pass.set_bind_group(0, &group, &[]);
         pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
         drop(pass);
+        if let (Some(Sabotage::Corrupt(at)), Some((_, buffer))) = (sabotage, buffers.last())
+            && at == number
+        {
+            batch.encoder.copy_buffer_to_buffer(&batch.params, offset, &buffer.inner, 0, 4);
+        }
         if batch.words.len() as u64 * 4 == BATCH * PARAMS_BYTES {
             self.flush();
         }
@@ -402,7 +444,7 @@ impl Recorder<'_> {
             params: device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
                 size: BATCH * PARAMS_BYTES,
-                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             }),
             words: Vec::new(),

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use p3_field::{PrimeCharacteristicRing, TwoAdicField};
 use p3_koala_bear::{
-    KOALABEAR_POSEIDON2_RC_16_EXTERNAL_FINAL, KOALABEAR_POSEIDON2_RC_16_EXTERNAL_INITIAL, KOALABEAR_POSEIDON2_RC_16_INTERNAL,
+    KOALABEAR_POSEIDON2_RC_16_EXTERNAL_FINAL, KOALABEAR_POSEIDON2_RC_16_EXTERNAL_INITIAL,
+    KOALABEAR_POSEIDON2_RC_16_INTERNAL,
 };
 
 use crate::device::{Buffer, Device};
@@ -66,7 +67,8 @@ impl Kernels {
                 include_str!(concat!("../wgsl/", $name, ".wgsl"))
             };
         }
-        let external = KOALABEAR_POSEIDON2_RC_16_EXTERNAL_INITIAL.iter().chain(&KOALABEAR_POSEIDON2_RC_16_EXTERNAL_FINAL);
+        let external =
+            KOALABEAR_POSEIDON2_RC_16_EXTERNAL_INITIAL.iter().chain(&KOALABEAR_POSEIDON2_RC_16_EXTERNAL_FINAL);
         let constants = external.flatten().chain(&KOALABEAR_POSEIDON2_RC_16_INTERNAL);
         let words: Vec<u32> = constants.map(|&constant| to_word(constant)).collect();
         let with_ntt = |label, part| Kernel::new(label, &[wgsl!("ntt"), part]);
@@ -86,7 +88,10 @@ impl Kernels {
             coset_ntt: with_ntt("coset_ntt", wgsl!("ntt_coset")),
             powers: Kernel::new("powers", &[QUINTIC, wgsl!("powers")]),
             evaluate: Kernel::new("evaluate", &[QUINTIC, wgsl!("evaluate")]),
-            inverse_distances: Kernel::new("inverse_distances", &[QUINTIC, quintic_inverse(), wgsl!("inverse_distances")]),
+            inverse_distances: Kernel::new(
+                "inverse_distances",
+                &[QUINTIC, quintic_inverse(), wgsl!("inverse_distances")],
+            ),
             combine_columns: Kernel::new("combine_columns", &[QUINTIC, wgsl!("combine_columns")]),
             deep: Kernel::new("deep", &[QUINTIC, wgsl!("deep")]),
             fri_fold: Kernel::new("fri_fold", &[QUINTIC, wgsl!("fri_fold")]),
@@ -126,8 +131,10 @@ impl Kernels {
             return Ok(Arc::clone(table));
         }
         let powers_of = |base: F| base.powers().take(SHIFT_HALF).map(to_word).collect::<Vec<u32>>();
-        let words: Vec<u32> =
-            shifts.iter().flat_map(|&shift| [powers_of(shift), powers_of(shift.exp_u64(SHIFT_HALF as u64))].concat()).collect();
+        let words: Vec<u32> = shifts
+            .iter()
+            .flat_map(|&shift| [powers_of(shift), powers_of(shift.exp_u64(SHIFT_HALF as u64))].concat())
+            .collect();
         let table = Arc::new(self.device.upload(&words)?);
         if held.len() >= SHIFT_TABLES {
             held.clear();

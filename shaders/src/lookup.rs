@@ -27,7 +27,11 @@ impl Kernels {
         let mut runs = columns.runs(first_column..first_column + width);
         let (Some(run), None) = (runs.next(), runs.next()) else {
             let max_bytes = 4 * self.device().binding_words_max();
-            return Err(DeviceError::Binding { what: "a table's lookup columns", got_bytes: 4 * rows * width as u64, max_bytes });
+            return Err(DeviceError::Binding {
+                what: "a table's lookup columns",
+                got_bytes: 4 * rows * width as u64,
+                max_bytes,
+            });
         };
         let totals = self.device().buffer(DEGREE as u64 * rows)?;
         let first = (run.first as u32) << log_rows;

@@ -1,7 +1,7 @@
 //! Budgets, limits and devices that are lost.
 
 use sinter_shaders::words::to_word;
-use sinter_shaders::{Choice, Columns, Adapter, Device, DeviceError, Kernels, Options};
+use sinter_shaders::{Adapter, Choice, Columns, Device, DeviceError, Kernels, Options};
 
 use crate::kit::{adapter, elements};
 
@@ -58,4 +58,16 @@ fn a_lost_device_answers_with_an_error_and_another_can_be_opened() {
     let words: Vec<u32> = values.iter().map(|&value| to_word(value)).collect();
     let buffer = device.upload(&words).unwrap();
     assert_eq!(device.download(&buffer, 0..64).unwrap(), words);
+}
+
+#[test]
+fn a_device_that_is_right_passes_its_self_test_and_can_be_measured() {
+    for kernels in crate::kit::variants("self-test", Options::default()) {
+        kernels.self_test().unwrap();
+        let speed = kernels.speed(8, 10, 12).unwrap();
+        assert!(
+            speed.permutations_per_s > 0.0 && speed.copied_bytes_per_s > 0.0 && !speed.transform.is_zero(),
+            "{speed:?}"
+        );
+    }
 }

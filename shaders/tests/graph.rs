@@ -72,9 +72,8 @@ fn run(kernels: &Kernels, graph: &Graph) {
     let weights = extensions(graph.output.roots().len(), 71);
     let factor = elements(ROWS, 72);
 
-    let shapes: Vec<Shape> = (0..2)
-        .map(|m| Shape { first_column: first_columns[m], per_slab: 8, log_rows: LOG_ROWS[m] })
-        .collect();
+    let shapes: Vec<Shape> =
+        (0..2).map(|m| Shape { first_column: first_columns[m], per_slab: 8, log_rows: LOG_ROWS[m] }).collect();
     let program = compile("test", graph, &shapes);
     let outputs = if matches!(graph.output, Output::Sum(_)) { 1 } else { weights.len() };
     let device = kernels.device();
@@ -92,12 +91,8 @@ fn run(kernels: &Kernels, graph: &Graph) {
     };
     kernels.run(&mut recorder, &program, &arguments).unwrap();
     recorder.submit().unwrap();
-    let got: Vec<Vec<EF>> = device
-        .download(&output, 0..output.words())
-        .unwrap()
-        .chunks_exact(5 * ROWS)
-        .map(from_planes)
-        .collect();
+    let got: Vec<Vec<EF>> =
+        device.download(&output, 0..output.words()).unwrap().chunks_exact(5 * ROWS).map(from_planes).collect();
 
     for row in 0..ROWS {
         let bits = ROWS.ilog2() as usize;

@@ -15,7 +15,9 @@ fn fractions_are_summed_in_the_rows_natural_order() {
             let place = |row: usize| reverse_bits_len(row, log_rows as usize);
             let numerators: Vec<Vec<EF>> = (0..lookups).map(|c| extensions(rows, 30 + c as u64)).collect();
             let denominators: Vec<Vec<EF>> = (0..lookups)
-                .map(|c| extensions(rows, 40 + c as u64).into_iter().map(|d| if d.is_zero() { EF::ONE } else { d }).collect())
+                .map(|c| {
+                    extensions(rows, 40 + c as u64).into_iter().map(|d| if d.is_zero() { EF::ONE } else { d }).collect()
+                })
                 .collect();
             let terms: Vec<u32> = numerators
                 .iter()

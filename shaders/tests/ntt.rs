@@ -20,7 +20,8 @@ fn rows(kernels: &Kernels, columns: &Columns) -> Vec<F> {
     let mut values = vec![F::ZERO; height * columns.width()];
     for run in columns.runs(0..columns.width()) {
         let first = (run.first as u64) << columns.log_rows();
-        let words = kernels.device().download(run.slab, first..first + ((run.count as u64) << columns.log_rows())).unwrap();
+        let words =
+            kernels.device().download(run.slab, first..first + ((run.count as u64) << columns.log_rows())).unwrap();
         for (i, value) in to_elements(&words).into_iter().enumerate() {
             values[(i % height) * columns.width() + run.before + i / height] = value;
         }
@@ -54,7 +55,8 @@ fn extend(kernels: &Kernels, log_rows: u32, width: usize, log_cosets: u32) {
     let expected = expected.to_row_major_matrix();
 
     let from = poisoned(kernels, log_rows, width, per_slab(kernels.device(), log_rows).unwrap());
-    let to = poisoned(kernels, log_rows + log_cosets, width, per_slab(kernels.device(), log_rows + log_cosets).unwrap());
+    let to =
+        poisoned(kernels, log_rows + log_cosets, width, per_slab(kernels.device(), log_rows + log_cosets).unwrap());
     let mut recorder = kernels.device().record();
     kernels.upload_rows(&mut recorder, &from, 0, &trace.values, width).unwrap();
     for (_, span) in spans(&from) {

@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod files;
 pub mod fold;
 pub mod gpu;
+pub mod guarded;
 pub mod layer;
 pub mod leaf;
 pub mod link;
@@ -18,6 +19,7 @@ pub mod wrap;
 
 pub use fold::{Folder, Root};
 pub use gpu::GpuProver;
+pub use guarded::Guarded;
 pub use link::Linker;
 pub use node::{NodeCircuit, Report};
 pub use prover::{CpuProver, Proof, ProveError, Prover, ProvingKey};

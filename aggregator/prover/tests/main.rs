@@ -9,4 +9,7 @@ mod link;
 mod rows;
 mod shrink;
 mod standard;
+#[allow(dead_code)] // Its own tests use all of it.
+#[path = "../../program/tests/toy.rs"]
+mod toy;
 mod variants;

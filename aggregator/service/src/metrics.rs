@@ -2,6 +2,7 @@
 
 use crate::queue::Totals;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use sinter_prover::guarded::{self, Event};
 use std::time::Duration;
 
 const SUBMITTED: &str = "sinter_aggregator_submitted_total";
@@ -22,6 +23,12 @@ const UNSETTLED: &str = "sinter_aggregator_batches_unsettled";
 const LATE: &str = "sinter_aggregator_batches_late";
 const STUCK: &str = "sinter_aggregator_batches_stuck";
 const PROVERS: &str = "sinter_aggregator_provers";
+const GPUS: &str = "sinter_aggregator_gpus";
+const GPU_PROOFS: &str = "sinter_aggregator_gpu_proofs_total";
+const GPU_PROOF_SECONDS: &str = "sinter_aggregator_gpu_proof_seconds";
+const GPU_VERIFY_SECONDS: &str = "sinter_aggregator_gpu_verify_seconds";
+const GPU_REOPENED: &str = "sinter_aggregator_gpu_reopened_total";
+const GPU_FALLBACKS: &str = "sinter_aggregator_gpu_fallbacks_total";
 
 /// Says what each number is. Called once, when the recorder is there.
 pub fn describe() {
@@ -43,8 +50,41 @@ pub fn describe() {
     describe_gauge!(LATE, "Batches that are not settled though the deadline of a job has passed.");
     describe_gauge!(STUCK, "Batches that cannot be sealed; somebody has to look.");
     describe_gauge!(PROVERS, "Provers that were seen lately, on all boxes.");
+    describe_gauge!(GPUS, "GPUs that this box proves on; 0 when it proves on the processor.");
+    describe_counter!(GPU_PROOFS, "Proofs made by a GPU that hold, by device.");
+    describe_histogram!(GPU_PROOF_SECONDS, "How long a GPU took for a proof, in seconds.");
+    describe_histogram!(GPU_VERIFY_SECONDS, "How long verifying a GPU's proof took before it was used, in seconds.");
+    describe_counter!(GPU_REOPENED, "GPUs opened anew after a failure, by device.");
+    describe_counter!(GPU_FALLBACKS, "Proofs made by the processor instead of a GPU, by cause.");
     for name in [FENCED, EXPIRED, COLLECTED, ERRORS] {
         counter!(name).absolute(0);
+    }
+    for cause in guarded::CAUSES {
+        counter!(GPU_FALLBACKS, "cause" => cause).absolute(0);
+    }
+}
+
+/// How many GPUs this box proves on.
+pub fn gpus(count: usize) {
+    gauge!(GPUS).set(count as f64);
+}
+
+/// Counts and logs what happens on a GPU: a fallback is never silent.
+pub fn gpu(event: &Event) {
+    match event {
+        Event::Proved { device, took, verified_in } => {
+            counter!(GPU_PROOFS, "device" => device.clone()).increment(1);
+            histogram!(GPU_PROOF_SECONDS).record(took.as_secs_f64());
+            histogram!(GPU_VERIFY_SECONDS).record(verified_in.as_secs_f64());
+        }
+        Event::Reopened { device, reason } => {
+            tracing::warn!(device, reason, "the GPU failed and is opened anew");
+            counter!(GPU_REOPENED, "device" => device.clone()).increment(1);
+        }
+        Event::FellBack { device, cause, reason } => {
+            tracing::warn!(device, cause, reason, "the processor proves instead of the GPU");
+            counter!(GPU_FALLBACKS, "cause" => *cause).increment(1);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::{
     ids::Hash,
+    metrics,
     prove::{Fault, ProgramFile, Prove},
 };
 use sinter_program::{
@@ -12,11 +13,12 @@ use sinter_program::{
     file, soundness,
 };
 use sinter_prover::{
-    CpuProver, Folder, Linker, Prover, Wrapper,
+    CpuProver, Folder, Guarded, Linker, Prover, Wrapper,
     aggregate::{
         Nodes,
         tree::{Tree, batch_statements, null_statement},
     },
+    guarded::Wanted,
     link::Capacity,
 };
 use sinter_recursion::{
@@ -24,6 +26,7 @@ use sinter_recursion::{
     statement::{self, PUBLIC_VALUES, Statement},
 };
 use sinter_seal::sealer::{SealLayers, Sealer};
+use sinter_shaders::{DeviceError, Options as DeviceOptions};
 use std::{
     fmt::Display,
     slice,
@@ -104,6 +107,25 @@ impl Provers {
     #[must_use]
     pub fn cpu(options: Options) -> Self {
         Self::new(Box::new(CpuProver), options)
+    }
+
+    /// Proves with what is wanted: GPUs with the processor behind them, or the processor alone. Returns the names of the GPUs, too.
+    ///
+    /// # Errors
+    /// When a GPU is wanted that is not there, or one does not open.
+    pub fn wanted(
+        wanted: &Wanted,
+        gpu_memory_bytes: Option<u64>,
+        options: Options,
+    ) -> Result<(Self, Vec<String>), DeviceError> {
+        let adapters = wanted.adapters()?;
+        if adapters.is_empty() {
+            return Ok((Self::cpu(options), Vec::new()));
+        }
+        let device = DeviceOptions { budget_bytes: gpu_memory_bytes, ..DeviceOptions::default() };
+        let prover = Guarded::open(adapters, device, metrics::gpu)?;
+        let names = prover.devices().map(str::to_owned).collect();
+        Ok((Self::new(Box::new(prover), options), names))
     }
 
     /// Proves with a prover.

@@ -43,6 +43,15 @@ impl Options {
         Self { name: name.into(), slots: Lane::ALL.map(|lane| (lane, 1)).into(), poll: Duration::from_secs(1) }
     }
 
+    /// So many proofs at a time, at least one.
+    #[must_use]
+    pub fn with_proofs_at_once(mut self, count: u32) -> Self {
+        for (_, slots) in self.slots.iter_mut().filter(|(lane, _)| *lane == Lane::Prove) {
+            *slots = count.max(1);
+        }
+        self
+    }
+
     fn provers(&self) -> u32 {
         self.slots.iter().filter(|(lane, _)| *lane == Lane::Prove).map(|(_, slots)| slots).sum()
     }

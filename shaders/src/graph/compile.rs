@@ -87,13 +87,25 @@ fn extensions(nodes: &[Node]) -> Vec<bool> {
 fn cost(node: &Node, extension: &[bool]) -> usize {
     let is_extension = |id: NodeId| extension[id as usize];
     match *node {
-        Node::Add(a, b) | Node::Sub(a, b) => if is_extension(a) && is_extension(b) { DEGREE } else { 1 },
+        Node::Add(a, b) | Node::Sub(a, b) => {
+            if is_extension(a) && is_extension(b) {
+                DEGREE
+            } else {
+                1
+            }
+        }
         Node::Mul(a, b) => match (is_extension(a), is_extension(b)) {
             (true, true) => 45,
             (false, false) => 1,
             _ => DEGREE,
         },
-        Node::Neg(a) => if is_extension(a) { DEGREE } else { 1 },
+        Node::Neg(a) => {
+            if is_extension(a) {
+                DEGREE
+            } else {
+                1
+            }
+        }
         _ => 0,
     }
 }

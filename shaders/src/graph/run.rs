@@ -34,7 +34,12 @@ impl Kernels {
     ///
     /// # Errors
     /// [`DeviceError`] when the device fails, is full, or a kernel needs more buffers than it can bind.
-    pub fn run(&self, recorder: &mut Recorder<'_>, program: &Program, arguments: &Arguments<'_>) -> Result<(), DeviceError> {
+    pub fn run(
+        &self,
+        recorder: &mut Recorder<'_>,
+        program: &Program,
+        arguments: &Arguments<'_>,
+    ) -> Result<(), DeviceError> {
         let rows = 1u64 << arguments.log_rows;
         let room = WAITING_WORDS_MAX.min(self.device().binding_words_max());
         let at_once = match program.waiting_words {
@@ -47,7 +52,12 @@ impl Kernels {
                 let (expected, got) = (bindings.len() as u64, u64::from(self.device().storage_buffers()));
                 if expected > got {
                     let adapter = self.device().name().to_owned();
-                    return Err(DeviceError::Unsuitable { adapter, limit: "storage buffers of a kernel", expected, got });
+                    return Err(DeviceError::Unsuitable {
+                        adapter,
+                        limit: "storage buffers of a kernel",
+                        expected,
+                        got,
+                    });
                 }
                 let buffers: Vec<(u32, &Buffer)> = (1..)
                     .zip(bindings)

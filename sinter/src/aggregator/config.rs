@@ -3,6 +3,7 @@
 use crate::{exit::Failure, relayer::read_key};
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
+use sinter_prover::guarded::Wanted;
 use sinter_service::{AdmissionPolicy, BatchPolicy, intake::Client};
 use sinter_settlement::seals::{Depth, FeePolicy, SealsConfig};
 use std::{
@@ -49,6 +50,16 @@ pub struct AggregatorFile {
     /// Memory that proving may take.
     #[serde(default = "memory_bytes")]
     pub memory_bytes: u64,
+    /// What proves: `auto` (every hardware GPU, or the processor if there is none), `gpu:NAME`, or `cpu`.
+    #[serde(default, with = "as_text", skip_serializing_if = "is_auto")]
+    pub prover: Wanted,
+    /// The most memory of each GPU that may be held; without it, what the driver gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_memory_bytes: Option<u64>,
+    /// Proofs that are made at a time. Without it: one on the processor; with GPUs two on each, so that one is prepared while another
+    /// is on the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proofs_at_once: Option<u32>,
     /// Seal with development's parameters, which prove little, in seconds. The hub must be one for such seals.
     #[serde(default)]
     pub development_seal: bool,
@@ -183,6 +194,24 @@ impl AggregatorFile {
             prover_bytes,
             ..usual
         }
+    }
+}
+
+fn is_auto(wanted: &Wanted) -> bool {
+    *wanted == Wanted::Auto
+}
+
+/// A value that is read from, and written as, its text.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::{fmt::Display, str::FromStr};
+
+    pub fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `sinter aggregator`: the proof-aggregation appliance.
 
 mod config;
+mod gpus;
 
 pub use config::{AggregatorFile, BatchTable, L1Table};
 
@@ -38,6 +39,8 @@ pub enum AggregatorCommand {
     Run(RunArguments),
     /// Make a token for an account, and print what the configuration file says of it
     Token(TokenArguments),
+    /// The GPUs of this machine: what they offer, whether they compute what they should, how fast they are
+    Gpus(gpus::GpusArguments),
     /// Have something tried again that was set aside: a batch that is stuck, or a job in quarantine
     Retry(RetryArguments),
 }
@@ -78,6 +81,7 @@ pub fn run(command: &AggregatorCommand) -> Result<(), Failure> {
     match command {
         AggregatorCommand::Run(arguments) => serve(arguments),
         AggregatorCommand::Token(arguments) => make_token(arguments),
+        AggregatorCommand::Gpus(arguments) => gpus::run(arguments),
         AggregatorCommand::Retry(arguments) => retry(arguments),
     }
 }
@@ -176,7 +180,15 @@ async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToke
         Listener::bind(file.listen, tls).await.or_fail(Exit::Usage, format_args!("`listen`: {}", file.listen))?;
 
     let seal = if file.development_seal { SealLayers::DEV } else { SealLayers::PRODUCTION };
-    let prove = Arc::new(Provers::cpu(provers::Options { seal, ..provers::Options::default() }));
+    let options = provers::Options { seal, ..provers::Options::default() };
+    let (prove, gpus) = Provers::wanted(&file.prover, file.gpu_memory_bytes, options)
+        .or_fail(Exit::Usage, format_args!("`prover = \"{}\"`", file.prover))?;
+    let prove = Arc::new(prove);
+    numbers::gpus(gpus.len());
+    match &gpus[..] {
+        [] => tracing::info!(wanted = %file.prover, "proving on the processor"),
+        gpus => tracing::info!(wanted = %file.prover, ?gpus, "proving on GPUs, with the processor behind them"),
+    }
     tracing::info!("building the fold circuit");
     let built = prove.clone();
     let known = tokio::task::spawn_blocking(move || Ok((built.prover_bytes()?, built.null_statement()?))).await;
@@ -194,7 +206,8 @@ async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToke
     let scheduler = scheduler::Options { batches: file.batch.policy(), ..scheduler::Options::default() };
     let address = listener.local_addr().or_fail(Exit::Failed, "`listen`")?;
     tracing::info!(%address, name, settles = settle.is_some(), encrypted, "the appliance is up");
-    let worker = worker::Options::new(name);
+    let at_once = file.proofs_at_once.unwrap_or((2 * gpus.len() as u32).max(1));
+    let worker = worker::Options::new(name).with_proofs_at_once(at_once);
     let (gas, gas_gwei) = watch::channel(None);
     let mut gas_watch = JoinSet::new();
     if let Some(config) = &settle {

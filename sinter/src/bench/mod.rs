@@ -7,6 +7,7 @@
 //! | `transports.rs` | QUIC against TCP, in pairs of rounds |
 //! | `order/` | `sinter bench order`: whole nodes against the bare engine, throughput, memory |
 //! | `fold.rs` | `sinter bench fold`: what a fold and a tree cost |
+//! | `gpu.rs` | `sinter bench gpu`: kernels and whole folds on a GPU, against the processor |
 //! | `settle.rs` | `sinter bench settle`: what a seal takes, and what it costs on the L1 |
 //! | `roll.rs` | `sinter bench roll`: from a wallet to L1, and what the appliance adds |
 //! | `light_client.rs` | what the L1 charges for a certificate |
@@ -15,6 +16,7 @@
 pub mod block;
 pub mod engine;
 pub mod fold;
+pub mod gpu;
 pub mod light_client;
 pub mod measure;
 pub mod network;
@@ -38,6 +40,8 @@ pub enum BenchCommand {
     Order(order::OrderArguments),
     /// What folding two proofs costs, stage by stage
     Fold(fold::FoldArguments),
+    /// How fast a GPU is: kernels, and whole folds against the processor's, byte for byte
+    Gpu(gpu::GpuArguments),
     /// What sealing a batch takes, and what it costs on the L1, part by part
     Settle(settle::SettleArguments),
     /// What a transfer takes from a wallet to the L1, and what the appliance adds to proving
@@ -53,6 +57,7 @@ pub fn run(command: &BenchCommand) -> Result<(), Failure> {
         }
         BenchCommand::Order(arguments) => order::run(arguments),
         BenchCommand::Fold(arguments) => fold::run(arguments),
+        BenchCommand::Gpu(arguments) => gpu::run(arguments),
         BenchCommand::Settle(arguments) => settle::run(arguments),
         BenchCommand::Roll(arguments) => roll::run(arguments),
     }

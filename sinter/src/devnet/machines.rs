@@ -17,6 +17,7 @@ use crate::{
 };
 use alloy::{hex, primitives::Address, signers::local::PrivateKeySigner};
 use sinter_primitives::Namespace;
+use sinter_prover::guarded::Wanted;
 use sinter_rollup_node::{Aggregator, RollupContract, Status};
 use std::{
     fs,
@@ -128,6 +129,9 @@ impl Home {
             lease_ms: LEASE_MS,
             price_floor_gwei: 0,
             memory_bytes: 64 << 30,
+            prover: Wanted::Auto,
+            gpu_memory_bytes: None,
+            proofs_at_once: None,
             development_seal: !setting.production_seal,
             batch: BatchTable { age_max_ms: BATCH_AGE_MS, settle_ms: 30_000, ..BatchTable::default() },
             l1: Some(L1Table {

@@ -16,7 +16,7 @@ use sinter_shaders::graph::{Program, Shape, compile};
 use sinter_shaders::words::{DEGREE, to_word};
 use sinter_shaders::{Buffer, Columns, Kernels};
 
-use super::commit::{Committed, Polynomials, cap, layout};
+use super::commit::{Committed, Place, Polynomials, cap, layout};
 use super::lower;
 use crate::prover::{ProveError, ProvingKey};
 
@@ -39,13 +39,6 @@ pub(super) struct Table {
     pub(super) trace_selectors: Columns,
     pub(super) next_row: bool,
     pub(super) preprocessed_next_row: bool,
-}
-
-impl Table {
-    /// Whether the extension by the blow-up factor covers the quotient's domain.
-    pub(super) const fn extension_suffices(&self, log_blowup: u32) -> bool {
-        self.log_chunks <= log_blowup
-    }
 }
 
 /// A key on the device.
@@ -89,7 +82,9 @@ impl DeviceKey {
         if let (Some(committed), Some(expected)) = (&preprocessed, key.preprocessed_commitment()) {
             let got = cap(kernels, &committed.tree, key.parameters().cap_height)?;
             if got != *expected {
-                return Err(ProveError::Wrong("the preprocessed columns have another commitment on the device".to_owned()));
+                return Err(ProveError::Wrong(
+                    "the preprocessed columns have another commitment on the device".to_owned(),
+                ));
             }
         }
 
@@ -121,6 +116,11 @@ impl DeviceKey {
                 0,
                 &LogUpGadget::new(),
             ) as u32;
+            if log_chunks > log_blowup {
+                // No program has such a table: the verifier could not fold its quotient.
+                let (what, expected, got) = ("chunks of the quotient", 1 << log_blowup, 1 << log_chunks);
+                return Err(ProveError::Shape { what, table: Some(table), expected, got });
+            }
             let log_quotient = log_rows + log_chunks;
 
             // The selectors on the quotient's domain, as stock has them.
@@ -138,19 +138,17 @@ impl DeviceKey {
             let dag = ExtDag::new(air, lookups, &buses).map_err(ProveError::stock)?;
             let public_values = air.dag().public_values();
             let lookup_place = with_lookups(table).then(|| lookup_places.next()).flatten();
-            let own = |log: u32| Ok::<_, ProveError>(Shape { first_column: 0, per_slab: own_slabs(log)?, log_rows: log });
-            let extended = |first_column: Option<usize>| match first_column {
-                Some(first_column) if log_chunks <= log_blowup => {
-                    let log = log_rows + log_blowup;
-                    Ok(Shape { first_column, per_slab: own_slabs(log)?, log_rows: log })
-                }
-                _ => own(log_quotient),
+            let own =
+                |log: u32| Ok::<_, ProveError>(Shape { first_column: 0, per_slab: own_slabs(log)?, log_rows: log });
+            let extended = |place: Option<Place>| {
+                let first_column = place.map_or(0, |place| place.first_column);
+                Ok::<_, ProveError>(Shape { first_column, ..own(log_rows + log_blowup)? })
             };
             let preprocessed_place = preprocessed_matrix[table].zip(preprocessed.as_ref()).map(|(m, p)| p.places[m]);
             let shapes = [
-                extended(Some(main_places[table].first_column))?,
-                extended(preprocessed_place.map(|place| place.first_column))?,
-                extended(lookup_place.map(|place| place.first_column))?,
+                extended(Some(main_places[table]))?,
+                extended(preprocessed_place)?,
+                extended(lookup_place)?,
                 own(log_quotient)?,
             ];
             let label = format!("constraints_{table}");
@@ -184,11 +182,7 @@ impl DeviceKey {
 }
 
 /// Three columns of selectors, from the rows in natural order.
-fn selector_columns(
-    kernels: &Kernels,
-    log_rows: u32,
-    row: impl Fn(usize) -> [F; 3],
-) -> Result<Columns, ProveError> {
+fn selector_columns(kernels: &Kernels, log_rows: u32, row: impl Fn(usize) -> [F; 3]) -> Result<Columns, ProveError> {
     let columns = Columns::new(kernels.device(), log_rows, 3, per_slab(kernels.device(), log_rows)?)?;
     let values: Vec<F> = (0..1 << log_rows).flat_map(row).collect();
     let mut recorder = kernels.device().record();
@@ -198,7 +192,8 @@ fn selector_columns(
 }
 
 /// A bound of the device memory that a key and one proof of it take, in bytes.
-pub(super) fn device_bytes(key: &ProvingKey) -> u64 {
+#[must_use]
+pub fn device_bytes(key: &ProvingKey) -> u64 {
     let blowup = 1u64 << key.parameters().log_blowup;
     let mut words = 0;
     let mut highest = 0;

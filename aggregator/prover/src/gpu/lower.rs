@@ -44,7 +44,9 @@ pub(super) fn terms(dag: &ExtDag, public_values: usize, lookups: usize) -> Resul
             },
             _ => None,
         };
-        let stock = || ProveError::Stock(format!("the constraint of lookup {lookup} is not denominator · fraction − numerator"));
+        let stock = || {
+            ProveError::Stock(format!("the constraint of lookup {lookup} is not denominator · fraction − numerator"))
+        };
         roots.extend(found.ok_or_else(stock)?);
     }
     Ok(Graph { nodes, output: Output::Nodes(roots) })

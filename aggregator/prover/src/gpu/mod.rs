@@ -30,6 +30,7 @@ use sinter_program::F;
 use sinter_shaders::{Device, DeviceError, Kernels};
 
 use self::key::DeviceKey;
+pub use self::key::device_bytes;
 use crate::prover::{Proof, ProveError, Prover, ProvingKey};
 use crate::stages::Stages;
 
@@ -83,7 +84,7 @@ impl Prover for GpuProver {
     }
 
     fn memory_bytes(&self, key: &ProvingKey) -> u64 {
-        key::device_bytes(key)
+        device_bytes(key)
     }
 
     fn prove(

@@ -129,9 +129,12 @@ impl Opening<'_> {
         let mut recorder = kernels.device().record();
         let extensions = || {
             self.rounds.iter().zip(opened).flat_map(|(round, opened)| {
-                round.points.iter().zip(opened).enumerate().map(|(matrix, (points, opened))| {
-                    (round.committed.extension(matrix), points, opened)
-                })
+                round
+                    .points
+                    .iter()
+                    .zip(opened)
+                    .enumerate()
+                    .map(|(matrix, (points, opened))| (round.committed.extension(matrix), points, opened))
             })
         };
         let mut heights: Vec<u32> = extensions().map(|((columns, _), ..)| columns.log_rows()).collect();
@@ -246,10 +249,15 @@ impl Opening<'_> {
     }
 
     /// The rows of every commitment at the queried places.
-    fn input_openings(&self, log_max: usize, indices: &[usize]) -> Result<Vec<BatchMultiOpening<F, ValMmcs>>, DeviceError> {
+    fn input_openings(
+        &self,
+        log_max: usize,
+        indices: &[usize],
+    ) -> Result<Vec<BatchMultiOpening<F, ValMmcs>>, DeviceError> {
         let open = |round: &Round<'_>| {
             let tree = &round.committed.tree;
-            let leaves: Vec<usize> = indices.iter().map(|index| index >> (log_max - tree.log_leaves() as usize)).collect();
+            let leaves: Vec<usize> =
+                indices.iter().map(|index| index >> (log_max - tree.log_leaves() as usize)).collect();
             Ok(BatchMultiOpening {
                 opened_values: round.committed.rows(self.kernels, &leaves)?,
                 opening_proof: paths(self.kernels, tree, self.parameters.cap_height, &leaves)?,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use p3_batch_stark::{BatchCommitments, BatchOpenedValues, BatchProof, BatchProverTranscript, BatchShape};
 use p3_batch_stark::proof::OpenedValuesWithLookups;
+use p3_batch_stark::{BatchCommitments, BatchOpenedValues, BatchProof, BatchProverTranscript, BatchShape};
 use p3_commit::OpenedValues;
 use p3_field::{Field, PrimeCharacteristicRing, TwoAdicField};
 use p3_lookup::{LogUpGadget, LookupTerminal};
@@ -16,7 +16,7 @@ use sinter_program::{EF, F};
 use sinter_shaders::columns::per_slab;
 use sinter_shaders::graph::Arguments;
 use sinter_shaders::words::{DEGREE, ext_words};
-use sinter_shaders::{Columns, DeviceError, Kernels, Recorder};
+use sinter_shaders::{Columns, DeviceError, Kernels};
 
 use super::challenger::GpuChallenger;
 use super::commit::{Committed, Polynomials, Source, cap};
@@ -208,10 +208,10 @@ impl Session<'_> {
     }
 
     /// Evaluates the constraints of every table, divides them by the vanishing polynomial, and commits to the chunks.
-    fn commit_quotient(
-        &self,
-        main: &Committed,
-        lookups: &Lookups,
+    fn commit_quotient<'c>(
+        &'c self,
+        main: &'c Committed,
+        lookups: &'c Lookups,
         public_values: &[Vec<F>],
         challenges: &[Vec<EF>],
         alpha: EF,
@@ -223,21 +223,14 @@ impl Session<'_> {
         for (i, table) in self.on_device.tables.iter().enumerate() {
             let Table { log_rows, log_chunks, .. } = *table;
             let log_quotient = log_rows + log_chunks;
-            let own = self.on_device.preprocessed_matrix[i].zip(self.on_device.preprocessed.as_ref());
-            let extended = [
-                Some(self.extended(&mut recorder, table, main, i)?),
-                own.map(|(matrix, committed)| self.extended(&mut recorder, table, committed, matrix)).transpose()?,
-                lookups.matrix[i]
-                    .zip(lookups.committed.as_ref())
-                    .map(|(matrix, committed)| self.extended(&mut recorder, table, committed, matrix))
-                    .transpose()?,
-            ];
-            // What a table does not have, its constraints do not read.
-            let matrices: Vec<&Columns> = extended
-                .iter()
-                .map(|matrix| matrix.as_ref().map_or(&table.selectors, Extended::columns))
-                .chain([&table.selectors])
-                .collect();
+            let preprocessed = self.on_device.preprocessed.as_ref().zip(self.on_device.preprocessed_matrix[i]);
+            let permutation = lookups.committed.as_ref().zip(lookups.matrix[i]);
+            // In bit-reversed order the quotient's domain is the first rows of an extension. What a table does not have, its
+            // constraints do not read.
+            let extension =
+                |of: Option<(&'c Committed, usize)>| of.map_or(&table.selectors, |(c, matrix)| c.extension(matrix).0);
+            let matrices =
+                [extension(Some((main, i))), extension(preprocessed), extension(permutation), &table.selectors];
             let mut weights: Vec<EF> = alpha.powers().collect_n(table.constraint_count);
             weights.reverse();
             let weights: Vec<u32> = weights.into_iter().flat_map(ext_words).collect();
@@ -276,26 +269,6 @@ impl Session<'_> {
         let committed = Committed::new(kernels, &mut recorder, chunks, self.log_blowup())?;
         recorder.submit()?;
         Ok(committed)
-    }
-
-    /// A matrix on the quotient's domain: the committed extension, or, where the quotient needs more cosets than the blow-up
-    /// factor has, one of its own.
-    fn extended<'c>(
-        &self,
-        recorder: &mut Recorder<'_>,
-        table: &Table,
-        committed: &'c Committed,
-        matrix: usize,
-    ) -> Result<Extended<'c>, DeviceError> {
-        if table.extension_suffices(self.log_blowup()) {
-            return Ok(Extended::Committed(committed.extension(matrix).0));
-        }
-        let polynomials = &committed.polynomials[matrix];
-        let log_rows = table.log_rows + table.log_chunks;
-        let slabs = per_slab(self.kernels.device(), log_rows)?;
-        let columns = Columns::new(self.kernels.device(), log_rows, polynomials.width, slabs)?;
-        polynomials.extend(self.kernels, recorder, table.log_chunks, &columns, 0)?;
-        Ok(Extended::Own(columns))
     }
 
     /// What is opened where, in stock's order: the traces, the quotients, the preprocessed columns, the lookups.
@@ -363,20 +336,5 @@ impl Session<'_> {
 
     fn log_blowup(&self) -> u32 {
         self.key.parameters().log_blowup.into()
-    }
-}
-
-/// A matrix on the quotient's domain.
-enum Extended<'c> {
-    Committed(&'c Columns),
-    Own(Columns),
-}
-
-impl Extended<'_> {
-    const fn columns(&self) -> &Columns {
-        match self {
-            Self::Committed(columns) => columns,
-            Self::Own(columns) => columns,
-        }
     }
 }

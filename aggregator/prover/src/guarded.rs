@@ -1,0 +1,310 @@
+//! GPUs with the processor behind them: no proof is lost to a device, none leaves unverified, and no fallback is silent.
+//!
+//! # The rules
+//! 1. A proof goes to the device with the least work. Several devices take several proofs.
+//! 2. What a device returns is verified natively before anybody sees it.
+//! 3. A device that is lost, or that returned a proof that does not hold, is opened anew once, and tries again.
+//! 4. If that fails too, the processor proves, and the device rests for [`REST`] before it is tried again.
+//! 5. What a device has no room for, the processor proves at once: a fresh device has no more room.
+//! 6. Every time the processor proves instead of a device is an [`Event::FellBack`], with the cause.
+//!
+//! All provers return the same bytes, so nobody above can tell which one it was.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use p3_batch_stark::verify_batch;
+use p3_matrix::dense::RowMajorMatrix;
+use sinter_program::F;
+use sinter_shaders::{Adapter, Choice, Device, DeviceError, Options};
+
+use crate::gpu::GpuProver;
+use crate::prover::{CpuProver, Proof, ProveError, Prover, ProvingKey};
+use crate::stages::Stages;
+
+/// How long a device that failed twice in a row is left alone.
+pub const REST: Duration = Duration::from_secs(300);
+
+/// Why the processor proves instead of a device: it was lost, its proof did not hold, it has no room, all devices rest, or its driver
+/// cannot do what is asked.
+pub const CAUSES: [&str; 5] = ["lost", "wrong", "memory", "resting", "refused"];
+
+/// Something that whoever watches wants to know.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A device made a proof, and it holds.
+    Proved {
+        /// The device.
+        device: String,
+        /// How long proving took.
+        took: Duration,
+        /// How long verifying the result took.
+        verified_in: Duration,
+    },
+    /// A device was opened anew.
+    Reopened {
+        /// The device.
+        device: String,
+        /// Why.
+        reason: String,
+    },
+    /// The processor proved instead of a device.
+    FellBack {
+        /// The device.
+        device: String,
+        /// The cause, one of [`CAUSES`].
+        cause: &'static str,
+        /// The cause, as it was reported.
+        reason: String,
+    },
+}
+
+type Watch = Arc<dyn Fn(&Event) + Send + Sync>;
+type Open = Box<dyn Fn() -> Result<GpuProver, DeviceError> + Send + Sync>;
+
+/// See the module's first lines.
+pub struct Guarded {
+    devices: Vec<Guard>,
+    watch: Watch,
+}
+
+impl fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.devices.iter().map(|guard| &guard.name)).finish()
+    }
+}
+
+struct Guard {
+    name: String,
+    open: Open,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    prover: Option<Arc<GpuProver>>,
+    /// Proofs on it now.
+    busy: usize,
+    rests_until: Option<Instant>,
+}
+
+impl Guard {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is one assignment, whole after a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The prover, opened if it is not.
+    fn prover(&self) -> Result<Arc<GpuProver>, DeviceError> {
+        let mut state = self.state();
+        if let Some(prover) = &state.prover {
+            return Ok(Arc::clone(prover));
+        }
+        let prover = Arc::new((self.open)()?);
+        state.prover = Some(Arc::clone(&prover));
+        Ok(prover)
+    }
+
+    /// Lets go of a prover that failed, unless another thread has replaced it by now.
+    fn forget(&self, failed: &Arc<GpuProver>) {
+        let mut state = self.state();
+        if state.prover.as_ref().is_some_and(|prover| Arc::ptr_eq(prover, failed)) {
+            state.prover = None;
+        }
+    }
+}
+
+impl Guarded {
+    /// Opens the adapters, all of them now, so that what is wrong with one is known at the start.
+    ///
+    /// # Errors
+    /// [`DeviceError`] of the first that does not open.
+    pub fn open(
+        adapters: Vec<Adapter>,
+        options: Options,
+        watch: impl Fn(&Event) + Send + Sync + 'static,
+    ) -> Result<Self, DeviceError> {
+        let openers = adapters.into_iter().map(|adapter| {
+            let name = adapter.name().to_owned();
+            let open: Open = Box::new(move || GpuProver::new(Device::open(&adapter, options)?));
+            (name, open)
+        });
+        let guarded = Self::new(openers, watch);
+        guarded.devices.iter().try_for_each(|guard| guard.prover().map(drop))?;
+        Ok(guarded)
+    }
+
+    /// Provers by the names of their devices and what opens them.
+    pub fn new(
+        openers: impl IntoIterator<Item = (String, Box<dyn Fn() -> Result<GpuProver, DeviceError> + Send + Sync>)>,
+        watch: impl Fn(&Event) + Send + Sync + 'static,
+    ) -> Self {
+        let guard = |(name, open)| Guard { name, open, state: Mutex::default() };
+        Self { devices: openers.into_iter().map(guard).collect(), watch: Arc::new(watch) }
+    }
+
+    /// The names of the devices.
+    pub fn devices(&self) -> impl Iterator<Item = &str> {
+        self.devices.iter().map(|guard| &*guard.name)
+    }
+
+    /// Proves on a device, and, if that fails in a way that a fresh one may not, once more on a fresh one.
+    fn on_device(
+        &self,
+        guard: &Guard,
+        key: &ProvingKey,
+        traces: &[RowMajorMatrix<F>],
+        public_values: &[Vec<F>],
+    ) -> Result<(Proof, Stages), ProveError> {
+        let attempt = |prover: &GpuProver| {
+            let clock = Instant::now();
+            let (proof, stages) = prover.prove(key, traces, public_values)?;
+            let took = clock.elapsed();
+            let clock = Instant::now();
+            verify(key, &proof, public_values)?;
+            let device = guard.name.clone();
+            (self.watch)(&Event::Proved { device, took, verified_in: clock.elapsed() });
+            Ok((proof, stages))
+        };
+        let first = guard.prover()?;
+        let error = match attempt(&first) {
+            Ok(proved) => return Ok(proved),
+            Err(error) => error,
+        };
+        let again = matches!(&error, ProveError::Wrong(_)) || matches!(&error, ProveError::Device(e) if e.is_loss());
+        if !again {
+            return Err(error);
+        }
+        guard.forget(&first);
+        drop(first);
+        (self.watch)(&Event::Reopened { device: guard.name.clone(), reason: error.to_string() });
+        let second = guard.prover()?;
+        attempt(&second).inspect_err(|_| {
+            guard.forget(&second);
+            guard.state().rests_until = Some(Instant::now() + REST);
+        })
+    }
+}
+
+/// Checks a proof as a stranger would.
+fn verify(key: &ProvingKey, proof: &Proof, public_values: &[Vec<F>]) -> Result<(), ProveError> {
+    verify_batch(key.config(), key.airs(), proof, public_values, key.common())
+        .map_err(|error| ProveError::Wrong(format!("{error:?}")))
+}
+
+/// Which of [`CAUSES`] an error is.
+fn cause(error: &ProveError) -> &'static str {
+    match error {
+        ProveError::Wrong(_) => "wrong",
+        ProveError::Device(DeviceError::Budget { .. } | DeviceError::Binding { .. }) => "memory",
+        ProveError::Device(error) if error.is_loss() => "lost",
+        _ => "refused",
+    }
+}
+
+impl Prover for Guarded {
+    fn name(&self) -> &'static str {
+        "gpu"
+    }
+
+    /// The processor's: it must be able to step in.
+    fn memory_bytes(&self, key: &ProvingKey) -> u64 {
+        CpuProver.memory_bytes(key)
+    }
+
+    fn prove(
+        &self,
+        key: &ProvingKey,
+        traces: &[RowMajorMatrix<F>],
+        public_values: &[Vec<F>],
+    ) -> Result<(Proof, Stages), ProveError> {
+        key.check(traces, public_values)?;
+        let now = Instant::now();
+        let rests = |state: &State| state.rests_until.is_some_and(|until| now < until);
+        let awake = self.devices.iter().filter(|guard| !rests(&guard.state()));
+        let Some(guard) = awake.min_by_key(|guard| guard.state().busy) else {
+            let device = self.devices().collect::<Vec<_>>().join(", ");
+            let reason = format!("every device failed twice within the last {} s", REST.as_secs());
+            (self.watch)(&Event::FellBack { device, cause: "resting", reason });
+            return CpuProver.prove(key, traces, public_values);
+        };
+        guard.state().busy += 1;
+        let proved = self.on_device(guard, key, traces, public_values);
+        guard.state().busy -= 1;
+        let error = match proved {
+            Ok(proved) => return Ok(proved),
+            Err(error) => error,
+        };
+        let proved = CpuProver.prove(key, traces, public_values)?;
+        if matches!(error, ProveError::Wrong(_)) && verify(key, &proved.0, public_values).is_err() {
+            // The traces themselves do not satisfy the constraints: the device did nothing wrong.
+            guard.state().rests_until = None;
+            return Ok(proved);
+        }
+        (self.watch)(&Event::FellBack { device: guard.name.clone(), cause: cause(&error), reason: error.to_string() });
+        Ok(proved)
+    }
+}
+
+/// Which prover is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Every hardware GPU; the processor if there is none.
+    #[default]
+    Auto,
+    /// The GPU whose name contains this.
+    Gpu(String),
+    /// The processor.
+    Cpu,
+}
+
+/// A text that names no prover.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected \"auto\", \"cpu\" or \"gpu:NAME\", got {got:?}")]
+pub struct WantedError {
+    got: String,
+}
+
+impl core::str::FromStr for Wanted {
+    type Err = WantedError;
+
+    fn from_str(text: &str) -> Result<Self, WantedError> {
+        match (text, text.strip_prefix("gpu:")) {
+            ("auto", _) => Ok(Self::Auto),
+            ("cpu", _) => Ok(Self::Cpu),
+            (_, Some(name)) if !name.is_empty() => Ok(Self::Gpu(name.to_owned())),
+            _ => Err(WantedError { got: text.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu(name) => write!(f, "gpu:{name}"),
+        }
+    }
+}
+
+impl Wanted {
+    /// The adapters that this means; none for the processor.
+    ///
+    /// # Errors
+    /// When a GPU is named that is not there.
+    pub fn adapters(&self) -> Result<Vec<Adapter>, DeviceError> {
+        match self {
+            Self::Cpu => Ok(Vec::new()),
+            Self::Gpu(name) => Ok(vec![Adapter::choose(&Choice::Named(name.clone()))?]),
+            Self::Auto => {
+                let hardware = |adapter: &Adapter| adapter.kind() != sinter_shaders::Kind::Software;
+                let all: Vec<Adapter> = Adapter::all().into_iter().filter(hardware).collect();
+                // Cards alone if there are any: what shares the processor's memory would hold them up.
+                let best = all.first().map(Adapter::kind);
+                Ok(all.into_iter().filter(|adapter| Some(adapter.kind()) == best).collect())
+            }
+        }
+    }
+}
