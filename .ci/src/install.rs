@@ -61,6 +61,12 @@ const PROGRAMS: &[Program] = &[
     // The server alone: its tools are in a folder of their own, beside it.
     Program { name: "bash", probe: &["-c", "ls /usr/lib/postgresql/*/bin/initdb"], packages: &["postgresql"] },
     Program { name: "python3", probe: &["-c", "import ensurepip, venv"], packages: &["python3-venv"] },
+    // A GPU for tests that is a program: Vulkan's loader and Mesa's software driver.
+    Program {
+        name: "bash",
+        probe: &["-c", "ls /usr/share/vulkan/icd.d/lvp_icd.*.json /usr/lib/*/libvulkan.so.1"],
+        packages: &["libvulkan1", "mesa-vulkan-drivers"],
+    },
 ];
 
 /// Installs what is missing.

@@ -15,7 +15,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-circuit", &["sinter-program"]),
     ("sinter-recursion", &["sinter-program", "sinter-circuit"]),
     ("sinter-seal", &["sinter-program", "sinter-circuit", "sinter-recursion", "sinter-prover"]),
-    ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion"]),
+    // Fields, hashes and transforms: no protocol.
+    ("sinter-shaders", &[]),
+    ("sinter-prover", &["sinter-program", "sinter-circuit", "sinter-recursion", "sinter-shaders"]),
     ("sinter-machine", &["sinter-program", "sinter-circuit"]),
     ("sinter-rollup", &["sinter-primitives", "sinter-program", "sinter-prover", "sinter-machine"]),
     (
@@ -35,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sinter-prover",
             "sinter-seal",
             "sinter-settlement",
+            "sinter-shaders",
         ],
     ),
     (
@@ -54,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sinter-ledger",
             "sinter-counter",
             "sinter-service",
+            "sinter-shaders",
         ],
     ),
     ("sinter-ci", &[]),
@@ -74,6 +78,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("quinn", &["sinter-sequencer"]),
     ("revm", &["sinter-settlement"]),
     ("ratatui", &["sinter"]),
+    ("wgpu", &["sinter-shaders"]),
     // The binary measures the node against the bare engine: `sinter bench`.
     ("commonware-consensus", &["sinter-sequencer", "sinter"]),
     ("commonware-p2p", &["sinter-sequencer", "sinter"]),
