@@ -11,5 +11,7 @@ mod pending;
 mod rejects;
 mod rolls_back;
 mod sessions;
+#[cfg(feature = "sushy")]
+mod sushy;
 mod times_out;
 mod wrong_vendor;

@@ -58,8 +58,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sinter-counter",
             "sinter-service",
             "sinter-shaders",
+            "sinter-firmware",
         ],
     ),
+    ("sinter-firmware", &[]),
     ("sinter-ci", &[]),
 ];
 
