@@ -59,6 +59,9 @@ cat > "$work/sushy.conf" <<CONF
 SUSHY_EMULATOR_LISTEN_IP = '127.0.0.1'
 SUSHY_EMULATOR_LISTEN_PORT = $PORT
 SUSHY_EMULATOR_LIBVIRT_URI = '$URI'
+SUSHY_EMULATOR_BOOT_LOADER_MAP = {'UEFI': {'x86_64': '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd'}, 'Legacy': {'x86_64': None}}
+SUSHY_EMULATOR_SECURE_BOOT_ENABLED_NVRAM = '/usr/share/OVMF/OVMF_VARS_4M.ms.fd'
+SUSHY_EMULATOR_SECURE_BOOT_DISABLED_NVRAM = '/usr/share/OVMF/OVMF_VARS_4M.fd'
 CONF
 "$work/python/bin/sushy-emulator" --config "$work/sushy.conf" > "$work/sushy.log" 2>&1 &
 emulator=$!
