@@ -29,12 +29,9 @@ impl Certificate {
     pub fn read(wanted: &WantedCertificate) -> Result<Self, FirmwareError> {
         let pem = text_of(&wanted.file)?;
         match fingerprints(&pem).as_slice() {
-            [fingerprint] => Ok(Self {
-                database: wanted.database,
-                fingerprint: fingerprint.clone(),
-                pem,
-                why: wanted.why.clone(),
-            }),
+            [fingerprint] => {
+                Ok(Self { database: wanted.database, fingerprint: fingerprint.clone(), pem, why: wanted.why.clone() })
+            }
             other => {
                 let reason = format!("expected one certificate in PEM, got {}", other.len());
                 Err(FirmwareError::invalid(wanted.file.display().to_string(), reason))

@@ -82,7 +82,9 @@ pub enum FirmwareError {
         got: String,
     },
     /// A redirect, which is never followed: it could lead the password elsewhere.
-    #[error("{what}: the BMC redirects to {to:?}, which is not followed; give that address as --bmc if it is the BMC's own")]
+    #[error(
+        "{what}: the BMC redirects to {to:?}, which is not followed; give that address as --bmc if it is the BMC's own"
+    )]
     Redirected {
         /// What was asked for.
         what: String,
@@ -114,7 +116,9 @@ pub enum FirmwareError {
         message: String,
     },
     /// Something changed between reading and writing.
-    #[error("{what} changed since it was read: somebody else configures this machine; nothing was written there, plan again")]
+    #[error(
+        "{what} changed since it was read: somebody else configures this machine; nothing was written there, plan again"
+    )]
     Changed {
         /// The resource.
         what: String,

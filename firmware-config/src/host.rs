@@ -147,7 +147,13 @@ impl Gpu {
                 _ => State::Impossible("this GPU does not have it".into()),
             };
             let current = self.power_limit_watts.map_or("unknown".into(), |watts| format!("{watts} W"));
-            items.push(self.item("power_limit", format!("{watts} W"), current, state, "what the machine can cool and feed"));
+            items.push(self.item(
+                "power_limit",
+                format!("{watts} W"),
+                current,
+                state,
+                "what the machine can cool and feed",
+            ));
         }
         if let Some(switch) = wanted.ecc {
             let state = match (switched(&self.ecc), switched(&self.ecc_pending)) {

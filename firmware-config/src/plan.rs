@@ -316,7 +316,9 @@ fn secure_boot(item: &mut Item, to: bool, machine: &Machine) -> State {
         return if in_force == to { State::Holds } else { State::Pending };
     }
     if to && found.mode.as_deref() == Some("SetupMode") {
-        return State::Impossible("Secure Boot is in setup mode: it has no platform key, and would check nothing".into());
+        return State::Impossible(
+            "Secure Boot is in setup mode: it has no platform key, and would check nothing".into(),
+        );
     }
     State::Change(Change::SecureBoot { from, to })
 }
@@ -327,7 +329,11 @@ fn power_limit(item: &mut Item, to: Option<u32>, machine: &Machine) -> State {
     };
     item.place = Some("LimitInWatts".into());
     item.current = Some(found.limit_watts.map_or("no limit".into(), |watts| format!("{watts} W")));
-    if found.limit_watts == to { State::Holds } else { State::Change(Change::PowerLimit { from: found.limit_watts, to }) }
+    if found.limit_watts == to {
+        State::Holds
+    } else {
+        State::Change(Change::PowerLimit { from: found.limit_watts, to })
+    }
 }
 
 fn certificate(wanted: &Certificate, machine: &Machine) -> Item {
@@ -373,7 +379,9 @@ fn version(name: &str, minimum: &str, current: Option<&str>) -> Item {
         (None, _) => State::Impossible("the BMC does not say which version this is".into()),
         (Some(text), None) => State::Impossible(format!("{:?} has no numbers to compare", printable(text))),
         (Some(_), Some(_)) if found >= version_in(minimum) => State::Holds,
-        (Some(_), Some(_)) => State::Impossible("too old: update it with the vendor's tool or fwupd, then plan again".into()),
+        (Some(_), Some(_)) => {
+            State::Impossible("too old: update it with the vendor's tool or fwupd, then plan again".into())
+        }
     };
     Item {
         name: name.to_owned(),
@@ -428,7 +436,9 @@ fn restored(change: Change, machine: &Machine) -> Item {
         Change::AddCertificate { database, .. } => {
             item.name = format!("certificate_{}", database.name().to_lowercase());
             item.wanted = "present".into();
-            item.state = State::Impossible("a certificate that was removed is not in the rollback file: plan with its profile".into());
+            item.state = State::Impossible(
+                "a certificate that was removed is not in the rollback file: plan with its profile".into(),
+            );
         }
     }
     item

@@ -66,7 +66,11 @@ fn every_profile_can_be_applied_by_its_map() {
                 let has_reason = map.unsupported.get(key).is_some_and(|reason| !reason.is_empty());
                 assert!(map.settings.contains_key(key) || has_reason, "{name}: {}: {key} has no reason", map.name);
                 let is_own = profile.vendor.is_some();
-                assert!(!(is_own && setting.required && has_reason), "{name} requires {key}, which {} has not", map.name);
+                assert!(
+                    !(is_own && setting.required && has_reason),
+                    "{name} requires {key}, which {} has not",
+                    map.name
+                );
             }
         }
     }
@@ -104,7 +108,9 @@ fn every_spelling_is_in_the_vendors_registry() {
                 for entry in found {
                     let can = |raw: &crate::model::Raw| match raw {
                         crate::model::Raw::Boolean(_) => entry["Type"] == "Boolean",
-                        raw => entry["Value"].as_array().unwrap().iter().any(|value| value["ValueName"] == raw.to_string()),
+                        raw => {
+                            entry["Value"].as_array().unwrap().iter().any(|value| value["ValueName"] == raw.to_string())
+                        }
                     };
                     assert!(attribute.on.iter().any(can), "{}: {key}: {name} has no on", map.name);
                     assert!(attribute.off.iter().any(can), "{}: {key}: {name} has no off", map.name);
@@ -113,8 +119,10 @@ fn every_spelling_is_in_the_vendors_registry() {
             // And no value is in the map that no entry has.
             for raw in attribute.on.iter().chain(&attribute.off) {
                 let known = entries.iter().any(|entry| {
-                    let is_meant =
-                        attribute.attributes.iter().any(|name| map.is_named(entry["AttributeName"].as_str().unwrap(), name));
+                    let is_meant = attribute
+                        .attributes
+                        .iter()
+                        .any(|name| map.is_named(entry["AttributeName"].as_str().unwrap(), name));
                     let values = entry["Value"].as_array().map(Vec::as_slice).unwrap_or_default();
                     let is_switch = entry["Type"] == "Boolean" && matches!(raw, crate::model::Raw::Boolean(_));
                     is_meant && (is_switch || values.iter().any(|value| value["ValueName"] == raw.to_string()))

@@ -1,12 +1,12 @@
 //! Each vendor's manners: a plan is carried out, a reset puts it in force, and the same again writes nothing.
 
 use crate::mock::{Bmc, Seen, State, changed, state};
+use serde_json::{Value, json};
 use sinter_firmware::{
     apply::{self, ResetKind},
     plan::State as Standing,
     redfish::machine::Machine,
 };
-use serde_json::{Value, json};
 
 /// Applies a profile, resets, and applies it again.
 async fn twice(start: State, profile: &str, expected: &[(&str, Value)]) {

@@ -21,7 +21,10 @@ fn program(folder: &Path, name: &str, script: &str) -> String {
 /// A `nvidia-smi` that shows `gpus`, and writes down what it is told.
 fn programs(folder: &Path, gpus: &str, devices: &str) -> Programs {
     let log = folder.join("log");
-    let show = format!("case \"$1\" in --query-gpu=*) cat <<'END'\n{gpus}\nEND\n;; *) echo \"$@\" >> {};; esac", log.display());
+    let show = format!(
+        "case \"$1\" in --query-gpu=*) cat <<'END'\n{gpus}\nEND\n;; *) echo \"$@\" >> {};; esac",
+        log.display()
+    );
     Programs {
         nvidia_smi: program(folder, "nvidia-smi", &show),
         fwupdmgr: program(folder, "fwupdmgr", &format!("cat <<'END'\n{devices}\nEND")),
@@ -70,15 +73,20 @@ async fn what_a_profile_does_not_name_is_left_alone() {
 async fn what_is_no_gpu_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let profile = wants(Some(Switch::On), None, None);
-    let words = async |gpus: &str| host::plan(&profile, &programs(folder.path(), gpus, "")).await.unwrap_err().to_string();
+    let words =
+        async |gpus: &str| host::plan(&profile, &programs(folder.path(), gpus, "")).await.unwrap_err().to_string();
     assert!(words("No devices were found").await.contains("expected 8 fields of a GPU, got \"No devices were found\""));
     assert!(words("").await.contains("expected at least one GPU, got none"));
-    let failing = Programs { nvidia_smi: program(folder.path(), "failing", "echo driver >&2; exit 9"), ..Programs::default() };
+    let failing =
+        Programs { nvidia_smi: program(folder.path(), "failing", "echo driver >&2; exit 9"), ..Programs::default() };
     let error = host::plan(&profile, &failing).await.unwrap_err().to_string();
     assert!(error.contains("exit status: 9: driver"), "{error}");
     let missing = Programs { nvidia_smi: "/nowhere/nvidia-smi".into(), ..Programs::default() };
     let error = host::plan(&profile, &missing).await.unwrap_err();
-    assert!(matches!(error, FirmwareError::Program { .. }) && error.to_string().contains("not found: install it"), "{error}");
+    assert!(
+        matches!(error, FirmwareError::Program { .. }) && error.to_string().contains("not found: install it"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -94,7 +102,8 @@ async fn devices_are_compared_by_number_and_never_updated() {
         about: "a device".into(),
         minimum: minimum.into(),
     };
-    let fwupd = vec![minimum("bbbb", "1.10.0"), minimum("cccc", "7.2.3"), minimum("dddd", "1.0"), minimum("eeee", "1.0")];
+    let fwupd =
+        vec![minimum("bbbb", "1.10.0"), minimum("cccc", "7.2.3"), minimum("dddd", "1.0"), minimum("eeee", "1.0")];
     let plan = host::plan(&Profile { fwupd, ..Profile::default() }, &programs).await.unwrap();
     let states: Vec<_> = plan.items.iter().map(|item| item.state == Standing::Holds).collect();
     assert_eq!(states, [false, true, false, false]);

@@ -70,7 +70,9 @@ async fn without_a_registry_a_spelling_is_not_guessed() {
     let bmc = Bmc::start(State { registry: None, ..State::supermicro() }).await;
     let seen = Seen::new(&bmc.client().await, "supermicro").await;
     let Standing::Impossible(reason) = state(&seen.plan, "tpm") else { panic!("two spellings") };
-    assert!(reason.contains("no attribute registry that says whether SecurityDeviceSupport_005A takes Enabled or Enable"));
+    assert!(
+        reason.contains("no attribute registry that says whether SecurityDeviceSupport_005A takes Enabled or Enable")
+    );
     assert!(matches!(state(&seen.plan, "above_4g_decoding"), Standing::Change(_)), "one spelling is enough");
 }
 

@@ -87,7 +87,10 @@ async fn every_write_is_in_the_audit_log_and_no_password() {
     let actions: Vec<_> = lines.iter().map(|line| line["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["write", "written", "write", "written", "applied"], "attributes together, then Secure Boot");
     let first = &lines[0]["details"]["changes"][0]["attribute"];
-    assert_eq!((&first["name"], &first["from"], &first["to"]), (&"IntelProcVtd".into(), &"Disabled".into(), &"Enabled".into()));
+    assert_eq!(
+        (&first["name"], &first["from"], &first["to"]),
+        (&"IntelProcVtd".into(), &"Disabled".into(), &"Enabled".into())
+    );
     assert!(lines.iter().all(|line| line["actor"] == "a test" && line["machine"] == bmc.state().uuid));
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();

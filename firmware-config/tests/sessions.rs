@@ -53,7 +53,11 @@ async fn a_certificate_is_checked_and_the_bmcs_own_can_be_given() {
     let strangers = Access { authority: None, ..bmc.access() };
     let error = Client::open(strangers).await.unwrap_err().to_string();
     assert!(error.contains("certificate") && error.contains("--ca"), "{error}");
-    assert_eq!(bmc.state().written.iter().filter(|(_, path, _)| path.ends_with("/Sessions")).count(), 1, "no password went out");
+    assert_eq!(
+        bmc.state().written.iter().filter(|(_, path, _)| path.ends_with("/Sessions")).count(),
+        1,
+        "no password went out"
+    );
 
     let other = Bmc::encrypted(State::dell()).await;
     let wrong = Access { authority: other.access().authority, ..bmc.access() };

@@ -10,7 +10,9 @@ use tokio::net::TcpListener;
 
 /// A client that does not wait long.
 async fn impatient(bmc: &Bmc) -> Client {
-    Client::open(sinter_firmware::redfish::client::Access { timeout: Duration::from_secs(1), ..bmc.access() }).await.unwrap()
+    Client::open(sinter_firmware::redfish::client::Access { timeout: Duration::from_secs(1), ..bmc.access() })
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -53,5 +55,8 @@ async fn nobody_there_is_said_with_what_to_look_at() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let access = sinter_firmware::redfish::client::Access { url: format!("http://{free}"), ..bmc.access() };
     let error = Client::open(access).await.unwrap_err().to_string();
-    assert!(error.contains("no answer") && error.contains("refused") && error.contains("check that the address"), "{error}");
+    assert!(
+        error.contains("no answer") && error.contains("refused") && error.contains("check that the address"),
+        "{error}"
+    );
 }

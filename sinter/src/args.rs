@@ -53,6 +53,9 @@ pub enum Command {
     /// A development L1
     #[command(subcommand)]
     L1(L1Command),
+    /// A machine's firmware settings: plan them, apply them, see when they drift
+    #[command(subcommand)]
+    Firmware(crate::firmware::FirmwareCommand),
     /// What each parameter set proves, in bits, step by step
     Soundness(aggregation::SoundnessArguments),
     /// Programs: what is proved, as files

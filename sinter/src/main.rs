@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod devnet;
 mod exit;
+mod firmware;
 mod hub;
 mod l1;
 mod load;
@@ -54,6 +55,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Settle(arguments) => settle::run(&arguments),
         Command::Hub(command) => hub::run(&command),
         Command::L1(command) => l1::run(&command),
+        Command::Firmware(command) => firmware::run(&command),
         Command::Soundness(arguments) => aggregation::soundness(&arguments),
         Command::Program(command) => aggregation::program(&command),
         Command::Leaf(command) => aggregation::leaf(&command),

@@ -95,7 +95,8 @@ impl Client {
             // A proxy would see the password of whoever uses plain HTTP, and BMCs stand in networks of their own.
             .no_proxy();
         if let Some(pem) = &access.authority {
-            let roots = Certificate::from_pem_bundle(pem).map_err(|error| refused(format!("--ca: {}", told(&error))))?;
+            let roots =
+                Certificate::from_pem_bundle(pem).map_err(|error| refused(format!("--ca: {}", told(&error))))?;
             if roots.is_empty() {
                 return Err(refused("--ca: expected certificates in PEM, found none".into()));
             }
@@ -260,9 +261,7 @@ impl Client {
             return Err(match status {
                 StatusCode::PRECONDITION_FAILED => FirmwareError::Changed { what: what.to_owned() },
                 StatusCode::UNAUTHORIZED => FirmwareError::NotAllowedIn { user: self.user.clone() },
-                StatusCode::FORBIDDEN => {
-                    FirmwareError::Forbidden { what: what.to_owned(), user: self.user.clone() }
-                }
+                StatusCode::FORBIDDEN => FirmwareError::Forbidden { what: what.to_owned(), user: self.user.clone() },
                 _ => FirmwareError::Refused {
                     what: what.to_owned(),
                     status: status.as_u16(),
@@ -310,7 +309,8 @@ fn address(text: &str) -> Result<Url, FirmwareError> {
     let refused = |reason: &str| FirmwareError::Address { url: text.to_owned(), reason: reason.to_owned() };
     let url = Url::parse(text).map_err(|_| refused("expected https:// and the BMC's name or address"))?;
     let host = url.host_str().unwrap_or_default();
-    let here = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let here =
+        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     match url.scheme() {
         "https" => {}
         "http" if here => {}

@@ -122,11 +122,19 @@ async fn read_bios(client: &Client, path: &str) -> Result<Option<Bios>, Firmware
 
 fn attributes(path: &str, body: &Value) -> Result<BTreeMap<String, Raw>, FirmwareError> {
     let Some(attributes) = body["Attributes"].as_object() else {
-        return Err(FirmwareError::malformed(format!("GET {path}"), "an object, Attributes", kind(&body["Attributes"])));
+        return Err(FirmwareError::malformed(
+            format!("GET {path}"),
+            "an object, Attributes",
+            kind(&body["Attributes"]),
+        ));
     };
     if attributes.len() > ATTRIBUTES_MAX {
         let got = attributes.len().to_string();
-        return Err(FirmwareError::malformed(format!("GET {path}"), format!("at most {ATTRIBUTES_MAX} attributes"), got));
+        return Err(FirmwareError::malformed(
+            format!("GET {path}"),
+            format!("at most {ATTRIBUTES_MAX} attributes"),
+            got,
+        ));
     }
     Ok(attributes.iter().filter_map(|(name, value)| Some((name.clone(), Raw::from_json(value)?))).collect())
 }

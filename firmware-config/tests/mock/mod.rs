@@ -66,7 +66,8 @@ impl Bmc {
         let tls = key.map(|key| {
             let private = PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
             let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+            let config =
+                rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
             let config = config.with_no_client_auth().with_single_cert(vec![key.cert.der().clone()], private).unwrap();
             TlsAcceptor::from(Arc::new(config))
         });

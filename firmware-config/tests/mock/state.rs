@@ -151,7 +151,8 @@ impl State {
 
     /// AMI's BMC: there are no settings until something is set.
     pub fn gigabyte() -> Self {
-        let attributes = json!({ "Rome0059": "Disabled", "Rome0162": "Auto", "PCIS007": "Enabled", "PCIS006": "Disabled" });
+        let attributes =
+            json!({ "Rome0059": "Disabled", "Rome0162": "Auto", "PCIS007": "Enabled", "PCIS006": "Disabled" });
         Self {
             service_vendor: Some("AMI".into()),
             systems: vec!["Self".into()],
