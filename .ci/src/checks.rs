@@ -33,8 +33,15 @@ pub const CHECKS: &[Check] = &[
 ];
 
 /// Done only when named.
-pub const EXTRAS: &[Check] =
-    &[Check { name: "dist", about: "builds the release, for every level of processor", needs: &[], run: dist::dist }];
+pub const EXTRAS: &[Check] = &[
+    Check { name: "dist", about: "builds the release, for every level of processor", needs: &[], run: dist::dist },
+    Check {
+        name: "sushy",
+        about: "firmware settings against a Redfish service that others wrote",
+        needs: &[],
+        run: sushy,
+    },
+];
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: &str = "5";
@@ -102,6 +109,14 @@ fn ignored(workspace: &Workspace) -> Vec<String> {
         Ok(names) => names.lines().map(|name| format!("{name}: needs root")).collect(),
         Err(reason) => vec![format!("tests that need root, whose list failed: {reason}")],
     }
+}
+
+/// Installs libvirt, whose services are more than the other checks need.
+fn sushy(workspace: &Workspace) -> Outcome {
+    if Rights::here(workspace) != Rights::Root {
+        return Outcome::PassedWithout(vec!["sushy: needs root".into()]);
+    }
+    run(workspace.command("bash").arg("firmware-config/tests/sushy/run.sh")).into()
 }
 
 fn fuzz(workspace: &Workspace) -> Outcome {

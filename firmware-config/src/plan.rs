@@ -258,7 +258,11 @@ fn by_attribute(item: &mut Item, wanted: &Attribute, switch: Switch, map: &Vendo
         (_, false) => {}
     }
     match spelled(&name, values, bios) {
-        Ok(to) => State::Change(Change::Attribute { name, from: current.clone(), to }),
+        // What the settings say is what a write replaces, and what takes it back.
+        Ok(to) => {
+            let from = bios.after_reset(&name).unwrap_or(current).clone();
+            State::Change(Change::Attribute { name, from, to })
+        }
         Err(reason) => State::Impossible(reason),
     }
 }
@@ -414,7 +418,10 @@ fn restored(change: Change, machine: &Machine) -> Item {
                 (Some(current), Some(bios)) => match (*current == to, bios.after_reset(&name) == Some(&to)) {
                     (true, true) => State::Holds,
                     (false, true) => State::Pending,
-                    (_, false) => State::Change(Change::Attribute { name, from: current.clone(), to }),
+                    (_, false) => {
+                        let from = bios.after_reset(&name).unwrap_or(current).clone();
+                        State::Change(Change::Attribute { name, from, to })
+                    }
                 },
                 _ => State::Impossible(format!("this BIOS has no attribute {}", printable(&name))),
             };

@@ -24,6 +24,7 @@ fn changed(plan: &Plan) -> Vec<&str> {
 #[tokio::test]
 async fn applied_twice_the_second_time_nothing_changes_and_all_of_it_is_taken_back() {
     let url = std::env::var("SINTER_SUSHY").expect("SINTER_SUSHY: started by tests/sushy/run.sh");
+    let system = std::env::var("SINTER_SUSHY_SYSTEM").expect("SINTER_SUSHY_SYSTEM: the virtual machine's UUID");
     let access = Access {
         url,
         user: "admin".into(),
@@ -38,7 +39,7 @@ async fn applied_twice_the_second_time_nothing_changes_and_all_of_it_is_taken_ba
     let profile = catalog.profile("sushy").unwrap();
     let folder = tempfile::tempdir().unwrap();
 
-    let first = Machine::read(&client, None).await.unwrap();
+    let first = Machine::read(&client, Some(&system)).await.unwrap();
     let map = catalog.map(&profile, &first.maker).unwrap();
     let wanted = plan::plan(&profile, &[], map, &first);
     assert_eq!(changed(&wanted), ["smt", "watchdog", "secure_boot"]);
@@ -46,7 +47,7 @@ async fn applied_twice_the_second_time_nothing_changes_and_all_of_it_is_taken_ba
     let applied = apply::apply(&client, &first, &wanted, map.say_on_reset, false, &journal).await.unwrap();
     assert_eq!(applied.changes.len(), 3);
 
-    let second = Machine::read(&client, None).await.unwrap();
+    let second = Machine::read(&client, Some(&system)).await.unwrap();
     let nothing = plan::plan(&profile, &[], map, &second);
     assert!(nothing.holds(), "{nothing:?}");
     let again = apply::apply(&client, &second, &nothing, map.say_on_reset, false, &journal).await.unwrap();
@@ -56,7 +57,7 @@ async fn applied_twice_the_second_time_nothing_changes_and_all_of_it_is_taken_ba
     rollback.check(&second).unwrap();
     let back = plan::rollback_plan("sushy", "sushy", &rollback.changes, &second);
     apply::apply(&client, &second, &back, map.say_on_reset, false, &journal).await.unwrap();
-    let last = Machine::read(&client, None).await.unwrap();
+    let last = Machine::read(&client, Some(&system)).await.unwrap();
     assert_eq!(last.bios.unwrap().attributes, first.bios.unwrap().attributes);
     assert_eq!(last.secure_boot.unwrap().enabled, first.secure_boot.unwrap().enabled);
 }

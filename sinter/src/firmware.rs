@@ -429,7 +429,10 @@ fn told(applied: &Applied, plan: &Plan, resets: bool) -> String {
     }
     lines.extend(applied.tasks.iter().map(|task| format!("the BMC's job: {task}")));
     if !resets && plan.unfinished().next().is_some() {
-        lines.push("they come into force at the machine's next reset; --reset graceful does it now".into());
+        lines.push(
+            "what is not in force yet comes into force at the machine's next reset; --reset graceful does it now"
+                .into(),
+        );
     }
     lines.join("\n")
 }

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Starts libvirt and sushy-tools with one virtual machine, which never runs, and tests the client against them. Needs root and
-# Debian; what is missing is installed, sushy-tools into the target directory. Takes about three minutes, most of them libvirt's first look at QEMU.
+# Debian; what is missing is installed, sushy-tools into the target directory. Takes some minutes, most of them libvirt's first look
+# at QEMU.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 readonly VERSION=2.2.0
 readonly URI=qemu:///system
 readonly NAME=sinter-sushy
+readonly UUID=5e72a1d0-6a54-4f1e-9c55-0d1f6b7c2a90
 readonly PORT="${SINTER_SUSHY_PORT:-8765}"
 work="$(realpath "${CARGO_TARGET_DIR:-target}")/sushy"
 mkdir -p "$work"
@@ -43,6 +45,7 @@ virsh --connect "$URI" undefine --nvram "$NAME" > /dev/null 2>&1 || true
 cat > "$work/domain.xml" <<XML
 <domain type='qemu'>
   <name>$NAME</name>
+  <uuid>$UUID</uuid>
   <memory unit='MiB'>64</memory>
   <vcpu>1</vcpu>
   <os>
@@ -69,4 +72,5 @@ for _ in $(seq 60); do
     if (exec 3<> "/dev/tcp/127.0.0.1/$PORT") 2> /dev/null; then break; fi
     sleep 1
 done
-SINTER_SUSHY="http://127.0.0.1:$PORT" cargo test --locked --package sinter-firmware --features sushy --test redfish sushy::
+export SINTER_SUSHY="http://127.0.0.1:$PORT" SINTER_SUSHY_SYSTEM="$UUID"
+cargo test --locked --package sinter-firmware --features sushy --test redfish sushy::
