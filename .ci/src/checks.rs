@@ -3,6 +3,7 @@
 use crate::{
     Outcome, devnet, dist,
     install::{Rights, install},
+    ops,
     shell::{Workspace, read, run},
 };
 
@@ -23,6 +24,12 @@ pub const CHECKS: &[Check] = &[
     Check { name: "tools", about: "installs what the checks need", needs: &[], run: install },
     Check { name: "fmt", about: "sources are formatted", needs: &[], run: fmt },
     Check { name: "deny", about: "licences, bans, sources and advisories", needs: &["tools"], run: deny },
+    Check {
+        name: "ops",
+        about: "alerts fire when they should, routes and units hold",
+        needs: &["tools"],
+        run: ops::check,
+    },
     Check { name: "clippy", about: "no warning in any target", needs: &[], run: clippy },
     Check { name: "docs", about: "documentation builds, its links resolve", needs: &[], run: docs },
     Check { name: "build", about: "every target builds", needs: &["tools"], run: build },

@@ -2,13 +2,13 @@
 
 use crate::{
     Outcome,
-    shell::{Workspace, run},
+    shell::{Workspace, read, run},
 };
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpStream,
-    path::Path,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -16,10 +16,9 @@ use std::{
 
 /// How long the load runs.
 const LOAD_SECONDS: &str = "20";
-/// How long the nodes have to be up, and the whole run to end.
-const START_MAX: Duration = Duration::from_secs(90);
-/// How long what was started needs until it answers.
-const UP: Duration = Duration::from_secs(5);
+/// Between two looks at the machines' metrics.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the whole run has to end.
 const RUN_MAX: Duration = Duration::from_secs(300);
 
 /// Runs the devnet; its exit code says whether everything accepted was finalized and posted.
@@ -62,42 +61,67 @@ fn wait(child: &mut Child) -> Result<(), String> {
     Err(format!("sinter devnet was still running after {} s", RUN_MAX.as_secs()))
 }
 
-/// Reads every node's metrics once load is on, and every machine's once it is up, and has `promtool` check them.
+/// Reads every machine's metrics, and the host's, until all that operators are told of has been seen; then `promtool` checks
+/// what was read.
 fn scrape(workspace: &Workspace, child: &mut Child, directory: &Path) -> Result<Outcome, String> {
-    if !workspace.answers("promtool", &["--version"]) {
-        return Ok(Outcome::PassedWithout(vec!["promtool check metrics: no promtool".into()]));
-    }
-    // First the nodes are told of, and then the machines beside them, too.
-    let mut checked: Vec<String> = Vec::new();
-    for _ in 0..2 {
-        let mut addresses = more_than(checked.len(), child, directory)?;
-        addresses.retain(|address| !checked.contains(address));
-        sleep(UP);
-        for address in &addresses {
-            let text = answer(address).map_err(|error| format!("{address}: {error}"))?;
-            let file = directory.join("metrics.txt");
-            fs::write(&file, &text).map_err(|error| error.to_string())?;
-            println!("{address}: {} lines of metrics", text.lines().count());
-            let input = fs::File::open(&file).map_err(|error| error.to_string())?;
-            run(workspace.command("promtool").args(["check", "metrics"]).stdin(input))?;
+    for tool in ["promtool", "prometheus-node-exporter"] {
+        if !workspace.answers(tool, &["--version"]) {
+            return Ok(Outcome::PassedWithout(vec![format!("metrics: no {tool}")]));
         }
-        checked.extend(addresses);
+    }
+    let host = Host::start(workspace)?;
+    let started = Instant::now();
+    let files = loop {
+        sleep(LOOK_INTERVAL);
+        let mut addresses = metrics_urls(&fs::read_to_string(directory.join("devnet.json")).unwrap_or_default());
+        addresses.push(host.address.clone());
+        let files = read_all(&addresses, directory)?;
+        match read(workspace.command(workspace.sinter_ops()).arg("live").args(&files)) {
+            Ok(_) => break files,
+            Err(reason) if started.elapsed() > RUN_MAX || !matches!(child.try_wait(), Ok(None)) => return Err(reason),
+            Err(_) => {}
+        }
+    };
+    println!("{} machines serve every metric of the list after {} s", files.len(), started.elapsed().as_secs());
+    for file in files {
+        let input = fs::File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        run(workspace.command("promtool").args(["check", "metrics"]).stdin(input))?;
     }
     Ok(Outcome::Passed)
 }
 
-/// The addresses of metrics that the devnet tells of, once there are more than so many.
-fn more_than(count: usize, child: &mut Child, directory: &Path) -> Result<Vec<String>, String> {
-    let started = Instant::now();
-    loop {
-        let urls = metrics_urls(&fs::read_to_string(directory.join("devnet.json")).unwrap_or_default());
-        if urls.len() > count {
-            return Ok(urls);
-        }
-        if started.elapsed() > START_MAX || !matches!(child.try_wait(), Ok(None)) {
-            return Err(format!("the devnet tells of {} addresses of metrics: expected more than {count}", urls.len()));
-        }
-        sleep(Duration::from_millis(200));
+/// What the machines answer that do, a file each. One that was killed, or is not up yet, is asked again next time.
+fn read_all(addresses: &[String], directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for (number, text) in addresses.iter().filter_map(|address| get(address).ok()).enumerate() {
+        let file = directory.join(format!("metrics-{number}.txt"));
+        fs::write(&file, &text).map_err(|error| format!("{}: {error}", file.display()))?;
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// The host's own metrics, which Prometheus's exporter serves while this lives.
+struct Host {
+    address: String,
+    exporter: Child,
+}
+
+impl Host {
+    fn start(workspace: &Workspace) -> Result<Self, String> {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.map_err(|error| format!("no free port: {error}"))?.to_string();
+        let mut command = workspace.command("prometheus-node-exporter");
+        command.arg(format!("--web.listen-address={address}")).stdout(Stdio::null()).stderr(Stdio::null());
+        let exporter = command.spawn().map_err(|error| format!("prometheus-node-exporter: {error}"))?;
+        Ok(Self { address, exporter })
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // One that has ended already is as good.
+        let _ = self.exporter.kill().and_then(|()| self.exporter.wait());
     }
 }
 
@@ -105,17 +129,6 @@ fn more_than(count: usize, child: &mut Child, directory: &Path) -> Result<Vec<St
 fn metrics_urls(json: &str) -> Vec<String> {
     let lines = json.lines().filter_map(|line| line.trim().strip_prefix("\"metrics\": \"http://"));
     lines.filter_map(|rest| rest.split_once("/metrics").map(|(address, _)| address.to_owned())).collect()
-}
-
-/// As [`get`], where what was just started may need a moment.
-fn answer(address: &str) -> std::io::Result<String> {
-    let started = Instant::now();
-    loop {
-        match get(address) {
-            Err(_) if started.elapsed() < START_MAX => sleep(Duration::from_millis(500)),
-            answer => return answer,
-        }
-    }
 }
 
 fn get(address: &str) -> std::io::Result<String> {

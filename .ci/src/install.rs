@@ -69,6 +69,13 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
+/// Programs of packages whose installation would start a service: the packages are unpacked beside each other.
+const UNPACKED: [(&str, &str); 3] = [
+    ("promtool", "prometheus"),
+    ("amtool", "prometheus-alertmanager"),
+    ("prometheus-node-exporter", "prometheus-node-exporter"),
+];
+
 /// Installs what is missing.
 pub fn install(workspace: &Workspace) -> Outcome {
     let rights = Rights::here(workspace);
@@ -83,10 +90,12 @@ pub fn install(workspace: &Workspace) -> Outcome {
             without.push(format!("{}: {reason}", program.name));
         }
     }
-    if !workspace.answers("promtool", &["--version"])
-        && let Err(reason) = promtool(&mut apt)
-    {
-        without.push(format!("promtool: {reason}"));
+    for (tool, package) in UNPACKED {
+        if !workspace.answers(tool, &["--version"])
+            && let Err(reason) = unpack(&mut apt, tool, package)
+        {
+            without.push(format!("{tool}: {reason}"));
+        }
     }
     if let Err(reason) = cargo_tools(workspace) {
         return Outcome::Failed(reason);
@@ -124,19 +133,20 @@ impl Apt<'_> {
     }
 }
 
-/// Unpacks `promtool` from Debian's `prometheus` package, whose installation would start a service.
-fn promtool(apt: &mut Apt<'_>) -> Result<(), String> {
+/// Unpacks a Debian package for the sake of `tool`.
+fn unpack(apt: &mut Apt<'_>, tool: &str, package: &str) -> Result<(), String> {
     apt.update()?;
-    let directory = apt.workspace.tools.join("promtool");
-    fs::create_dir_all(&directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
-    run_quiet(apt.workspace.command("apt-get").args(["download", "prometheus"]).current_dir(&directory))?;
-    let packages = fs::read_dir(&directory).map_err(|error| error.to_string())?;
-    let package = packages
+    let directory = apt.workspace.unpacked();
+    let download = directory.join(package);
+    fs::create_dir_all(&download).map_err(|error| format!("cannot make {}: {error}", download.display()))?;
+    run_quiet(apt.workspace.command("apt-get").args(["download", package]).current_dir(&download))?;
+    let files = fs::read_dir(&download).map_err(|error| error.to_string())?;
+    let archive = files
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .ok_or("apt-get downloaded no package")?;
-    run_quiet(apt.workspace.command("dpkg-deb").arg("-x").arg(package).arg(&directory))?;
-    if apt.workspace.answers("promtool", &["--version"]) { Ok(()) } else { Err("does not start".into()) }
+    run_quiet(apt.workspace.command("dpkg-deb").arg("-x").arg(archive).arg(&directory))?;
+    if apt.workspace.answers(tool, &["--version"]) { Ok(()) } else { Err("does not start".into()) }
 }
 
 /// `cargo nextest` and `cargo deny`, as the prebuilt programs that `.ci/requirements.txt` pins.

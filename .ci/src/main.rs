@@ -14,6 +14,7 @@ mod checks;
 mod devnet;
 mod dist;
 mod install;
+mod ops;
 mod shell;
 
 use checks::{CHECKS, Check, EXTRAS};

@@ -39,7 +39,7 @@ impl Workspace {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         let path = env::var_os("PATH").unwrap_or_default();
-        let fetched = [self.python_bin(), self.tools.join("promtool/usr/bin")];
+        let fetched = [self.python_bin(), self.unpacked().join("usr/bin")];
         let directories = env::split_paths(&path).chain(fetched);
         if let Ok(joined) = env::join_paths(directories) {
             command.env("PATH", joined);
@@ -69,9 +69,19 @@ impl Workspace {
         self.tools.join("python/bin")
     }
 
+    /// Where Debian packages are unpacked of which only a program is wanted.
+    pub fn unpacked(&self) -> PathBuf {
+        self.tools.join("unpacked")
+    }
+
     /// The binary that `build` makes.
     pub fn sinter(&self) -> PathBuf {
         self.target.join("debug/sinter")
+    }
+
+    /// Compares the list of metrics with live ones: `sinter-ops`.
+    pub fn sinter_ops(&self) -> PathBuf {
+        self.target.join("debug/sinter-ops")
     }
 
     /// Whether `program` can be started with `arguments`, and exits well.

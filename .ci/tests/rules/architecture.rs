@@ -63,6 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("sinter-firmware", &[]),
     ("sinter-ci", &[]),
+    ("sinter-ops", &[]),
 ];
 
 /// Each crate whose tests may use one more: those of the link compute the statements' Keccak root natively, those of the
