@@ -97,12 +97,14 @@ where
             }
             Activity::Finalization(finalization) => self.status.observe_view(finalization.view().get()),
             Activity::ConflictingNotarize(evidence) => {
-                self.fault("conflicting_notarize", evidence.signer().get(), &activity);
+                self.fault(telemetry::CONFLICTING_NOTARIZE, evidence.signer().get(), &activity);
             }
             Activity::ConflictingFinalize(evidence) => {
-                self.fault("conflicting_finalize", evidence.signer().get(), &activity);
+                self.fault(telemetry::CONFLICTING_FINALIZE, evidence.signer().get(), &activity);
             }
-            Activity::NullifyFinalize(evidence) => self.fault("nullify_finalize", evidence.signer().get(), &activity),
+            Activity::NullifyFinalize(evidence) => {
+                self.fault(telemetry::NULLIFY_FINALIZE, evidence.signer().get(), &activity)
+            }
             Activity::Notarize(_) | Activity::Certification(_) | Activity::Nullify(_) | Activity::Finalize(_) => {}
         }
         self.inner.report(activity)

@@ -1,6 +1,6 @@
 //! The names and meanings of what the node core counts.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 use std::time::Instant;
 
 /// Blocks that this node refused to vote for, by the `rule` that they break.
@@ -20,7 +20,15 @@ pub const FAULTS: &str = "sinter_faults_total";
 /// Bytes that are free under the data directory.
 pub const DISK_FREE_BYTES: &str = "sinter_disk_free_bytes";
 
-/// Names every metric to the recorder.
+/// A `kind` of [`FAULTS`]: two blocks notarized in one view.
+pub const CONFLICTING_NOTARIZE: &str = "conflicting_notarize";
+/// A `kind` of [`FAULTS`]: two blocks finalized in one view.
+pub const CONFLICTING_FINALIZE: &str = "conflicting_finalize";
+/// A `kind` of [`FAULTS`]: a view both given up and finalized.
+pub const NULLIFY_FINALIZE: &str = "nullify_finalize";
+
+/// Names every metric to the recorder. What alerts look at begins with zero: of a counter that appears with its first event,
+/// Prometheus does not see that it grew.
 pub fn describe() {
     describe_counter!(BLOCKS_INVALID, Unit::Count, "Proposed blocks refused, by the rule that they break");
     describe_counter!(VOTES_DELAYED, Unit::Count, "Waits for this node's clock before a vote");
@@ -30,6 +38,11 @@ pub fn describe() {
     describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block");
     describe_counter!(FAULTS, Unit::Count, "Proven faults of committee members: two votes that exclude each other");
     describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "Free space under the data directory");
+    counter!(VOTES_DELAYED).absolute(0);
+    counter!(VIEWS_NULLIFIED).absolute(0);
+    for kind in [CONFLICTING_NOTARIZE, CONFLICTING_FINALIZE, NULLIFY_FINALIZE] {
+        counter!(FAULTS, "kind" => kind).absolute(0);
+    }
 }
 
 /// Does `work` and records how long it took as a stage of a block's way.

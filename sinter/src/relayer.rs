@@ -95,8 +95,9 @@ impl Follower for Feed {
 pub fn read_key(file: &Path) -> Result<PrivateKeySigner, Failure> {
     let what = format!("key file {}", file.display());
     let mode = fs::metadata(file).or_fail(Exit::Usage, &what)?.permissions().mode() & 0o777;
-    if mode != 0o600 {
-        return Err(Failure::new(Exit::Usage, format!("{what}: expected mode 0600, got {mode:04o}")));
+    // What systemd hands over as a credential is 0400.
+    if mode != 0o600 && mode != 0o400 {
+        return Err(Failure::new(Exit::Usage, format!("{what}: expected mode 0600 or 0400, got {mode:04o}")));
     }
     let text = fs::read_to_string(file).or_fail(Exit::Usage, &what)?;
     // The error never shows the text.

@@ -24,6 +24,7 @@ use crate::{
     client,
     exit::{Exit, Failure, OrFail, print_result},
     load::{Load, LoadConfig, Tracker},
+    metrics::{self, MetricsArguments},
     signals,
     view::{Scene, View, say},
 };
@@ -43,6 +44,7 @@ use sinter_sequencer::rpc::{
 use snapshot::{Addresses, Phase, Snapshot};
 use std::{
     fs::File,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -93,6 +95,9 @@ fn start_log(directory: &Directory) -> Result<(), Failure> {
 }
 
 async fn run_in(arguments: &DevnetArguments, directory: &Directory) -> Result<Summary, Failure> {
+    // Before the relayer takes handles to its metrics.
+    let relayer_metrics = rollups::free_address()?;
+    let _metrics = metrics::serve(MetricsArguments { address: Some(relayer_metrics) }).await?;
     let existing = Network::read(directory)?;
     let genesis_timestamp_ms = existing.as_ref().map_or_else(now_ms, |network| network.chain.file.genesis_timestamp_ms);
     let l1 = L1::start(arguments, genesis_timestamp_ms).await?;
@@ -106,7 +111,7 @@ async fn run_in(arguments: &DevnetArguments, directory: &Directory) -> Result<Su
         let home = directory.node(number);
         nodes.start(format!("node {number}"), &["sequencer", "run"], &home, "node.toml")?;
     }
-    let addresses = addresses(directory, &network, &l1);
+    let addresses = addresses(directory, &network, &l1, relayer_metrics);
     summary::write_addresses(&directory.addresses(), &addresses, &network, &nodes.ids(), &[])?;
     let run = Run { arguments, directory, network: &network, l1: &l1, light_client, addresses };
     let outcome = run.through(&mut nodes).await;
@@ -314,7 +319,7 @@ impl Run<'_> {
     }
 }
 
-fn addresses(directory: &Directory, network: &Network, l1: &L1) -> Addresses {
+fn addresses(directory: &Directory, network: &Network, l1: &L1, relayer_metrics: SocketAddr) -> Addresses {
     let rpc = network.rpc_urls();
     let first = rpc.first().cloned().unwrap_or_default();
     let specs = network.chain.file.namespaces.iter().filter(|spec| spec.evm_chain_id.is_some());
@@ -323,6 +328,7 @@ fn addresses(directory: &Directory, network: &Network, l1: &L1) -> Addresses {
         rpc,
         l1: l1.url.clone(),
         light_client: network.chain.file.l1.light_client.clone(),
+        relayer_metrics: format!("http://{relayer_metrics}/metrics"),
         directory: directory.path().display().to_string(),
     }
 }

@@ -116,6 +116,8 @@ pub struct Addresses {
     pub l1: String,
     /// The light client's address there.
     pub light_client: String,
+    /// The relayer's metrics: those of the devnet's own process, which is the relayer.
+    pub relayer_metrics: String,
     /// Where the network's files are.
     pub directory: String,
 }
@@ -131,6 +133,7 @@ impl Addresses {
             lines.push(format!("{name:<11} {url}"));
         }
         lines.push(format!("L1          {}   light client {}", self.l1, self.light_client));
+        lines.push(format!("relayer     metrics {}", self.relayer_metrics));
         lines.push(format!("files       {}", self.directory));
         lines
     }

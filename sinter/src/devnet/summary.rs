@@ -243,6 +243,7 @@ pub fn write_addresses(
         "machines": machines.iter().map(machine).collect::<Vec<_>>(),
         "namespaces": faces,
         "l1": { "rpc": addresses.l1, "light_client": addresses.light_client },
+        "relayer": { "metrics": addresses.relayer_metrics },
     });
     let what = format!("writing {}", path.display());
     let text = serde_json::to_string_pretty(&document).or_fail(Exit::Failed, &what)?;

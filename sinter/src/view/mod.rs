@@ -195,6 +195,7 @@ mod samples {
             faces: vec![("alpha".into(), "http://127.0.0.1:20001/namespaces/1".into())],
             l1: "http://127.0.0.1:20009".into(),
             light_client: "0xabcd".into(),
+            relayer_metrics: "http://127.0.0.1:20010/metrics".into(),
             directory: "devnet-files".into(),
         }
     }
