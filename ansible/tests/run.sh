@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# The roles against real machines: two Debians that boot systemd in containers. Each playbook is run twice, the second run must
+# change nothing, and what it left is verified from inside.
+#
+#   tests/run.sh PROGRAM FOLDER     PROGRAM is the sinter that is installed; FOLDER keeps Debian between runs
+#
+# Needs root, mmdebstrap, systemd-nspawn, and what requirements.txt names on PATH.
+set -euo pipefail
+
+program=$(realpath "$1")
+folder=$(realpath --no-symlinks "$2")
+ansible=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+debian=$folder/debian
+run=$(mktemp --directory --tmpdir sinter-ansible.XXXXXX)
+declare -A pid boot
+
+say() { printf '\n== %s\n' "$*"; }
+
+finish() {
+    local code=$?
+    for name in "${!boot[@]}"; do
+        # The container's init ends everything in it.
+        kill -KILL "${pid[$name]}" 2>/dev/null || true
+        wait "${boot[$name]}" 2>/dev/null || true
+    done
+    rm -rf "$run"
+    exit $code
+}
+trap finish EXIT
+
+# A Debian with Python, and the packages that roles install in its cache: containers have no network but their own.
+if [ ! -e "$debian.complete" ]; then
+    say "making a Debian"
+    rm -rf "$debian"
+    mkdir -p "$folder"
+    packages="python3-apt chrony prometheus prometheus-alertmanager prometheus-node-exporter"
+    mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2 \
+        --customize-hook='chroot "$1" apt-get update --quiet=2' \
+        --customize-hook="chroot \"\$1\" apt-get install --quiet=2 --yes --download-only --no-install-recommends $packages" \
+        --skip=cleanup/apt bookworm "$debian"
+    touch "$debian.complete"
+fi
+
+# Boots a container and waits until everything in it is up.
+start() {
+    local name=$1
+    # What was downloaded with Debian counts as new, however old it is: there is nothing newer to be had in there.
+    touch "$debian/var/lib/apt/lists" "$debian/var/cache/apt/pkgcache.bin"
+    systemd-nspawn --quiet --boot --ephemeral --private-network --register=no --keep-unit \
+        --directory="$debian" --machine="sinter-$name" >"$run/$name.log" 2>&1 </dev/null &
+    boot[$name]=$!
+    for _ in $(seq 150); do
+        pid[$name]=$(pgrep --parent "${boot[$name]}" || true)
+        if [ -n "${pid[$name]}" ] && [ "$(inside "$name" systemctl is-system-running 2>/dev/null)" = running ]; then
+            echo "$name is up"
+            printf 'ansible_nsenter_pid: %s\n' "${pid[$name]}" >"$run/inventory/host_vars/$name.yml"
+            return
+        fi
+        sleep 0.2
+    done
+    cat "$run/$name.log"
+    inside "$name" systemctl --failed --no-pager || true
+    echo "$name did not come up" >&2
+    return 1
+}
+
+stop() {
+    kill -KILL "${pid[$1]}"
+    wait "${boot[$1]}" 2>/dev/null || true
+    unset "boot[$1]"
+}
+
+inside() {
+    local name=$1
+    shift
+    nsenter --target "${pid[$name]}" --all -- "$@"
+}
+
+play() {
+    (cd "$ansible" && ansible-playbook --inventory "$run/inventory" "$@") 2>&1 | tee "$run/play.log"
+}
+
+# Twice: the second run changes nothing.
+converge() {
+    say "$1"
+    play "$@"
+    say "$1, again"
+    play "$@"
+    if grep --extended-regexp --quiet 'changed=[1-9]' "$run/play.log"; then
+        echo "$1: the second run changed something" >&2
+        return 1
+    fi
+}
+
+# A command has to hold.
+verify() {
+    if ! "$@"; then
+        echo "expected to hold: $*" >&2
+        return 1
+    fi
+    echo "holds: $*"
+}
+
+refused() { ! "$@"; }
+
+release() { inside "$1" readlink /opt/sinter/current; }
+
+mkdir -p "$run/inventory/host_vars"
+cp "$ansible/tests/hosts.yml" "$run/inventory/"
+base=(--extra-vars "base_binary=$program")
+start member
+start box
+
+converge join-committee.yml "${base[@]}"
+seat=$run/inventory/seats/member.toml
+verify grep --quiet '^\[\[seats\]\]' "$seat"
+verify refused inside member systemctl is-active --quiet sinter-sequencer
+
+# A network of this one member.
+chain=$run/inventory/chain.toml
+cat "$ansible/tests/chain.toml" "$seat" >"$chain"
+echo "genesis_timestamp_ms = $(date +%s)000" | cat - "$chain" >"$chain.new"
+mv "$chain.new" "$chain"
+converge join-committee.yml "${base[@]}" --extra-vars "sequencer_chain_file=$chain"
+verify inside member systemctl is-active --quiet sinter-sequencer
+verify inside member bash -c 'curl=$(python3 -c "import urllib.request as r; print(r.urlopen(\"http://127.0.0.1:7002/metrics\").read().decode())"); grep --quiet "^sinter_healthy 1" <<<"$curl"'
+verify inside member bash -c '[ "$(stat --format %U:%a /var/lib/sinter-sequencer/keys/bls.key)" = sinter-sequencer:600 ]'
+
+converge deploy-aggregator.yml "${base[@]}"
+verify inside box systemctl is-active --quiet sinter-aggregator
+secret=$(sed -n 's/.*aggregator_l1_key: "\(.*\)"/\1/p' "$ansible/tests/hosts.yml")
+verify inside box grep --quiet "$secret" /etc/credstore/sinter-aggregator.l1.key
+verify refused grep --recursive --quiet "$secret" "$run/play.log" "$run/box.log"
+verify refused inside box bash -c "journalctl --no-pager | grep --quiet $secret"
+verify inside box bash -c '[ "$(stat --format %U:%a /etc/credstore/sinter-aggregator.l1.key)" = root:600 ]'
+
+converge monitoring.yml
+verify inside member promtool query instant http://127.0.0.1:9090 'up'
+for job in sinter-sequencer node; do
+    verify inside member bash -c "for _ in \$(seq 30); do
+        promtool query instant http://127.0.0.1:9090 'up{job=\"$job\"} == 1' | grep --quiet . && exit 0; sleep 1; done; exit 1"
+done
+verify inside member amtool --alertmanager.url=http://127.0.0.1:9093 config show
+
+# A release that works, one that does not, and the way back. Both are other files than the first, and so other releases.
+first=$(release member)
+printf '#!/bin/sh\nexec %s/sinter "$@"\n' "$first" >"$run/good"
+printf '#!/bin/sh\nexit 1\n' >"$run/bad"
+chmod 755 "$run/good" "$run/bad"
+converge upgrade.yml --extra-vars "base_binary=$run/good"
+second=$(release member)
+verify [ "$second" != "$first" ]
+verify inside member systemctl is-active --quiet sinter-sequencer
+say "upgrade.yml, to a release that does not start"
+verify refused play upgrade.yml --limit committee --extra-vars "base_binary=$run/bad upgrade_healthy_within_seconds=6"
+verify [ "$(release member)" = "$second" ]
+verify inside member systemctl is-active --quiet sinter-sequencer
+say "upgrade.yml and rollback.yml"
+play upgrade.yml --extra-vars "base_binary=$program"
+verify [ "$(release member)" = "$first" ]
+play rollback.yml
+verify [ "$(release member)" = "$second" ]
+verify inside box systemctl is-active --quiet sinter-aggregator
+
+say "backup.yml, and restore.yml on a fresh host"
+play backup.yml --extra-vars backup_password=a-password
+backup=$run/inventory/backup/member.vault
+verify grep --quiet '^\$ANSIBLE_VAULT' "$backup"
+echo a-password >"$run/password"
+ansible-vault decrypt --vault-password-file "$run/password" --output - "$backup" | base64 --decode | tar --list --gzip >"$run/kept"
+verify grep --quiet '^var/lib/sinter-sequencer/keys/bls.key$' "$run/kept"
+verify refused grep --quiet 'sinter-sequencer/data' "$run/kept"
+verify refused play restore.yml --limit member "${base[@]}" --extra-vars backup_password=a-password
+stop member
+start member
+play restore.yml --limit member "${base[@]}" --extra-vars backup_password=a-password
+verify inside member bash -c '[ "$(stat --format %U:%a /var/lib/sinter-sequencer/keys/bls.key)" = sinter-sequencer:600 ]'
+# These keys voted with a directory that is gone: the member says so, and does not vote.
+verify refused play join-committee.yml --limit member "${base[@]}" \
+    --extra-vars "sequencer_chain_file=$chain sequencer_healthy_within_seconds=4"
+verify inside member bash -c 'journalctl --unit sinter-sequencer --no-pager | grep --quiet "has voted with another data directory"'
+say "all playbooks hold"
