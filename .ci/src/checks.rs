@@ -1,7 +1,7 @@
 //! The checks, in their order.
 
 use crate::{
-    Outcome, devnet, dist,
+    Outcome, ansible, devnet, dist,
     install::{Rights, install},
     ops,
     shell::{Workspace, read, run},
@@ -38,6 +38,14 @@ pub const CHECKS: &[Check] = &[
     Check { name: "fuzz", about: "each fuzz target for some seconds", needs: &["tools"], run: fuzz },
     Check { name: "devnet", about: "the main job, and its metrics", needs: &["tools", "build"], run: devnet::check },
 ];
+
+/// Done only with `--all`, or when named: what takes long.
+pub const LONG: &[Check] = &[Check {
+    name: "ansible",
+    about: "playbooks against Debians that boot in containers",
+    needs: &["tools", "build"],
+    run: ansible::check,
+}];
 
 /// Done only when named.
 pub const EXTRAS: &[Check] = &[

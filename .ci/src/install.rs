@@ -67,6 +67,9 @@ const PROGRAMS: &[Program] = &[
         probe: &["-c", "ls /usr/share/vulkan/icd.d/lvp_icd.*.json /usr/lib/*/libvulkan.so.1"],
         packages: &["libvulkan1", "mesa-vulkan-drivers"],
     },
+    // Machines to try the playbooks on.
+    Program { name: "mmdebstrap", probe: &["--version"], packages: &["mmdebstrap"] },
+    Program { name: "systemd-nspawn", probe: &["--version"], packages: &["systemd-container"] },
 ];
 
 /// Programs of packages whose installation would start a service: the packages are unpacked beside each other.

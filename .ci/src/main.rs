@@ -1,7 +1,8 @@
 //! `cargo ci`: every check and test of Sinter, in order, with what they need installed.
 //!
 //! ```text
-//! cargo ci                  everything
+//! cargo ci                  everything but what takes long
+//! cargo ci --all            that, too
 //! cargo ci fmt clippy       only these, and what they need
 //! cargo ci --list           the names
 //! cargo dist                no check: builds the release
@@ -10,6 +11,7 @@
 //! A check that fails does not hide the others, unless they need what it makes. The exit code is 0 only
 //! when every check passed; a check that this machine cannot run is skipped by name, with the reason.
 
+mod ansible;
 mod checks;
 mod devnet;
 mod dist;
@@ -17,7 +19,7 @@ mod install;
 mod ops;
 mod shell;
 
-use checks::{CHECKS, Check, EXTRAS};
+use checks::{CHECKS, Check, EXTRAS, LONG};
 use shell::Workspace;
 use std::{
     process::ExitCode,
@@ -47,15 +49,17 @@ impl From<Result<(), String>> for Outcome {
 }
 
 fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.iter().any(|argument| argument == "--list" || argument == "--help" || argument == "-h") {
-        println!("usage: cargo ci [CHECK...]\n");
-        for check in CHECKS.iter().chain(EXTRAS) {
+        println!("usage: cargo ci [--all | CHECK...]\n");
+        for check in known() {
             println!("  {:<10} {}", check.name, check.about);
         }
         return ExitCode::SUCCESS;
     }
-    let known = || CHECKS.iter().chain(EXTRAS);
+    if wanted == ["--all"] {
+        wanted = CHECKS.iter().chain(LONG).map(|check| check.name.to_owned()).collect();
+    }
     if let Some(unknown) = wanted.iter().find(|name| known().all(|check| check.name != name.as_str())) {
         let names: Vec<&str> = known().map(|check| check.name).collect();
         eprintln!("no check is called `{unknown}`: expected one of {}", names.join(", "));
@@ -71,10 +75,15 @@ fn main() -> ExitCode {
     run(&workspace, &selected(&wanted))
 }
 
-/// The wanted checks and everything that they need, in the table's order; all but the extras when none is named.
+/// Every check, in the table's order.
+fn known() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().chain(LONG).chain(EXTRAS)
+}
+
+/// The wanted checks and everything that they need, in the table's order; those of every day when none is named.
 fn selected(wanted: &[String]) -> Vec<&'static Check> {
     fn add(name: &str, chosen: &mut Vec<&'static str>) {
-        if let Some(check) = CHECKS.iter().chain(EXTRAS).find(|check| check.name == name)
+        if let Some(check) = known().find(|check| check.name == name)
             && !chosen.contains(&check.name)
         {
             chosen.push(check.name);
@@ -86,7 +95,7 @@ fn selected(wanted: &[String]) -> Vec<&'static Check> {
     if wanted.is_empty() {
         return CHECKS.iter().collect();
     }
-    CHECKS.iter().chain(EXTRAS).filter(|check| chosen.contains(&check.name)).collect()
+    known().filter(|check| chosen.contains(&check.name)).collect()
 }
 
 fn run(workspace: &Workspace, checks: &[&'static Check]) -> ExitCode {
@@ -146,13 +155,16 @@ mod tests {
         assert_eq!(names, ["tools", "build", "devnet"]);
         assert_eq!(selected(&[]).len(), CHECKS.len());
         assert_eq!(selected(&["dist".into()]).len(), 1);
+        let names: Vec<&str> = selected(&["ansible".into()]).iter().map(|check| check.name).collect();
+        assert_eq!(names, ["tools", "build", "ansible"]);
     }
 
     #[test]
     fn every_need_is_a_check_that_stands_before() {
-        for (index, check) in CHECKS.iter().enumerate() {
+        let checks: Vec<&Check> = known().collect();
+        for (index, check) in checks.iter().enumerate() {
             for need in check.needs {
-                assert!(CHECKS[..index].iter().any(|earlier| earlier.name == *need), "{}: {need}", check.name);
+                assert!(checks[..index].iter().any(|earlier| earlier.name == *need), "{}: {need}", check.name);
             }
         }
     }

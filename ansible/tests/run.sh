@@ -11,7 +11,7 @@ program=$(realpath "$1")
 folder=$(realpath --no-symlinks "$2")
 ansible=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 debian=$folder/debian
-run=$(mktemp --directory --tmpdir sinter-ansible.XXXXXX)
+run=$(mktemp --directory)
 declare -A pid boot
 
 say() { printf '\n== %s\n' "$*"; }
@@ -103,6 +103,12 @@ verify() {
 
 refused() { ! "$@"; }
 
+# Whether what a URL inside a container answers has a line that matches.
+says() {
+    inside "$1" python3 -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())' "$2" >"$run/said" &&
+        grep --quiet "$3" "$run/said"
+}
+
 release() { inside "$1" readlink /opt/sinter/current; }
 
 mkdir -p "$run/inventory/host_vars"
@@ -123,7 +129,7 @@ echo "genesis_timestamp_ms = $(date +%s)000" | cat - "$chain" >"$chain.new"
 mv "$chain.new" "$chain"
 converge join-committee.yml "${base[@]}" --extra-vars "sequencer_chain_file=$chain"
 verify inside member systemctl is-active --quiet sinter-sequencer
-verify inside member bash -c 'curl=$(python3 -c "import urllib.request as r; print(r.urlopen(\"http://127.0.0.1:7002/metrics\").read().decode())"); grep --quiet "^sinter_healthy 1" <<<"$curl"'
+verify says member http://127.0.0.1:7002/metrics '^sinter_healthy 1$'
 verify inside member bash -c '[ "$(stat --format %U:%a /var/lib/sinter-sequencer/keys/bls.key)" = sinter-sequencer:600 ]'
 
 converge deploy-aggregator.yml "${base[@]}"
