@@ -150,7 +150,7 @@ pub const METRICS: &[Metric] = &[
         &["peer", "message"],
         "Votes received, by member and kind",
     ),
-    metric(Sequencer, "Consensus", Gauge, Count, "commonware_engine_simplex_voter_current_view", &[], "View"),
+    metric(Sequencer, "Consensus", Gauge, Count, "commonware_engine_simplex_voter_state_current_view", &[], "View"),
     metric(
         Sequencer,
         "Consensus",
