@@ -240,6 +240,11 @@ impl Committee {
         pages(&self.keys)
     }
 
+    /// A seat's key.
+    pub(crate) fn key(&self, seat: usize) -> Option<&PublicKey> {
+        self.keys.get(seat)
+    }
+
     /// The sum of the keys of the seats that `signed`; `None` when nobody did.
     /// Subtracts the missing keys from the full sum where that is less work.
     pub(crate) fn aggregate_of(&self, signed: impl Fn(usize) -> bool) -> Option<PublicKey> {

@@ -11,6 +11,7 @@
 //! | [`ledger`] | what carries over from block to block for every open namespace |
 //! | [`inbox`] | what a rollup takes from the L1 on its own, and what it gives back |
 //! | [`committee`], [`certificate`] | seats with their BLS keys, and the aggregated signature they make |
+//! | [`draw`], [`reveals`] | who has a seat and who leads, and the leaders' part in the seed |
 //! | [`network`], [`header_chain`] | what a verifier trusts, and headers under a certificate of it |
 //! | [`receipt`], [`range`] | proofs for people who trust nobody but a committee |
 //! | [`statements`] | the Keccak tree over what a batch of proofs proves, as contracts open it |
@@ -27,6 +28,7 @@ pub mod body;
 pub mod certificate;
 pub mod chain;
 pub mod committee;
+pub mod draw;
 pub mod header;
 pub mod header_chain;
 pub mod hexadecimal;
@@ -37,6 +39,7 @@ pub mod network;
 pub mod poseidon2;
 pub mod range;
 pub mod receipt;
+pub mod reveals;
 pub mod statements;
 pub mod table;
 #[cfg(feature = "testkit")]

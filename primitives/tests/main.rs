@@ -4,11 +4,13 @@
 mod accumulators;
 mod adversaries;
 mod chain_files;
+mod draws;
 mod encodings;
 mod fixtures;
 mod inbox;
 mod ledgers;
 mod merkle_proofs;
 mod proofs;
+mod reveals;
 mod statements;
 mod strategies;
