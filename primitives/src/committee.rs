@@ -100,6 +100,12 @@ pub enum CommitteeError {
     /// All keys add up to the identity, under which anything verifies.
     #[error("expected keys with a sum, got keys that cancel out")]
     IdentityAggregate,
+    /// Not a BLS public key.
+    #[error("expected a compressed G2 point of the subgroup, not the identity: {reason}")]
+    PublicKey {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Not a BLS secret key.
     #[error("expected a 32-byte big-endian scalar from 1 to r - 1: {reason}")]
     SecretKey {
@@ -270,6 +276,15 @@ pub fn sign_proof_of_possession(secret: &[u8; 32]) -> Result<[u8; 48], Committee
     Ok(secret.sign(&message, POSSESSION_DST, &[]).compress())
 }
 
+/// A compressed BLS key as the L1 takes it: uncompressed, as the digest has it.
+///
+/// # Errors
+/// [`CommitteeError::PublicKey`] when the bytes are no key.
+pub fn uncompress_key(bls_key: &[u8; 96]) -> Result<[u8; UNCOMPRESSED_KEY_BYTES], CommitteeError> {
+    let key = PublicKey::key_validate(bls_key).map_err(|error| CommitteeError::PublicKey { reason: reason(error) })?;
+    Ok(uncompressed(&key))
+}
+
 /// What a proof of possession signs: `uvarint(length) ‖ POSSESSION_NAMESPACE ‖ compressed key`.
 #[must_use]
 pub fn possession_message(bls_key: &[u8; 96]) -> Vec<u8> {
@@ -341,6 +356,17 @@ fn uncompressed(key: &PublicKey) -> [u8; UNCOMPRESSED_KEY_BYTES] {
         to[FIELD_BYTES..].copy_from_slice(c1);
     }
     swapped
+}
+
+/// The other way round; refuses what is no point of the curve.
+pub(crate) fn compress_key(key: &[u8; UNCOMPRESSED_KEY_BYTES]) -> Result<[u8; 96], BLST_ERROR> {
+    let mut swapped = [0; UNCOMPRESSED_KEY_BYTES];
+    for (to, from) in swapped.chunks_exact_mut(2 * FIELD_BYTES).zip(key.chunks_exact(2 * FIELD_BYTES)) {
+        let (c0, c1) = from.split_at(FIELD_BYTES);
+        to[..FIELD_BYTES].copy_from_slice(c1);
+        to[FIELD_BYTES..].copy_from_slice(c0);
+    }
+    PublicKey::deserialize(&swapped).map(|key| key.compress())
 }
 
 fn pages(keys: &[PublicKey]) -> Vec<Vec<u8>> {

@@ -12,6 +12,7 @@
 //! | [`inbox`] | what a rollup takes from the L1 on its own, and what it gives back |
 //! | [`committee`], [`certificate`] | seats with their BLS keys, and the aggregated signature they make |
 //! | [`draw`], [`reveals`] | who has a seat and who leads, and the leaders' part in the seed |
+//! | [`registry`] | who can be drawn: the L1's registry, rebuilt from its records |
 //! | [`network`], [`header_chain`] | what a verifier trusts, and headers under a certificate of it |
 //! | [`receipt`], [`range`] | proofs for people who trust nobody but a committee |
 //! | [`statements`] | the Keccak tree over what a batch of proofs proves, as contracts open it |
@@ -39,6 +40,7 @@ pub mod network;
 pub mod poseidon2;
 pub mod range;
 pub mod receipt;
+pub mod registry;
 pub mod reveals;
 pub mod statements;
 pub mod table;

@@ -5,8 +5,12 @@
 use crate::proofs::blocks;
 use commonware_codec::Encode;
 use sinter_primitives::{
-    Accumulator, Body, Digest, Ledger, Namespace, NamespaceTable, TransactionKind, merkle,
+    Accumulator, Body, Digest, Ledger, Namespace, NamespaceTable, TransactionKind,
+    certificate::uncompress_g1,
+    committee::{sign_proof_of_possession, uncompress_key},
+    merkle,
     receipt::{NamespaceRange, Receipt},
+    registry::sign_consent,
     testkit::{CHAIN_ID, NAMESPACES, transaction},
 };
 use std::{collections::BTreeMap, path::Path};
@@ -96,4 +100,27 @@ fn a_pinned_receipt_passes() {
     let range: NamespaceRange = serde_json::from_slice(&read("range.json")).expect("a range");
     assert_eq!(range.verify(&network, None).expect("the truth").transactions, 2);
     assert_ne!(verified.block, Digest([0; 32]));
+}
+
+/// What the contract's tests register by: `settlement/tests/registry/` sends these bytes to it. The contract is the second one
+/// that the first development account makes.
+#[test]
+fn a_registration_is_pinned() {
+    let secret = [0x26; 32];
+    let contract: [u8; 20] =
+        hex::decode("e7f1725e7734ce288f8367e1bb143e90bb3f0512").expect("hex").try_into().expect("20");
+    let owner: [u8; 20] = hex::decode("f39fd6e51aad88f6f4ce6ab8827279cfffb92266").expect("hex").try_into().expect("20");
+    let key = blst::min_sig::SecretKey::from_bytes(&secret).expect("below the order").sk_to_pk().compress();
+    let possession = sign_proof_of_possession(&secret).expect("a key");
+    let consent = sign_consent(&secret, 1337, &contract, &owner).expect("a key");
+    let pinned = [
+        ("secret", hex(secret)),
+        ("l1 chain id", "1337".into()),
+        ("contract", hex(contract)),
+        ("owner", hex(owner)),
+        ("bls key", hex(uncompress_key(&key).expect("a key"))),
+        ("possession", hex(uncompress_g1(&possession).expect("a point"))),
+        ("consent", hex(uncompress_g1(&consent).expect("a point"))),
+    ];
+    check("registration.json", &pinned.into_iter().collect::<BTreeMap<_, _>>());
 }

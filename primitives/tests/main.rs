@@ -11,6 +11,7 @@ mod inbox;
 mod ledgers;
 mod merkle_proofs;
 mod proofs;
+mod registries;
 mod reveals;
 mod statements;
 mod strategies;

@@ -151,6 +151,44 @@ library Bls {
         }
     }
 
+    /// @notice Whether `proof` is the 192-byte key's signature over itself: over `uvarint(26) ‖
+    /// "SINTER_PROOF_OF_POSSESSION" ‖ compressed key`, under a tag of its own. Reverts as `signed` does.
+    function possesses(bytes calldata key, bytes32[3] calldata proof) internal view returns (bool verified) {
+        uint256 unpadded;
+        assembly ("memory-safe") {
+            unpadded := mload(0x40)
+            mstore(0x40, add(unpadded, 192))
+            calldatacopy(unpadded, key.offset, 192)
+        }
+        bytes memory message = abi.encodePacked(uint8(26), "SINTER_PROOF_OF_POSSESSION", compressG2(unpadded));
+        verified = signed(key, message, POSSESSION_DST, proof);
+        // Everything above was scratch: the next key uses the same memory.
+        assembly ("memory-safe") {
+            mstore(0x40, unpadded)
+        }
+    }
+
+    /// @notice Whether the signature is the 192-byte key's over the message. Reverts on identities and on points outside
+    /// the curve or the subgroup.
+    function signed(bytes calldata key, bytes memory message, bytes32 dst, bytes32[3] calldata signature)
+        internal
+        view
+        returns (bool)
+    {
+        // hash (128) ‖ key (256) ‖ signature (128) ‖ generator (256), the pairing's input; then the unpadded key
+        uint256 input;
+        assembly ("memory-safe") {
+            input := mload(0x40)
+            mstore(0x40, add(input, 960))
+            calldatacopy(add(input, 768), key.offset, 192)
+        }
+        padG2(input + 768, input + 128);
+        if (isIdentityG2(input + 128)) revert IdentityPoint();
+        loadG1(signature, input + 384);
+        hashToG1(message, dst, input);
+        return verify(input);
+    }
+
     /// @notice Whether e(hash, key) · e(signature, −generator) is one. The padded points lie at `place` in
     /// this order: hash, key, signature; 256 bytes after them are overwritten.
     function verify(uint256 place) internal view returns (bool verified) {

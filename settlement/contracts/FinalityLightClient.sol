@@ -348,7 +348,7 @@ contract FinalityLightClient {
         if (proofs.length != count) revert LengthMismatch(count, proofs.length);
 
         for (uint256 i = 0; i < count; ++i) {
-            if (!_possesses(keys[i * Bls.G2_BYTES:(i + 1) * Bls.G2_BYTES], proofs[i])) revert InvalidProofOfPossession(first + i);
+            if (!Bls.possesses(keys[i * Bls.G2_BYTES:(i + 1) * Bls.G2_BYTES], proofs[i])) revert InvalidProofOfPossession(first + i);
         }
 
         address data = _store(page == 0 ? abi.encodePacked(opening.aggregate, keys) : bytes(keys));
@@ -396,30 +396,6 @@ contract FinalityLightClient {
             equal := eq(keccak256(sum, 256), keccak256(add(sum, 256), 256))
         }
         if (!equal) revert AggregateMismatch();
-    }
-
-    /// @dev Whether `proof` is the key's signature over itself. Reverts on identities and on points
-    /// outside the curve or the subgroup.
-    function _possesses(bytes calldata key, bytes32[3] calldata proof) private view returns (bool) {
-        uint256 input;
-        uint256 unpadded;
-        assembly ("memory-safe") {
-            input := mload(0x40)
-            unpadded := add(input, 768)
-            mstore(0x40, add(unpadded, 192))
-            calldatacopy(unpadded, key.offset, 192)
-        }
-        Bls.padG2(unpadded, input + 128);
-        if (Bls.isIdentityG2(input + 128)) revert Bls.IdentityPoint();
-        Bls.loadG1(proof, input + 384);
-        bytes memory message = abi.encodePacked(uint8(26), "SINTER_PROOF_OF_POSSESSION", Bls.compressG2(unpadded));
-        Bls.hashToG1(message, Bls.POSSESSION_DST, input);
-        bool verified = Bls.verify(input);
-        // Everything above was scratch: the next seat uses the same memory.
-        assembly ("memory-safe") {
-            mstore(0x40, input)
-        }
-        return verified;
     }
 
     /// @dev Makes `data`, behind one zero byte, the code of a new contract.

@@ -34,6 +34,10 @@ library Headers {
         return bytes32(_word(header, 42));
     }
 
+    function l1OriginNumber(bytes calldata header) internal pure returns (uint64) {
+        return _u64(header, 86);
+    }
+
     function namespacesRoot(bytes calldata header) internal pure returns (bytes32) {
         return bytes32(_word(header, 166));
     }
