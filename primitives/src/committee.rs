@@ -266,6 +266,15 @@ impl Committee {
     }
 }
 
+/// The compressed public key of a BLS secret key (32 bytes, big-endian).
+///
+/// # Errors
+/// [`CommitteeError::SecretKey`] when the bytes are no scalar from 1 to r − 1.
+pub fn public_key(secret: &[u8; 32]) -> Result<[u8; 96], CommitteeError> {
+    let secret = SecretKey::from_bytes(secret).map_err(|error| CommitteeError::SecretKey { reason: reason(error) })?;
+    Ok(secret.sk_to_pk().compress())
+}
+
 /// The proof of possession of a BLS secret key (32 bytes, big-endian), compressed.
 ///
 /// # Errors

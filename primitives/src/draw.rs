@@ -7,8 +7,8 @@
 //! # The seed
 //!
 //! `seed = H("SINTER_DRAW" ‖ chain hash ‖ epoch (8) ‖ reveals' mix (32) ‖ prevrandao (32))`, where the epoch is the one that
-//! the committee is for, the mix is that of [`crate::reveals`], and `prevrandao` is of an L1 block that came after the last
-//! reveal. What may be chosen by whom is argued in `docs/protocol.md`.
+//! the committee is for, the mix is that of [`crate::reveals`] after the last block that may carry one (the *cutoff*), and
+//! `prevrandao` is of the first L1 block that [`comes_after`] it. What may be chosen by whom is argued in `docs/protocol.md`.
 //!
 //! # Seats
 //!
@@ -36,6 +36,10 @@ use commonware_cryptography::{Hasher, Sha256};
 pub const CANDIDATES_MAX: usize = 16_384;
 /// All stake together is below `2^STAKE_BITS` wei, which is more than a billion times the ether there is.
 pub const STAKE_BITS: u32 = 120;
+
+/// Seconds from the cutoff to the L1 block that completes the seed: an L1 epoch, by the end of which nobody who revealed or
+/// withheld could have known what 32 other proposers would do.
+pub const PREVRANDAO_DELAY_S: u64 = 384;
 
 const SEED_TAG: &[u8] = b"SINTER_DRAW";
 const SEAT_TAG: &[u8] = b"SINTER_SEAT";
@@ -99,6 +103,14 @@ impl Seed {
         // A total has at most `STAKE_BITS` bits, so that a byte more fits.
         hash.as_ref().iter().fold(0, |rest, byte| (rest << 8 | u128::from(*byte)) % total)
     }
+}
+
+/// Whether an L1 block's `prevrandao` may complete a seed whose last reveal is in a block of the given time. By time, and not by
+/// number after that block's L1 origin: an origin is final when it is taken, so a hundred blocks after it may be there
+/// already, and whoever reveals last would know them.
+#[must_use]
+pub const fn comes_after(l1_timestamp_s: u64, cutoff_timestamp_ms: u64) -> bool {
+    l1_timestamp_s >= cutoff_timestamp_ms.div_ceil(1000).saturating_add(PREVRANDAO_DELAY_S)
 }
 
 /// Draws `seats` of the candidates, or all with stake if there are no more: their ids, in the order in which they are drawn.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sinter_primitives::{
     Digest,
     chain::SEATS_MAX,
-    draw::{CANDIDATES_MAX, Candidate, DrawError, Leaders, STAKE_BITS, Seed, draw},
+    draw::{CANDIDATES_MAX, Candidate, DrawError, Leaders, PREVRANDAO_DELAY_S, STAKE_BITS, Seed, comes_after, draw},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -256,4 +256,14 @@ fn a_seed_depends_on_all_that_goes_into_it() {
         Seed::new(&Digest([1; 32]), 2, &Digest([3; 32]), &[9; 32]),
     ];
     assert_eq!(seeds.iter().map(|seed| seed.0).collect::<BTreeSet<_>>().len(), seeds.len());
+}
+
+#[test]
+fn the_seed_is_completed_after_the_last_reveal() {
+    for (cutoff_ms, second) in [(0, 0), (1, 1), (1000, 1), (1001, 2), (1_700_000_000_999, 1_700_000_001)] {
+        let first = second + PREVRANDAO_DELAY_S;
+        assert!(!comes_after(first - 1, cutoff_ms), "{cutoff_ms}");
+        assert!(comes_after(first, cutoff_ms), "{cutoff_ms}");
+    }
+    assert!(!comes_after(u64::MAX / 1000, u64::MAX), "a time that cannot be");
 }
