@@ -35,7 +35,6 @@ impl Challenger {
 
     /// The state that Plonky3's duplexing permutes after absorbing one more element, and the place of that element in it, where it
     /// holds zero. After the permutation, word 7 is the next sample.
-    #[must_use]
     pub fn sponge_before_witness(&self) -> ([F; WIDTH], usize) {
         let buffered = &self.0.input_buffer;
         let position = buffered.len();

@@ -98,6 +98,8 @@ pub fn bounded(file: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
