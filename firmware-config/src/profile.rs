@@ -206,6 +206,8 @@ fn numbers(word: &str) -> Option<Vec<u64>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -177,6 +177,8 @@ impl Spelling {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn with(line: &str) -> Result<VendorMap, FirmwareError> {

@@ -37,7 +37,7 @@ pub fn elements(count: usize, seed: u64) -> Vec<F> {
     let edges = [F::ZERO, F::ONE, F::NEG_ONE, -F::TWO];
     let element = |_| {
         let choice: u32 = random.random();
-        if choice % 4 == 0 { edges[(choice >> 2) as usize % 4] } else { F::from_u32(random.random()) }
+        if choice.is_multiple_of(4) { edges[(choice >> 2) as usize % 4] } else { F::from_u32(random.random()) }
     };
     (0..count).map(element).collect()
 }

@@ -65,7 +65,7 @@ fn matrices_of_any_width_and_height_have_the_stock_root() {
 
 #[test]
 fn rows_in_several_slabs_have_the_same_digests() {
-    let options = Options { binding_bytes_max: Some(4 * 16 << 7), ..Options::default() };
+    let options = Options { binding_bytes_max: Some((4 * 16) << 7), ..Options::default() };
     for kernels in variants("merkle in slabs", options) {
         for width in [15, 16, 17, 40] {
             matrices(&kernels, &[(7, width), (5, 3)], 2);

@@ -89,7 +89,7 @@ fn every_size_is_extended_as_plonky3_extends_it() {
 #[test]
 fn columns_in_slabs_of_odd_sizes_are_the_same_columns() {
     // 8 columns of 2^13 rows, or 32 of 2^11: the extension's slabs are not the trace's.
-    let options = Options { binding_bytes_max: Some(4 * 8 << 13), ..Options::default() };
+    let options = Options { binding_bytes_max: Some((4 * 8) << 13), ..Options::default() };
     for kernels in variants("ntt in slabs", options) {
         assert_eq!(per_slab(kernels.device(), 11).unwrap(), 32);
         for width in [1, 8, 9, 37] {

@@ -127,10 +127,10 @@ fn small_bindings_and_32_bit_arithmetic_change_nothing() {
 }
 
 /// A prover behind which stand devices with these faults, one after the other, and what is heard of it.
-fn guarded(adapter: &Adapter, faults: &[Option<Sabotage>]) -> (Guarded, Arc<Mutex<Vec<Event>>>) {
+fn guarded(adapter: &Adapter, faults: Vec<Option<Sabotage>>) -> (Guarded, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let (heard, adapter) = (Arc::clone(&events), adapter.clone());
-    let faults = Mutex::new(faults.to_vec().into_iter());
+    let faults = Mutex::new(faults.into_iter());
     let opener: Box<dyn Fn() -> Result<GpuProver, DeviceError> + Send + Sync> = Box::new(move || {
         let sabotage = faults.lock().unwrap().next().expect("no more devices than faults");
         open(&adapter, Options { sabotage, ..Options::default() })
@@ -153,7 +153,7 @@ fn a_device_that_is_lost_in_any_stage_is_opened_anew_and_the_proof_is_the_same()
     let case = Case::toy();
     for step in 0..12 {
         let at = dispatches * step / 12;
-        let (guarded, events) = guarded(&adapter, &[Some(Sabotage::Lose(at)), None]);
+        let (guarded, events) = guarded(&adapter, vec![Some(Sabotage::Lose(at)), None]);
         assert_eq!(case.bytes(&guarded), expected, "lost at dispatch {at} of {dispatches}");
         let events = events.lock().unwrap();
         assert!(
@@ -168,7 +168,7 @@ fn a_device_that_is_lost_twice_rests_and_the_processor_proves() {
     let Some(adapter) = adapter("device loss, twice") else { return };
     let case = Case::toy();
     let expected = case.bytes(&CpuProver);
-    let (guarded, events) = guarded(&adapter, &[Some(Sabotage::Lose(30)), Some(Sabotage::Lose(40))]);
+    let (guarded, events) = guarded(&adapter, vec![Some(Sabotage::Lose(30)), Some(Sabotage::Lose(40))]);
     assert_eq!(case.bytes(&guarded), expected);
     assert_eq!(case.bytes(&guarded), expected);
     let events = events.lock().unwrap();
@@ -187,7 +187,7 @@ fn a_wrong_answer_of_a_device_never_leaves_the_box() {
     let mut caught = 0;
     for step in 0..12 {
         let at = dispatches * (2 * step + 1) / 24;
-        let (guarded, events) = guarded(&adapter, &[Some(Sabotage::Corrupt(at)), None]);
+        let (guarded, events) = guarded(&adapter, vec![Some(Sabotage::Corrupt(at)), None]);
         assert_eq!(case.bytes(&guarded), expected, "corrupted at dispatch {at} of {dispatches}");
         let events = events.lock().unwrap();
         // A word that nobody reads again, or that was that number already, harms nobody.
@@ -219,7 +219,7 @@ fn traces_that_do_not_hold_are_not_the_devices_fault() {
     let Some(adapter) = adapter("bad traces") else { return };
     let mut case = Case::toy();
     case.traces[0].values[4] += F::ONE;
-    let (guarded, events) = guarded(&adapter, &[None, None]);
+    let (guarded, events) = guarded(&adapter, vec![None, None]);
     let _ = case.bytes(&guarded);
     let events = events.lock().unwrap();
     assert!(!events.iter().any(|event| matches!(event, Event::FellBack { .. })), "{events:?}");
