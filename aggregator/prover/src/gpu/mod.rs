@@ -5,14 +5,14 @@
 //!
 //! | step | here | on the device |
 //! |---|---|---|
-//! | extend and commit | [`commit`] | transforms, Merkle trees |
-//! | lookups | [`prove`] | terms of the lookups as a graph, fractions, running sums |
-//! | quotient | [`prove`] | constraints as a graph, selectors, transforms |
-//! | open at a point | [`open`] | inner products with powers, DEEP |
-//! | FRI, queries | [`open`] | folding, grinding, gathering |
+//! | extend and commit | `commit.rs` | transforms, Merkle trees |
+//! | lookups | `prove.rs` | terms of the lookups as a graph, fractions, running sums |
+//! | quotient | `prove.rs` | constraints as a graph, selectors, transforms |
+//! | open at a point | `open.rs` | inner products with powers, DEEP |
+//! | FRI, queries | `open.rs` | folding, grinding, gathering |
 //!
 //! What does not depend on the traces (preprocessed columns and their tree, selectors, compiled constraints) is made once for a
-//! [`ProvingKey`] and kept on the device ([`key`]).
+//! [`ProvingKey`] and kept on the device (`key.rs`).
 //!
 //! [`CpuProver`]: crate::CpuProver
 
