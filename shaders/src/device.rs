@@ -1,7 +1,8 @@
 //! An open device: its memory, its pipelines, and the work that is sent to it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use futures::executor::block_on;
 use crate::adapter::Adapter;
 use crate::error::DeviceError;
 use crate::kernel::{Arithmetic, Kernel};
+use crate::pipelines::PipelineFile;
 
 /// How long any single piece of work may take before the device is taken to be lost. Software drivers compile at first dispatch.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -19,10 +21,12 @@ const WORKGROUP_BYTES_MIN: u64 = 16384;
 const STORAGE_BUFFERS_MIN: u64 = 8;
 
 /// How a device is opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The most bytes of device memory that may be held at once; none for no bound.
     pub budget_bytes: Option<u64>,
+    /// The folder that compiled pipelines are kept in, which nobody else may write to; none to compile them at every start.
+    pub pipelines: Option<PathBuf>,
     /// The arithmetic of field products; none for the fastest that the adapter has.
     pub arithmetic: Option<Arithmetic>,
     /// The most bytes of one binding; none for what the adapter has. To try how columns are split.
@@ -59,6 +63,9 @@ struct Shared {
     dispatches: AtomicU64,
     sabotage: Option<Sabotage>,
     pipelines: Mutex<HashMap<String, wgpu::ComputePipeline>>,
+    pipeline_file: Option<PipelineFile>,
+    /// Whether something was compiled that the file does not have.
+    compiled: AtomicBool,
 }
 
 /// What is held of a device's memory.
@@ -114,10 +121,16 @@ impl Device {
         }
         let arithmetic =
             options.arithmetic.unwrap_or(if adapter.has_u64() { Arithmetic::U64 } else { Arithmetic::U32 });
-        let required_features = match arithmetic {
+        let mut required_features = match arithmetic {
             Arithmetic::U64 => wgpu::Features::SHADER_INT64,
             Arithmetic::U32 => wgpu::Features::empty(),
         };
+        // Not every driver hands its compiled pipelines out.
+        let keeps = adapter.inner.features() & wgpu::Features::PIPELINE_CACHE;
+        let folder = options.pipelines.as_deref().filter(|_| !keeps.is_empty());
+        if folder.is_some() {
+            required_features |= keeps;
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("sinter"),
             required_features,
@@ -147,6 +160,7 @@ impl Device {
             Memory { budget_bytes: options.budget_bytes, held_bytes: AtomicU64::new(0), peak_bytes: AtomicU64::new(0) };
         // Signed offsets reach no further on some drivers.
         let binding_bytes_max = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min((1 << 31) - 4);
+        let pipeline_file = folder.and_then(|folder| PipelineFile::open(&device, &adapter.inner.get_info(), folder));
         let shared = Shared {
             device,
             queue,
@@ -161,6 +175,8 @@ impl Device {
             dispatches: AtomicU64::new(0),
             sabotage: options.sabotage,
             pipelines: Mutex::default(),
+            pipeline_file,
+            compiled: AtomicBool::new(false),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -332,13 +348,23 @@ impl Device {
                 constants: kernel.constants(),
                 zero_initialize_workgroup_memory: false,
             },
-            cache: None,
+            cache: self.shared.pipeline_file.as_ref().map(PipelineFile::cache),
         });
         if let Some(error) = block_on(scope.pop()) {
             return Err(DeviceError::Refused { reason: format!("kernel {}: {error}", kernel.label()) });
         }
         self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner).insert(key, pipeline.clone());
+        self.shared.compiled.store(true, Ordering::Relaxed);
         Ok(pipeline)
+    }
+
+    /// Puts what was compiled since the last call of this on disk, if there is a folder for it. What cannot be written is a warning.
+    pub fn keep_pipelines(&self) {
+        if let Some(file) = &self.shared.pipeline_file
+            && self.shared.compiled.swap(false, Ordering::Relaxed)
+        {
+            file.save();
+        }
     }
 
     /// Starts a list of dispatches.

@@ -27,6 +27,7 @@ pub mod lookup;
 pub mod measure;
 pub mod merkle;
 pub mod ntt;
+mod pipelines;
 mod poseidon2;
 pub mod words;
 

@@ -71,3 +71,24 @@ fn a_device_that_is_right_passes_its_self_test_and_can_be_measured() {
         );
     }
 }
+
+#[test]
+fn compiled_pipelines_are_kept_and_taken_up_again() {
+    let Some(adapter) = adapter("kept pipelines") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let options = || Options { pipelines: Some(folder.path().to_owned()), ..Options::default() };
+    let files = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    for round in 0..3 {
+        let kernels = Kernels::new(Device::open(&adapter, options()).unwrap()).unwrap();
+        kernels.self_test().unwrap();
+        kernels.device().keep_pipelines();
+        // A driver that hands nothing out has no file, and works all the same.
+        let files = files();
+        assert!(files.len() <= 1, "{files:?}");
+        if let (1, [file]) = (round, &files[..]) {
+            // What is torn is compiled again, and the file is whole afterwards.
+            let whole = std::fs::read(file).unwrap();
+            std::fs::write(file, &whole[..whole.len() / 2]).unwrap();
+        }
+    }
+}

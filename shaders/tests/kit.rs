@@ -25,7 +25,7 @@ pub fn variants(test: &str, options: Options) -> Vec<Kernels> {
     let mut arithmetics = vec![Arithmetic::U32];
     arithmetics.extend(adapter.has_u64().then_some(Arithmetic::U64));
     let open = |arithmetic| {
-        let options = Options { arithmetic: Some(arithmetic), ..options };
+        let options = Options { arithmetic: Some(arithmetic), ..options.clone() };
         Kernels::new(Device::open(&adapter, options).unwrap()).unwrap()
     };
     arithmetics.into_iter().map(open).collect()

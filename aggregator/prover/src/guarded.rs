@@ -125,9 +125,9 @@ impl Guarded {
         options: Options,
         watch: impl Fn(&Event) + Send + Sync + 'static,
     ) -> Result<Self, DeviceError> {
-        let openers = adapters.into_iter().map(|adapter| {
-            let name = adapter.name().to_owned();
-            let open: Open = Box::new(move || GpuProver::new(Device::open(&adapter, options)?));
+        let openers = adapters.into_iter().map(move |adapter| {
+            let (name, options) = (adapter.name().to_owned(), options.clone());
+            let open: Open = Box::new(move || GpuProver::new(Device::open(&adapter, options.clone())?));
             (name, open)
         });
         let guarded = Self::new(openers, watch);

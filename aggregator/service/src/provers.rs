@@ -115,14 +115,13 @@ impl Provers {
     /// When a GPU is wanted that is not there, or one does not open.
     pub fn wanted(
         wanted: &Wanted,
-        gpu_memory_bytes: Option<u64>,
+        device: DeviceOptions,
         options: Options,
     ) -> Result<(Self, Vec<String>), DeviceError> {
         let adapters = wanted.adapters()?;
         if adapters.is_empty() {
             return Ok((Self::cpu(options), Vec::new()));
         }
-        let device = DeviceOptions { budget_bytes: gpu_memory_bytes, ..DeviceOptions::default() };
         let prover = Guarded::open(adapters, device, metrics::gpu)?;
         let names = prover.devices().map(str::to_owned).collect();
         Ok((Self::new(Box::new(prover), options), names))

@@ -181,7 +181,14 @@ async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToke
 
     let seal = if file.development_seal { SealLayers::DEV } else { SealLayers::PRODUCTION };
     let options = provers::Options { seal, ..provers::Options::default() };
-    let (prove, gpus) = Provers::wanted(&file.prover, file.gpu_memory_bytes, options)
+    let pipelines = data_dir.join("pipelines");
+    std::fs::create_dir_all(&pipelines).or_fail(Exit::Usage, format_args!("`data_dir`: {}", pipelines.display()))?;
+    let device = sinter_shaders::Options {
+        budget_bytes: file.gpu_memory_bytes,
+        pipelines: Some(pipelines),
+        ..sinter_shaders::Options::default()
+    };
+    let (prove, gpus) = Provers::wanted(&file.prover, device, options)
         .or_fail(Exit::Usage, format_args!("`prover = \"{}\"`", file.prover))?;
     let prove = Arc::new(prove);
     numbers::gpus(gpus.len());

@@ -95,6 +95,8 @@ impl Prover for GpuProver {
     ) -> Result<(Proof, Stages), ProveError> {
         key.check(traces, public_values)?;
         let on_device = self.key(key)?;
-        prove::Session { kernels: &self.kernels, key, on_device: &on_device }.prove(traces, public_values)
+        let proved = prove::Session { kernels: &self.kernels, key, on_device: &on_device }.prove(traces, public_values);
+        self.device().keep_pipelines();
+        proved
     }
 }
