@@ -202,7 +202,7 @@ fn a_budget_that_is_too_small_is_said_in_bytes_and_the_processor_proves() {
     let Some(adapter) = adapter("device budget") else { return };
     let case = Case::toy();
     let options = Options { budget_bytes: Some(100_000), ..Options::default() };
-    let alone = open(&adapter, options).unwrap();
+    let alone = open(&adapter, options.clone()).unwrap();
     let error = alone.prove(&case.key, &case.traces, &case.public_values).err().unwrap();
     let ProveError::Device(DeviceError::Budget { budget_bytes: 100_000, .. }) = error else { panic!("{error}") };
     let events = Arc::new(Mutex::new(Vec::new()));
@@ -247,12 +247,9 @@ fn wraps_and_folds_are_the_same_bytes() {
     let (program, proofs) = leaves(Standard::Poseidon2, 5, ParameterSet::DEV, &[1, 2]);
     let wrapper = Wrapper::of(&shape, &program).unwrap();
     let folder = Folder::of(&shape).unwrap();
-    let wrap =
-        |prover: &dyn Prover| proofs.iter().map(|proof| wrapper.wrap(prover, proof).unwrap().0).collect::<Vec<_>>();
-    let (ours, theirs) = (wrap(&gpu), wrap(&CpuProver));
-    for (ours, theirs) in ours.iter().zip(&theirs) {
-        assert_eq!(bytes(ours), bytes(theirs), "wrap");
-    }
-    let fold = |prover: &dyn Prover| bytes(&folder.fold(prover, &ours[0], &ours[1]).unwrap().0);
+    let wrap = |prover: &dyn Prover, proof| wrapper.wrap(prover, proof).unwrap().0;
+    let (left, right) = (wrap(&gpu, &proofs[0]), wrap(&CpuProver, &proofs[1]));
+    assert_eq!(bytes(&left), bytes(&wrap(&CpuProver, &proofs[0])), "wrap");
+    let fold = |prover: &dyn Prover| bytes(&folder.fold(prover, &left, &right).unwrap().0);
     assert_eq!(fold(&gpu), fold(&CpuProver), "fold");
 }
