@@ -11,8 +11,9 @@ use crate::error::DeviceError;
 use crate::kernels::Kernels;
 use crate::words::{F, to_word};
 
-/// Words that travel to the device at once.
-const STAGING_WORDS: u64 = 1 << 23;
+/// Words that travel to the device at once, and how many times so many may be on their way.
+const STAGING_WORDS: u64 = 1 << 22;
+const STAGED: usize = 4;
 
 /// A matrix of 2^`log_rows` rows in device memory.
 #[derive(Debug)]
@@ -158,6 +159,11 @@ impl Kernels {
                     ],
                     threads((rows * run.count) as u64),
                 )?;
+            }
+            // What is on its way is bounded.
+            if part % STAGED == STAGED - 1 {
+                drop(staging);
+                recorder.settle()?;
             }
         }
         Ok(())

@@ -76,9 +76,15 @@ struct Memory {
     peak_bytes: AtomicU64,
 }
 
-/// A buffer of words in device memory, given back when it is dropped.
+/// A buffer of words in device memory. It is given back when it is dropped and the work that uses it is done.
 #[derive(Debug)]
 pub struct Buffer {
+    held: Arc<Held>,
+}
+
+/// Device memory that counts until nobody uses it.
+#[derive(Debug)]
+struct Held {
     inner: wgpu::Buffer,
     words: u64,
     memory: Arc<Memory>,
@@ -87,14 +93,33 @@ pub struct Buffer {
 impl Buffer {
     /// How many words it holds.
     #[must_use]
-    pub const fn words(&self) -> u64 {
-        self.words
+    pub fn words(&self) -> u64 {
+        self.held.words
+    }
+
+    fn inner(&self) -> &wgpu::Buffer {
+        &self.held.inner
     }
 }
 
-impl Drop for Buffer {
+impl Drop for Held {
     fn drop(&mut self) {
         self.memory.held_bytes.fetch_sub(4 * self.words, Ordering::Relaxed);
+    }
+}
+
+impl Memory {
+    /// Counts bytes as held, if the budget allows.
+    fn take(&self, wanted_bytes: u64) -> Result<(), DeviceError> {
+        let budget_bytes = self.budget_bytes.unwrap_or(u64::MAX);
+        let fits = |held: u64| held.checked_add(wanted_bytes).filter(|&sum| sum <= budget_bytes);
+        match self.held_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(before) => {
+                self.peak_bytes.fetch_max(before + wanted_bytes, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(held_bytes) => Err(DeviceError::Budget { wanted_bytes, held_bytes, budget_bytes }),
+        }
     }
 }
 
@@ -251,17 +276,20 @@ impl Device {
             return Err(DeviceError::Binding { what: "a buffer", got_bytes: 4 * words, max_bytes });
         }
         let memory = &self.shared.memory;
-        let held_bytes = memory.held_bytes.fetch_add(4 * words, Ordering::Relaxed);
-        // From here on the buffer accounts for itself, also when it is refused below.
-        let account = |inner| Buffer { inner, words, memory: Arc::clone(memory) };
-        if let Some(budget_bytes) = memory.budget_bytes.filter(|&budget| held_bytes + 4 * words > budget) {
-            memory.held_bytes.fetch_sub(4 * words, Ordering::Relaxed);
-            return Err(DeviceError::Budget { wanted_bytes: 4 * words, held_bytes, budget_bytes });
+        if memory.take(4 * words).is_err() {
+            // What was dropped lately may still be in use by work that is about to end.
+            self.wait()?;
+            memory.take(4 * words)?;
         }
-        memory.peak_bytes.fetch_max(held_bytes + 4 * words, Ordering::Relaxed);
+        let scope = self.shared.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: None, size: 4 * words, usage, mapped_at_creation: false };
-        let buffer = account(self.shared.device.create_buffer(&descriptor));
+        // From here on the buffer accounts for itself, also when it is refused.
+        let inner = self.shared.device.create_buffer(&descriptor);
+        let buffer = Buffer { held: Arc::new(Held { inner, words, memory: Arc::clone(memory) }) };
+        if block_on(scope.pop()).is_some() {
+            return Err(DeviceError::Full { wanted_bytes: 4 * words, held_bytes: self.held_bytes() - 4 * words });
+        }
         self.check()?;
         Ok(buffer)
     }
@@ -278,7 +306,7 @@ impl Device {
 
     /// Puts words into a buffer, before anything that is submitted later.
     pub fn write(&self, buffer: &Buffer, offset_words: u64, words: &[u32]) {
-        self.shared.queue.write_buffer(&buffer.inner, 4 * offset_words, bytemuck::cast_slice(words));
+        self.shared.queue.write_buffer(buffer.inner(), 4 * offset_words, bytemuck::cast_slice(words));
     }
 
     /// The words of a range of a buffer, after everything that was submitted before.
@@ -299,7 +327,7 @@ impl Device {
             mapped_at_creation: false,
         });
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(&buffer.inner, 4 * range.start, &staging, 0, bytes);
+        encoder.copy_buffer_to_buffer(buffer.inner(), 4 * range.start, &staging, 0, bytes);
         queue.submit([encoder.finish()]);
         let (sender, mapped) = std::sync::mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
@@ -393,6 +421,8 @@ struct Batch {
     encoder: wgpu::CommandEncoder,
     params: wgpu::Buffer,
     words: Vec<u32>,
+    /// What its work uses: it counts as held until that is done.
+    uses: Vec<Arc<Held>>,
 }
 
 /// Workgroups in each dimension.
@@ -451,10 +481,11 @@ impl Recorder<'_> {
         pass.set_bind_group(0, &group, &[]);
         pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
         drop(pass);
+        batch.uses.extend(buffers.iter().map(|(_, buffer)| Arc::clone(&buffer.held)));
         if let (Some(Sabotage::Corrupt(at)), Some((_, buffer))) = (sabotage, buffers.last())
             && at == number
         {
-            batch.encoder.copy_buffer_to_buffer(&batch.params, offset, &buffer.inner, 0, 4);
+            batch.encoder.copy_buffer_to_buffer(&batch.params, offset, buffer.inner(), 0, 4);
         }
         if batch.words.len() as u64 * 4 == BATCH * PARAMS_BYTES {
             self.flush();
@@ -474,23 +505,35 @@ impl Recorder<'_> {
                 mapped_at_creation: false,
             }),
             words: Vec::new(),
+            uses: Vec::new(),
         })
     }
 
     /// Adds a copy of all words of one buffer to another of the same length.
     pub fn copy(&mut self, from: &Buffer, to: &Buffer) {
-        debug_assert_eq!(from.words, to.words, "buffers of the same length");
+        debug_assert_eq!(from.words(), to.words(), "buffers of the same length");
         // A copy comes after the dispatches before it, which wait in the encoder.
-        let encoder = &mut self.batch().encoder;
-        encoder.copy_buffer_to_buffer(&from.inner, 0, &to.inner, 0, 4 * from.words);
+        let batch = self.batch();
+        batch.encoder.copy_buffer_to_buffer(from.inner(), 0, to.inner(), 0, 4 * from.words());
+        batch.uses.extend([Arc::clone(&from.held), Arc::clone(&to.held)]);
     }
 
     fn flush(&mut self) {
-        if let Some(Batch { encoder, params, words }) = self.batch.take() {
+        if let Some(Batch { encoder, params, words, uses }) = self.batch.take() {
             let queue = &self.device.shared.queue;
             queue.write_buffer(&params, 0, bytemuck::cast_slice(&words));
             queue.submit([encoder.finish()]);
+            queue.on_submitted_work_done(move || drop(uses));
         }
+    }
+
+    /// Sends what was recorded on its way and waits until it is done, so that what it used and nobody holds is free again.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the device has failed or does not finish.
+    pub fn settle(&mut self) -> Result<(), DeviceError> {
+        self.flush();
+        self.device.wait()
     }
 
     /// Sends what was recorded on its way.

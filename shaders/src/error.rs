@@ -43,6 +43,14 @@ pub enum DeviceError {
         /// Bytes allowed in all.
         budget_bytes: u64,
     },
+    /// The driver has no more memory.
+    #[error("device memory: the driver has no {wanted_bytes} bytes more, with {held_bytes} held here")]
+    Full {
+        /// Bytes asked for.
+        wanted_bytes: u64,
+        /// Bytes held by this process.
+        held_bytes: u64,
+    },
     /// A single column or vector does not fit into one binding.
     #[error("{what} takes {got_bytes} bytes, and the device binds at most {max_bytes} at once")]
     Binding {
@@ -78,5 +86,11 @@ impl DeviceError {
     #[must_use]
     pub const fn is_loss(&self) -> bool {
         matches!(self, Self::Lost { .. } | Self::Timeout { .. } | Self::Refused { .. })
+    }
+
+    /// Whether there was no room: less that is held may do better, a fresh device will not.
+    #[must_use]
+    pub const fn is_memory(&self) -> bool {
+        matches!(self, Self::Budget { .. } | Self::Full { .. })
     }
 }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -46,9 +47,15 @@ impl PipelineFile {
 
     /// Writes what was compiled until now: whole or not at all.
     pub(crate) fn save(&self) {
-        let Some(data) = self.cache.get_data() else { return };
+        let Some(data) = self.cache.get_data().filter(|data| data.len() as u64 + (DIGEST_BYTES as u64) < BYTES_MAX)
+        else {
+            return;
+        };
         let written = || {
-            let beside = self.path.with_extension(format!("{}.new", std::process::id()));
+            // Two cards of one model have one file, and the last to write it is right.
+            static WRITES: AtomicU64 = AtomicU64::new(0);
+            let number = WRITES.fetch_add(1, Ordering::Relaxed);
+            let beside = self.path.with_extension(format!("{}.{number}.new", std::process::id()));
             fs::write(&beside, [&Sha256::digest(&data)[..], &data].concat())?;
             fs::rename(&beside, &self.path)
         };

@@ -3,15 +3,17 @@
 //! # The rules
 //! 1. A proof goes to the device with the least work. Several devices take several proofs.
 //! 2. What a device returns is verified natively before anybody sees it.
-//! 3. A device that is lost, or that returned a proof that does not hold, is opened anew once, and tries again.
-//! 4. If that fails too, the processor proves, and the device rests for [`REST`] before it is tried again.
-//! 5. What a device has no room for, the processor proves at once: a fresh device has no more room.
-//! 6. Every time the processor proves instead of a device is an [`Event::FellBack`], with the cause.
+//! 3. A device that is lost is opened anew once, and tries again.
+//! 4. If that fails too, or a proof of a device does not hold and the processor's does, the processor's is returned, and the device
+//!    rests for [`REST`] before it is opened again. Others do its work meanwhile.
+//! 5. What a device has no room for, or cannot do, the processor proves at once: a fresh device would be no better.
+//! 6. The processor proves one such proof at a time: it has memory for one.
+//! 7. Every time the processor proves instead of a device is an [`Event::FellBack`], with the cause.
 //!
 //! All provers return the same bytes, so nobody above can tell which one it was.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use p3_batch_stark::verify_batch;
@@ -26,9 +28,9 @@ use crate::stages::Stages;
 /// How long a device that failed twice in a row is left alone.
 pub const REST: Duration = Duration::from_secs(300);
 
-/// Why the processor proves instead of a device: it was lost, its proof did not hold, it has no room, all devices rest, or its driver
-/// cannot do what is asked.
-pub const CAUSES: [&str; 5] = ["lost", "wrong", "memory", "resting", "refused"];
+/// Why the processor proves instead of a device: it was lost, its proof did not hold, it has no room, all devices rest, its driver
+/// cannot do what is asked, or the traces themselves do not hold.
+pub const CAUSES: [&str; 6] = ["lost", "wrong", "memory", "resting", "refused", "traces"];
 
 /// Something that whoever watches wants to know.
 #[derive(Clone, Debug)]
@@ -67,6 +69,8 @@ type Open = Box<dyn Fn() -> Result<GpuProver, DeviceError> + Send + Sync>;
 pub struct Guarded {
     devices: Vec<Guard>,
     watch: Watch,
+    /// Held while the processor proves.
+    processor: Mutex<()>,
 }
 
 impl fmt::Debug for Guarded {
@@ -78,6 +82,8 @@ impl fmt::Debug for Guarded {
 struct Guard {
     name: String,
     open: Open,
+    /// Held while the device is opened, which may take a driver long; nobody else waits for it.
+    opening: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -89,29 +95,57 @@ struct State {
     rests_until: Option<Instant>,
 }
 
+/// A device that was chosen for a proof, until that is done.
+struct Chosen<'a>(&'a Guard);
+
+impl Drop for Chosen<'_> {
+    fn drop(&mut self) {
+        self.0.state().busy -= 1;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change is one assignment, whole after a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Guard {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is one assignment, whole after a panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
-    /// The prover, opened if it is not.
+    /// The prover, opened if it is not. A device that does not open rests.
     fn prover(&self) -> Result<Arc<GpuProver>, DeviceError> {
-        let mut state = self.state();
-        if let Some(prover) = &state.prover {
+        let _alone = lock(&self.opening);
+        if let Some(prover) = &self.state().prover {
             return Ok(Arc::clone(prover));
         }
-        let prover = Arc::new((self.open)()?);
-        state.prover = Some(Arc::clone(&prover));
-        Ok(prover)
+        match (self.open)() {
+            Ok(prover) => {
+                let prover = Arc::new(prover);
+                self.state().prover = Some(Arc::clone(&prover));
+                Ok(prover)
+            }
+            Err(error) => {
+                self.rest();
+                Err(error)
+            }
+        }
     }
 
-    /// Lets go of a prover that failed, unless another thread has replaced it by now.
-    fn forget(&self, failed: &Arc<GpuProver>) {
+    fn rest(&self) {
+        self.state().rests_until = Some(Instant::now() + REST);
+    }
+
+    /// Lets go of a prover that failed; false if another thread has already.
+    fn forget(&self, failed: Arc<GpuProver>) -> bool {
         let mut state = self.state();
-        if state.prover.as_ref().is_some_and(|prover| Arc::ptr_eq(prover, failed)) {
-            state.prover = None;
-        }
+        let current = state.prover.as_ref().is_some_and(|prover| Arc::ptr_eq(prover, &failed));
+        let gone = if current { state.prover.take() } else { None };
+        drop(state);
+        // A driver that hangs or panics while it is let go of does so where nobody waits.
+        std::thread::spawn(move || drop((failed, gone)));
+        current
     }
 }
 
@@ -140,8 +174,8 @@ impl Guarded {
         openers: impl IntoIterator<Item = (String, Box<dyn Fn() -> Result<GpuProver, DeviceError> + Send + Sync>)>,
         watch: impl Fn(&Event) + Send + Sync + 'static,
     ) -> Self {
-        let guard = |(name, open)| Guard { name, open, state: Mutex::default() };
-        Self { devices: openers.into_iter().map(guard).collect(), watch: Arc::new(watch) }
+        let guard = |(name, open)| Guard { name, open, opening: Mutex::default(), state: Mutex::default() };
+        Self { devices: openers.into_iter().map(guard).collect(), watch: Arc::new(watch), processor: Mutex::default() }
     }
 
     /// The names of the devices.
@@ -149,7 +183,24 @@ impl Guarded {
         self.devices.iter().map(|guard| &*guard.name)
     }
 
-    /// Proves on a device, and, if that fails in a way that a fresh one may not, once more on a fresh one.
+    /// The device with the least work, of those that are neither resting nor being opened.
+    fn choose(&self) -> Option<Chosen<'_>> {
+        let now = Instant::now();
+        let awake = |guard: &&Guard| guard.state().rests_until.is_none_or(|until| until <= now);
+        let ready = |guard: &&Guard| !matches!(guard.opening.try_lock(), Err(TryLockError::WouldBlock));
+        let least = |guards: &mut dyn Iterator<Item = &'_ Guard>| -> Option<usize> {
+            let position = |guard: &Guard| self.devices.iter().position(|other| core::ptr::eq(other, guard));
+            guards.min_by_key(|guard| guard.state().busy).and_then(position)
+        };
+        // If all that are awake are being opened, one of them is waited for.
+        let place = least(&mut self.devices.iter().filter(awake).filter(ready))
+            .or_else(|| least(&mut self.devices.iter().filter(awake)))?;
+        let guard = &self.devices[place];
+        guard.state().busy += 1;
+        Some(Chosen(guard))
+    }
+
+    /// Proves on a device, and, if it was lost, once more on a fresh one.
     fn on_device(
         &self,
         guard: &Guard,
@@ -167,23 +218,33 @@ impl Guarded {
             (self.watch)(&Event::Proved { device, took, verified_in: clock.elapsed() });
             Ok((proof, stages))
         };
+        let lost = |error: &ProveError| matches!(error, ProveError::Device(error) if error.is_loss());
         let first = guard.prover()?;
         let error = match attempt(&first) {
-            Ok(proved) => return Ok(proved),
-            Err(error) => error,
+            Err(error) if lost(&error) => error,
+            done => return done,
         };
-        let again = matches!(&error, ProveError::Wrong(_)) || matches!(&error, ProveError::Device(e) if e.is_loss());
-        if !again {
-            return Err(error);
+        if guard.forget(first) {
+            (self.watch)(&Event::Reopened { device: guard.name.clone(), reason: error.to_string() });
         }
-        guard.forget(&first);
-        drop(first);
-        (self.watch)(&Event::Reopened { device: guard.name.clone(), reason: error.to_string() });
         let second = guard.prover()?;
-        attempt(&second).inspect_err(|_| {
-            guard.forget(&second);
-            guard.state().rests_until = Some(Instant::now() + REST);
+        attempt(&second).inspect_err(|error| {
+            if lost(error) {
+                guard.forget(second);
+                guard.rest();
+            }
         })
+    }
+
+    /// Proves on the processor, when it is free.
+    fn on_processor(
+        &self,
+        key: &ProvingKey,
+        traces: &[RowMajorMatrix<F>],
+        public_values: &[Vec<F>],
+    ) -> Result<(Proof, Stages), ProveError> {
+        let _alone = lock(&self.processor);
+        CpuProver.prove(key, traces, public_values)
     }
 }
 
@@ -197,8 +258,10 @@ fn verify(key: &ProvingKey, proof: &Proof, public_values: &[Vec<F>]) -> Result<(
 fn cause(error: &ProveError) -> &'static str {
     match error {
         ProveError::Wrong(_) => "wrong",
-        ProveError::Device(DeviceError::Budget { .. } | DeviceError::Binding { .. }) => "memory",
-        ProveError::Device(error) if error.is_loss() => "lost",
+        ProveError::Device(DeviceError::Refused { .. } | DeviceError::Unsuitable { .. }) => "refused",
+        ProveError::Device(DeviceError::Binding { .. }) => "memory",
+        ProveError::Device(error) if error.is_memory() => "memory",
+        ProveError::Device(_) => "lost",
         _ => "refused",
     }
 }
@@ -220,30 +283,36 @@ impl Prover for Guarded {
         public_values: &[Vec<F>],
     ) -> Result<(Proof, Stages), ProveError> {
         key.check(traces, public_values)?;
-        let now = Instant::now();
-        let rests = |state: &State| state.rests_until.is_some_and(|until| now < until);
-        let awake = self.devices.iter().filter(|guard| !rests(&guard.state()));
-        let Some(guard) = awake.min_by_key(|guard| guard.state().busy) else {
-            let device = self.devices().collect::<Vec<_>>().join(", ");
-            let reason = format!("every device failed twice within the last {} s", REST.as_secs());
-            (self.watch)(&Event::FellBack { device, cause: "resting", reason });
-            return CpuProver.prove(key, traces, public_values);
+        let fell_back = |device: String, cause, reason: String| {
+            (self.watch)(&Event::FellBack { device, cause, reason });
         };
-        guard.state().busy += 1;
-        let proved = self.on_device(guard, key, traces, public_values);
-        guard.state().busy -= 1;
-        let error = match proved {
+        let Some(chosen) = self.choose() else {
+            let device = self.devices().collect::<Vec<_>>().join(", ");
+            fell_back(device, "resting", format!("every device failed within the last {} s", REST.as_secs()));
+            return self.on_processor(key, traces, public_values);
+        };
+        let guard = chosen.0;
+        let error = match self.on_device(guard, key, traces, public_values) {
             Ok(proved) => return Ok(proved),
             Err(error) => error,
         };
-        let proved = CpuProver.prove(key, traces, public_values)?;
-        if matches!(error, ProveError::Wrong(_)) && verify(key, &proved.0, public_values).is_err() {
-            // The traces themselves do not satisfy the constraints: the device did nothing wrong.
-            guard.state().rests_until = None;
-            return Ok(proved);
+        drop(chosen);
+        if !matches!(error, ProveError::Wrong(_)) {
+            fell_back(guard.name.clone(), cause(&error), error.to_string());
+            return self.on_processor(key, traces, public_values);
         }
-        (self.watch)(&Event::FellBack { device: guard.name.clone(), cause: cause(&error), reason: error.to_string() });
-        Ok(proved)
+        // Either the device is wrong or the traces are: the processor's proof tells.
+        let proved = self.on_processor(key, traces, public_values);
+        let holds = proved.as_ref().is_ok_and(|(proof, _)| verify(key, proof, public_values).is_ok());
+        if holds {
+            let failed = guard.state().prover.clone();
+            if let Some(failed) = failed {
+                guard.forget(failed);
+            }
+            guard.rest();
+        }
+        fell_back(guard.name.clone(), if holds { "wrong" } else { "traces" }, error.to_string());
+        proved
     }
 }
 

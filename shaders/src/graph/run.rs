@@ -8,7 +8,7 @@ use crate::error::DeviceError;
 use crate::kernels::Kernels;
 
 /// Words that may wait between kernels: rows are taken in parts when there are more.
-const WAITING_WORDS_MAX: u64 = 1 << 26;
+const WAITING_WORDS_MAX: u64 = 1 << 24;
 
 /// What a graph is run on.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +30,22 @@ pub struct Arguments<'a> {
 }
 
 impl Kernels {
+    /// Whether every kernel of a compiled graph can bind what it needs here.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unsuitable`] with the most that is needed.
+    pub fn can_run(&self, program: &Program) -> Result<(), DeviceError> {
+        let expected = program.kernels.iter().map(|(_, bindings)| bindings.len() as u64).max().unwrap_or(0);
+        let got = u64::from(self.device().storage_buffers());
+        let adapter = || self.device().name().to_owned();
+        let limit = "storage buffers of a kernel";
+        if expected <= got { Ok(()) } else { Err(DeviceError::Unsuitable { adapter: adapter(), limit, expected, got }) }
+    }
+
     /// Evaluates a compiled graph on every row.
     ///
     /// # Errors
-    /// [`DeviceError`] when the device fails, is full, or a kernel needs more buffers than it can bind.
+    /// [`DeviceError`] when the device fails or is full.
     pub fn run(
         &self,
         recorder: &mut Recorder<'_>,
@@ -49,16 +61,6 @@ impl Kernels {
         let waiting = self.device().buffer(at_once * u64::from(program.waiting_words))?;
         for first in (0..rows).step_by(at_once as usize) {
             for (i, (kernel, bindings)) in program.kernels.iter().enumerate() {
-                let (expected, got) = (bindings.len() as u64, u64::from(self.device().storage_buffers()));
-                if expected > got {
-                    let adapter = self.device().name().to_owned();
-                    return Err(DeviceError::Unsuitable {
-                        adapter,
-                        limit: "storage buffers of a kernel",
-                        expected,
-                        got,
-                    });
-                }
                 let buffers: Vec<(u32, &Buffer)> = (1..)
                     .zip(bindings)
                     .map(|(number, binding)| {

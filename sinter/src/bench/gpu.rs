@@ -14,6 +14,7 @@ use sinter_prover::{CpuProver, Folder, GpuProver, Prover, Wrapper, gpu::device_b
 use sinter_shaders::{Adapter, Choice, Device, Kernels, Kind, Options, ntt};
 use std::{
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -59,7 +60,7 @@ struct Report {
     poseidon2_ratio_vs_thread: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     fold: Option<FoldReport>,
-    /// Power that the card's driver tells of, while it works.
+    /// The most that the first card whose driver tells drew while kernels were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     watts: Option<f64>,
     processors: usize,
@@ -99,7 +100,14 @@ pub fn run(arguments: &GpuArguments) -> Result<(), Failure> {
     eprintln!("{what}: {} {}, products in {}", adapter.backend(), adapter.driver(), device.arithmetic().name());
     kernels.self_test().or_fail(Exit::Failed, "self-test")?;
     eprintln!("self-test passed");
-    let speed = kernels.speed(log_states, log_rows, if software { 22 } else { 27 }).or_fail(Exit::Failed, &what)?;
+    let measuring = AtomicBool::new(true);
+    let (speed, watts) = std::thread::scope(|scope| {
+        let most = scope.spawn(|| most_watts(&measuring));
+        let speed = kernels.speed(log_states, log_rows, if software { 22 } else { 27 });
+        measuring.store(false, Ordering::Relaxed);
+        (speed, most.join().unwrap_or_default())
+    });
+    let speed = speed.or_fail(Exit::Failed, &what)?;
     let thread = permutations_per_s();
     let gperm_s = speed.permutations_per_s / 1e9;
     eprintln!("Poseidon2: {gperm_s:.4} G permutations/s, {:.1} times one thread", speed.permutations_per_s / thread);
@@ -108,7 +116,6 @@ pub fn run(arguments: &GpuArguments) -> Result<(), Failure> {
     let fraction = moved / speed.copied_bytes_per_s / speed.transform.as_secs_f64();
     eprintln!("transform of 2^{log_rows}: {ntt_us:.0} us, {:.0}% of a copy's speed", 100.0 * fraction);
     eprintln!("copy: {:.3} TB/s", speed.copied_bytes_per_s / 1e12);
-    let watts = watts();
     drop(kernels);
     let fold = match arguments.folds {
         0 => None,
@@ -214,6 +221,16 @@ fn permutations_per_s() -> f64 {
     }
     let _ = std::hint::black_box(state);
     f64::from(rounds) * PackedF::WIDTH as f64 / clock.elapsed().as_secs_f64().max(1e-9)
+}
+
+/// The most that was drawn while this went on.
+fn most_watts(measuring: &AtomicBool) -> Option<f64> {
+    let mut most: Option<f64> = None;
+    while measuring.load(Ordering::Relaxed) {
+        most = most.into_iter().chain(watts()).reduce(f64::max);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    most
 }
 
 /// What the first card whose driver tells draws now, in watts.

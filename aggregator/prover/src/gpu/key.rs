@@ -106,16 +106,13 @@ impl DeviceKey {
         for (table, preprocessed_trace) in traces.into_iter().enumerate() {
             let (air, log_rows) = (&key.airs()[table], heights[table]);
             let lookups = &key.common().lookups[table];
-            let pcs = key.config().pcs();
-            let domain = <_ as Pcs<EF, Challenger>>::natural_domain_for_degree(pcs, 1 << log_rows);
-            let log_chunks = get_log_num_quotient_chunks_for_domain::<F, EF, _, _>(
-                air,
-                AirLayout::from_air::<F>(air),
-                domain,
-                lookups,
-                0,
-                &LogUpGadget::new(),
-            ) as u32;
+            let domain = <_ as Pcs<EF, Challenger>>::natural_domain_for_degree(key.config().pcs(), 1 << log_rows);
+            let log_chunks = log_chunks(key, table);
+            let lowest = key.parameters().min_log_height() as usize;
+            if (log_rows as usize) < lowest {
+                let (what, expected, got) = ("log2 of the rows, at least,", lowest, log_rows as usize);
+                return Err(ProveError::Shape { what, table: Some(table), expected, got });
+            }
             if log_chunks > log_blowup {
                 // No program has such a table: the verifier could not fold its quotient.
                 let (what, expected, got) = ("chunks of the quotient", 1 << log_blowup, 1 << log_chunks);
@@ -161,6 +158,8 @@ impl DeviceKey {
                     Some(compile(&format!("lookups_{table}"), &graph, &shapes))
                 }
             };
+            kernels.can_run(&constraints)?;
+            terms.as_ref().map_or(Ok(()), |terms| kernels.can_run(terms))?;
             tables.push(Table {
                 log_rows,
                 log_chunks,
@@ -181,6 +180,17 @@ impl DeviceKey {
     }
 }
 
+/// log2 of the chunks of a table's quotient, as stock counts them: its lookups' constraints are of it, too.
+fn log_chunks(key: &ProvingKey, table: usize) -> u32 {
+    let (air, lookups) = (&key.airs()[table], &key.common().lookups[table]);
+    let rows = 1 << key.log_heights()[table];
+    let domain = <_ as Pcs<EF, Challenger>>::natural_domain_for_degree(key.config().pcs(), rows);
+    let layout = AirLayout::from_air::<F>(air);
+    let log =
+        get_log_num_quotient_chunks_for_domain::<F, EF, _, _>(air, layout, domain, lookups, 0, &LogUpGadget::new());
+    log as u32
+}
+
 /// Three columns of selectors, from the rows in natural order.
 fn selector_columns(kernels: &Kernels, log_rows: u32, row: impl Fn(usize) -> [F; 3]) -> Result<Columns, ProveError> {
     let columns = Columns::new(kernels.device(), log_rows, 3, per_slab(kernels.device(), log_rows)?)?;
@@ -197,21 +207,25 @@ pub fn device_bytes(key: &ProvingKey) -> u64 {
     let blowup = 1u64 << key.parameters().log_blowup;
     let mut words = 0;
     let mut highest = 0;
-    for ((air, lookups), &log_height) in key.airs().iter().zip(&key.common().lookups).zip(key.log_heights()) {
+    for (table, ((air, lookups), &log_height)) in
+        key.airs().iter().zip(&key.common().lookups).zip(key.log_heights()).enumerate()
+    {
         let rows = 1u64 << log_height;
         let dag = air.dag();
         let (main, preprocessed) = (dag.main_width() as u64, dag.preprocessed_width() as u64);
         let lookups = if lookups.is_empty() { 0 } else { lookups.len() as u64 + 1 };
-        let degree = u64::from(dag.constraint_degree().max(3) - 1).next_power_of_two();
+        let chunks = 1u64 << log_chunks(key, table);
         let extension = DEGREE as u64;
         // A trace twice (values and coefficients) and extended; lookups once, their terms, and extended; the quotient, extended.
         words += rows * (main + preprocessed) * (2 + blowup);
         words += rows * extension * lookups * (1 + 2 + blowup);
-        words += rows * extension * degree * (1 + blowup);
-        // Selectors, what waits between kernels, and codewords for each height: compressed, reduced, distances, powers.
-        words += rows * degree * (4 + 64) + rows * blowup * extension * 4;
+        words += rows * extension * chunks * (1 + blowup);
+        // Selectors, and codewords for each height: compressed (of four commitments), reduced, distances, powers.
+        words += rows * chunks * 4 + rows * blowup * extension * 8;
+        // What waits between kernels, at most.
+        words += (rows * chunks * 256).min(1 << 24);
         highest = highest.max(rows * blowup);
     }
-    // Trees: four and FRI's, 8 words a node, two nodes a leaf; FRI's codewords; uploads on their way.
-    4 * (words + highest * (5 * 16 + 4 * DEGREE as u64)) + (64 << 20)
+    // Trees: four and FRI's, 8 words a node, two nodes a leaf; FRI's codewords; uploads on their way, and tables of constants.
+    4 * (words + highest * (5 * 16 + 4 * DEGREE as u64)) + (128 << 20)
 }

@@ -23,7 +23,7 @@ mod lower;
 mod open;
 mod prove;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use p3_matrix::dense::RowMajorMatrix;
 use sinter_program::F;
@@ -42,8 +42,11 @@ const KEYS: usize = 12;
 pub struct GpuProver {
     kernels: Kernels,
     /// The keys on the device, the last used last.
-    keys: Mutex<Vec<(u64, Arc<DeviceKey>)>>,
+    keys: Mutex<Vec<(u64, Kept)>>,
 }
+
+/// A key on the device, or why this device will never have it.
+type Kept = Result<Arc<DeviceKey>, DeviceError>;
 
 impl GpuProver {
     /// A prover on an open device.
@@ -60,21 +63,51 @@ impl GpuProver {
         self.kernels.device()
     }
 
+    fn keys(&self) -> MutexGuard<'_, Vec<(u64, Kept)>> {
+        // Every change is one insertion or removal, whole after a panic.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The key on the device: as it was left, or made now. Two threads that want a new key at once wait for one another.
     fn key(&self, key: &ProvingKey) -> Result<Arc<DeviceKey>, ProveError> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys();
         if let Some(place) = keys.iter().position(|(id, _)| *id == key.id()) {
             let entry = keys.remove(place);
-            let found = Arc::clone(&entry.1);
+            let found = entry.1.clone();
             keys.push(entry);
-            return Ok(found);
+            return found.map_err(ProveError::Device);
         }
+        let made = match DeviceKey::new(&self.kernels, key) {
+            Ok(made) => Ok(Arc::new(made)),
+            // This device will never do it: it is not tried again at every proof.
+            Err(ProveError::Device(error @ (DeviceError::Unsuitable { .. } | DeviceError::Binding { .. }))) => {
+                Err(error)
+            }
+            Err(error) => return Err(error),
+        };
         if keys.len() >= KEYS {
             keys.remove(0);
         }
-        let made = Arc::new(DeviceKey::new(&self.kernels, key)?);
-        keys.push((key.id(), Arc::clone(&made)));
-        Ok(made)
+        keys.push((key.id(), made.clone()));
+        made.map_err(ProveError::Device)
+    }
+
+    /// Lets go of the keys that nobody uses now; returns whether there were any.
+    fn forget_keys(&self) -> bool {
+        let mut keys = self.keys();
+        let before = keys.len();
+        keys.retain(|(_, kept)| kept.as_ref().map_or(true, |key| Arc::strong_count(key) > 1));
+        keys.len() < before
+    }
+
+    fn attempt(
+        &self,
+        key: &ProvingKey,
+        traces: &[RowMajorMatrix<F>],
+        public_values: &[Vec<F>],
+    ) -> Result<(Proof, Stages), ProveError> {
+        let on_device = self.key(key)?;
+        prove::Session { kernels: &self.kernels, key, on_device: &on_device }.prove(traces, public_values)
     }
 }
 
@@ -94,8 +127,11 @@ impl Prover for GpuProver {
         public_values: &[Vec<F>],
     ) -> Result<(Proof, Stages), ProveError> {
         key.check(traces, public_values)?;
-        let on_device = self.key(key)?;
-        let proved = prove::Session { kernels: &self.kernels, key, on_device: &on_device }.prove(traces, public_values);
+        let mut proved = self.attempt(key, traces, public_values);
+        // Keys of circuits that are done with take room, too.
+        if matches!(&proved, Err(ProveError::Device(error)) if error.is_memory()) && self.forget_keys() {
+            proved = self.attempt(key, traces, public_values);
+        }
         self.device().keep_pipelines();
         proved
     }

@@ -196,6 +196,9 @@ impl Session<'_> {
             sums.push(Some(kernels.lookup_columns(&mut recorder, &terms, table.lookups, &columns, 0)?));
             matrix.push(Some(polynomials.len()));
             polynomials.push(Polynomials::interpolate(kernels, &mut recorder, columns)?);
+            // What this table alone needs is free before the next one's.
+            drop(terms);
+            recorder.settle()?;
         }
         let committed = match polynomials.is_empty() {
             true => None,
@@ -265,6 +268,7 @@ impl Session<'_> {
                 }
                 chunks.push(chunk);
             }
+            recorder.settle()?;
         }
         let committed = Committed::new(kernels, &mut recorder, chunks, self.log_blowup())?;
         recorder.submit()?;
