@@ -77,7 +77,7 @@ inside() {
 }
 
 play() {
-    (cd "$ansible" && ansible-playbook --inventory "$run/inventory" "$@") 2>&1 | tee "$run/play.log"
+    (cd "$ansible" && ansible-playbook --inventory "$run/inventory/hosts.yml" "$@") 2>&1 | tee "$run/play.log"
 }
 
 # Twice: the second run changes nothing.
