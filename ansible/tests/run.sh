@@ -77,7 +77,7 @@ inside() {
 }
 
 play() {
-    (cd "$ansible" && ansible-playbook --inventory "$run/inventory/hosts.yml" "$@") 2>&1 | tee "$run/play.log"
+    (cd "$ansible" && ansible-playbook --inventory "$run/inventory/hosts.yml" "$@") 2>&1 | tee "$run/play.log" | tee --append "$run/plays.log"
 }
 
 # Twice: the second run changes nothing.
@@ -136,7 +136,7 @@ converge deploy-aggregator.yml "${base[@]}"
 verify inside box systemctl is-active --quiet sinter-aggregator
 secret=$(sed -n 's/.*aggregator_l1_key: "\(.*\)"/\1/p' "$ansible/tests/hosts.yml")
 verify inside box grep --quiet "$secret" /etc/credstore/sinter-aggregator.l1.key
-verify refused grep --recursive --quiet "$secret" "$run/play.log" "$run/box.log"
+verify refused grep --recursive --quiet "$secret" "$run/plays.log" "$run/box.log"
 verify refused inside box bash -c "journalctl --no-pager | grep --quiet $secret"
 verify inside box bash -c '[ "$(stat --format %U:%a /etc/credstore/sinter-aggregator.l1.key)" = root:600 ]'
 

@@ -361,10 +361,14 @@ pub const ALERTS: &[Alert] = &[
         machine: Aggregator,
         severity: Page,
         minutes: 5,
-        expression: "min_over_time(sinter_aggregator_tasks[15m]) > 0 and on (job, instance) \
-                     sum by (job, instance) (increase(sinter_aggregator_tasks_done_total[15m])) == 0",
+        // `unless`: what never finished a task since its start has no counter of them.
+        expression: "min_over_time(sinter_aggregator_tasks[15m]) > 0 unless on (job, instance) \
+                     sum by (job, instance) (increase(sinter_aggregator_tasks_done_total[15m])) > 0",
         summary: "{instance} has work and finishes none of it: deadlines will be missed",
-        fires: &[&[("sinter_aggregator_tasks_done_total", "kind=\"fold\"", "90x600")]],
+        fires: &[
+            &[("sinter_aggregator_tasks_done_total", "kind=\"fold\"", "90x600")],
+            &[("sinter_aggregator_tasks_done_total", "kind=\"fold\"", "_x600")],
+        ],
     },
     Alert {
         name: "SinterNoProvers",
