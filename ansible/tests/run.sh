@@ -33,7 +33,7 @@ if [ ! -e "$debian.complete" ]; then
     say "making a Debian"
     rm -rf "$debian"
     mkdir -p "$folder"
-    packages="python3-apt chrony prometheus prometheus-alertmanager prometheus-node-exporter"
+    packages="python3-apt procps chrony prometheus prometheus-alertmanager prometheus-node-exporter"
     mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2 \
         --customize-hook='chroot "$1" apt-get update --quiet=2' \
         --customize-hook="chroot \"\$1\" apt-get install --quiet=2 --yes --download-only --no-install-recommends $packages" \
