@@ -469,9 +469,10 @@ impl Recorder<'_> {
         };
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
         entries.extend(
-            buffers
-                .iter()
-                .map(|&(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.inner.as_entire_binding() }),
+            buffers.iter().map(|&(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.inner().as_entire_binding(),
+            }),
         );
         let layout = pipeline.get_bind_group_layout(0);
         let group =

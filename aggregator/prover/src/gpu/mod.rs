@@ -86,7 +86,7 @@ impl GpuProver {
             Err(error) => return Err(error),
         };
         if keys.len() >= KEYS {
-            keys.remove(0);
+            let _ = keys.remove(0);
         }
         keys.push((key.id(), made.clone()));
         made.map_err(ProveError::Device)
