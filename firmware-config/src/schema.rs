@@ -1,6 +1,5 @@
 //! `schema.json` is made from the types that read the files, so that the two cannot say different things.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 use crate::{catalog::Catalog, model::Key, profile::Profile, vendor::VendorMap};
 use serde_json::{Value, json};
