@@ -95,6 +95,7 @@ pub const HEALTHY: &[(Machine, &[Series])] = &[
             ("sinter_aggregator_batches_stuck", "", "0x600"),
             ("sinter_aggregator_tasks", "", "40x600"),
             ("sinter_aggregator_provers", "", "1x600"),
+            ("sinter_aggregator_gpu_fallbacks_total", "cause=\"lost\"", "0x600"),
             ("sinter_aggregator_tasks_done_total", "kind=\"fold\"", "0+9x600"),
             ("sinter_aggregator_leases_expired_total", "", "0x600"),
             ("sinter_aggregator_storage_errors_total", "", "0x600"),
@@ -378,6 +379,15 @@ pub const ALERTS: &[Alert] = &[
         expression: "sinter_aggregator_provers == 0",
         summary: "{instance} knows of no prover that works",
         fires: &[&[("sinter_aggregator_provers", "", "0x600")]],
+    },
+    Alert {
+        name: "SinterGpuFallback",
+        machine: Aggregator,
+        severity: Ticket,
+        minutes: 0,
+        expression: "increase(sinter_aggregator_gpu_fallbacks_total[15m]) > 0",
+        summary: "{instance} proves on the processor instead of a GPU",
+        fires: &[&[("sinter_aggregator_gpu_fallbacks_total", "cause=\"lost\"", "0x60 1+1x540")]],
     },
     Alert {
         name: "SinterBatchStuck",

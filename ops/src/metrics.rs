@@ -373,6 +373,16 @@ pub const METRICS: &[Metric] = &[
     metric(Aggregator, "Proving", Gauge, Count, "sinter_aggregator_tasks", &[], "Tasks that wait or are worked on"),
     metric(Aggregator, "Proving", Gauge, Count, "sinter_aggregator_leases", &[], "Tasks that are worked on"),
     metric(Aggregator, "Proving", Gauge, Count, "sinter_aggregator_provers", &[], "Provers seen lately"),
+    metric(Aggregator, "Proving", Gauge, Count, "sinter_aggregator_gpus", &[], "GPUs that this box proves on"),
+    metric(
+        Aggregator,
+        "Proving",
+        Counter,
+        Count,
+        "sinter_aggregator_gpu_fallbacks_total",
+        &["cause"],
+        "Proofs made by the processor instead of a GPU, by cause",
+    ),
     metric(
         Aggregator,
         "Proving",
