@@ -256,11 +256,11 @@ fn a_budget_that_is_too_small_is_said_in_bytes_and_the_processor_proves() {
 fn traces_that_do_not_hold_are_not_the_devices_fault() {
     let Some(adapter) = adapter("bad traces") else { return };
     let mut case = Case::toy();
-    case.traces[0].values[4] += F::ONE;
+    case.traces[0].values[3] += F::ONE;
     let (guarded, events) = guarded(&adapter, vec![None]);
     let _ = case.bytes(&guarded);
     // The device is not opened anew, and does not rest.
-    case.traces[0].values[4] -= F::ONE;
+    case.traces[0].values[3] -= F::ONE;
     let _ = case.bytes(&guarded);
     let events = events.lock().unwrap();
     let [Event::FellBack { cause: "traces", .. }, Event::Proved { .. }] = &events[..] else { panic!("{events:?}") };
