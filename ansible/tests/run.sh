@@ -159,7 +159,9 @@ verify [ "$second" != "$first" ]
 verify inside member systemctl is-active --quiet sinter-sequencer
 say "upgrade.yml, to a release that does not start"
 verify refused play upgrade.yml --limit committee --extra-vars "base_binary=$run/bad upgrade_healthy_within_seconds=6"
+verify grep --quiet 'did not become healthy' "$run/plays.log"
 verify [ "$(release member)" = "$second" ]
+verify [ "$(inside member readlink /opt/sinter/previous)" = "$first" ]
 verify inside member systemctl is-active --quiet sinter-sequencer
 say "upgrade.yml and rollback.yml"
 play upgrade.yml --extra-vars "base_binary=$program"
