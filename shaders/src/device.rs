@@ -179,10 +179,7 @@ impl Device {
             note_lost(DeviceError::Lost { reason: format!("{reason:?}: {text}") });
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            let reason = error.to_string();
-            // Whatever is asked of a lost device is refused with these words, and there is no other sign of it.
-            let lost = reason.contains("is lost");
-            note(if lost { DeviceError::Lost { reason } } else { DeviceError::Refused { reason } });
+            note(DeviceError::Refused { reason: error.to_string() });
         }));
         let memory =
             Memory { budget_bytes: options.budget_bytes, held_bytes: AtomicU64::new(0), peak_bytes: AtomicU64::new(0) };

@@ -258,10 +258,11 @@ fn verify(key: &ProvingKey, proof: &Proof, public_values: &[Vec<F>]) -> Result<(
 fn cause(error: &ProveError) -> &'static str {
     match error {
         ProveError::Wrong(_) => "wrong",
-        ProveError::Device(DeviceError::Refused { .. } | DeviceError::Unsuitable { .. }) => "refused",
         ProveError::Device(DeviceError::Binding { .. }) => "memory",
         ProveError::Device(error) if error.is_memory() => "memory",
-        ProveError::Device(_) => "lost",
+        // Of a device that is lost, drivers say first of all that they refuse what is asked of it.
+        ProveError::Device(error) if error.is_loss() => "lost",
+        ProveError::Device(DeviceError::NoAdapter { .. } | DeviceError::Open { .. }) => "lost",
         _ => "refused",
     }
 }
