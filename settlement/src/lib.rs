@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`light_client`] | the `FinalityLightClient` contract: deploy, encode, read |
+//! | [`registry`] | the `CommitteeRegistry` contract: deploy, register, follow |
 //! | [`hub`] | `AggregationHub`, its gateway and the adapters: calls and proofs |
 //! | [`rollup`] | `RollupSettlement` and its inbox: statements and the calls that settle them |
 //! | [`submitter`] | calls to a contract, each included at most once and none lost: journal, nonce, fees, reorganizations |
@@ -18,6 +19,7 @@ pub mod deployment;
 pub mod dev_l1;
 pub mod hub;
 pub mod light_client;
+pub mod registry;
 pub mod relayer;
 pub mod rollup;
 pub mod seal;

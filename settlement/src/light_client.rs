@@ -205,7 +205,7 @@ pub async fn deploy(
     Ok(expected)
 }
 
-async fn send(
+pub(crate) async fn send(
     provider: &impl Provider,
     from: Address,
     to: TxKind,
@@ -310,7 +310,7 @@ fn word(digest: &Digest) -> B256 {
 }
 
 /// A compressed G1 point as the contract takes it: `x ‖ y` in three words.
-fn point(compressed: &[u8; 48]) -> Result<[B256; 3], CertificateError> {
+pub(crate) fn point(compressed: &[u8; 48]) -> Result<[B256; 3], CertificateError> {
     let bytes = sinter_primitives::certificate::uncompress_g1(compressed)?;
     Ok([0, 1, 2].map(|word| B256::from_slice(&bytes[word * 32..(word + 1) * 32])))
 }

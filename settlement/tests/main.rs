@@ -7,6 +7,7 @@ mod dev_l1;
 mod hub;
 mod poseidon2;
 mod proxy;
+mod registry;
 mod relayer;
 mod ring;
 mod rollup;

@@ -24,6 +24,11 @@ pub mod contract {
     );
     alloy::sol!(
         #[derive(Debug, PartialEq, Eq)]
+        ToldLightClient,
+        "tests/artifacts/ToldLightClient.json"
+    );
+    alloy::sol!(
+        #[derive(Debug, PartialEq, Eq)]
         Hashes,
         "tests/artifacts/Hashes.json"
     );
@@ -95,6 +100,11 @@ impl Suite {
         self.me().create(self.l1.provider.get_transaction_count(self.me()).await.unwrap() + skip)
     }
 
+    /// The last block's number.
+    pub async fn block(&self) -> u64 {
+        self.l1.provider.get_block_number().await.unwrap()
+    }
+
     pub async fn balance(&self, address: Address) -> U256 {
         self.l1.provider.get_balance(address).await.unwrap()
     }
@@ -140,9 +150,14 @@ impl Suite {
 
     /// Refused when it is called, with this error, and when it is sent.
     pub async fn refuses_raw(&mut self, name: &str, to: Address, data: Bytes, expected: impl SolError) {
-        let got = self.l1.read(self.me(), TxKind::Call(to), data.clone(), U256::ZERO).await;
+        self.refuses_paid(name, to, data, U256::ZERO, expected).await;
+    }
+
+    /// The same for a call that brings ether.
+    pub async fn refuses_paid(&mut self, name: &str, to: Address, data: Bytes, value: U256, expected: impl SolError) {
+        let got = self.l1.read(self.me(), TxKind::Call(to), data.clone(), value).await;
         assert_eq!(got, Err(expected.abi_encode().into()), "{name}");
-        let receipt = self.l1.transact(&self.signer, TxKind::Call(to), data, U256::ZERO).await;
+        let receipt = self.l1.transact(&self.signer, TxKind::Call(to), data, value).await;
         assert!(!receipt.status(), "{name}");
         self.record.push((name.into(), receipt.gas_used));
     }

@@ -1,0 +1,216 @@
+//! The `CommitteeRegistry` contract from outside: deploy it, register, follow its records.
+//!
+//! A node has the registry as [`sinter_primitives::registry::Registry`], and brings it up to an L1 block by [`follow`], from the
+//! contract's first block or from wherever it was before. What an L1 node tells is taken only if all of it hashes to the
+//! head that the contract has at that block.
+
+use crate::light_client::{LOG_BLOCKS, LightClientError, point, predicted_address, send};
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, B256, Bytes, TxKind, U256},
+    providers::Provider,
+    rpc::types::{Filter, TransactionRequest},
+    sol_types::{SolCall, SolConstructor, SolEvent, SolInterface},
+};
+use sinter_primitives::{
+    Digest,
+    certificate::CertificateError,
+    committee::{CommitteeError, public_key, sign_proof_of_possession, uncompress_key},
+    registry::{Record, Registry, RegistryError, sign_consent},
+};
+
+/// The bindings that the checked-in artifact describes.
+#[allow(missing_docs, clippy::pedantic)]
+pub mod contract {
+    alloy::sol!(
+        #[derive(Debug, PartialEq, Eq)]
+        CommitteeRegistry,
+        "artifacts/CommitteeRegistry.json"
+    );
+}
+
+use contract::CommitteeRegistry as Contract;
+pub use contract::{
+    CommitteeRegistry::{CommitteeRegistryErrors as Refusal, Keys},
+    RegistryParameters::Parameters,
+};
+
+/// Why the registry could not be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The L1 did not answer, refused, or has something else at the address.
+    #[error(transparent)]
+    L1(#[from] LightClientError),
+    /// What it told are not the contract's records.
+    #[error(transparent)]
+    Record(#[from] RegistryError),
+    /// It left records out, or what was there before was not the contract's.
+    #[error(
+        "L1: expected {records} records up to block {block}, whose head is {expected}, got {got_records} with head {got}: \
+         ask another L1 node, or follow from the contract's first block"
+    )]
+    Head {
+        /// The L1 block.
+        block: u64,
+        /// How many records the contract has there.
+        records: u64,
+        /// Its head there.
+        expected: Digest,
+        /// How many were told.
+        got_records: u64,
+        /// Their head.
+        got: Digest,
+    },
+}
+
+/// Why keys cannot be registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeysError {
+    /// The key is none.
+    #[error(transparent)]
+    Key(#[from] CommitteeError),
+    /// A signature is none.
+    #[error(transparent)]
+    Signature(#[from] CertificateError),
+}
+
+/// What a registry is created with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    /// The light client.
+    pub light_client: Address,
+    /// Who may propose parameters; zero for nobody.
+    pub governor: Address,
+    /// Seconds between a proposal and its enactment: an hour to 180 days, and no less than the exit delay.
+    pub timelock_s: u64,
+    /// The first parameters.
+    pub parameters: Parameters,
+}
+
+/// The code that creates the contract.
+#[must_use]
+pub fn creation_code(genesis: &Genesis) -> Bytes {
+    let arguments = Contract::constructorCall {
+        lightClient_: genesis.light_client,
+        governor_: genesis.governor,
+        timelock_: U256::from(genesis.timelock_s),
+        parameters_: genesis.parameters.clone(),
+    };
+    [Contract::BYTECODE.as_ref(), &arguments.abi_encode()].concat().into()
+}
+
+/// Deploys the contract. The provider signs and pays; it must not be used by anybody else meanwhile.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 refuses or does not mine the transaction within two minutes.
+pub async fn deploy(
+    provider: &impl Provider,
+    deployer: Address,
+    genesis: &Genesis,
+) -> Result<Address, LightClientError> {
+    let nonce = provider.get_transaction_count(deployer).await?;
+    let expected = predicted_address(deployer, nonce);
+    let receipt = send(provider, deployer, TxKind::Create, creation_code(genesis)).await?;
+    match receipt.contract_address {
+        Some(address) if address == expected => Ok(address),
+        got => Err(LightClientError::Address { expected, got }),
+    }
+}
+
+/// A BLS secret key (32 bytes, big-endian) as `owner` registers it with the contract.
+///
+/// # Errors
+/// [`KeysError`] when the bytes are no scalar from 1 to r − 1.
+pub fn keys(secret: &[u8; 32], l1_chain_id: u64, registry: Address, owner: Address) -> Result<Keys, KeysError> {
+    Ok(Keys {
+        bls: uncompress_key(&public_key(secret)?)?.to_vec().into(),
+        possession: point(&sign_proof_of_possession(secret)?)?,
+        consent: point(&sign_consent(secret, l1_chain_id, &registry.0.0, &owner.0.0)?)?,
+    })
+}
+
+/// The call that registers; the stake goes with it as ether.
+#[must_use]
+pub fn register_call(keys: Keys, node_key: &[u8; 32], address: &str) -> Contract::registerCall {
+    Contract::registerCall { keys, nodeKey: B256::from(node_key), nodeAddress: address.as_bytes().to_vec().into() }
+}
+
+/// The contract's refusal, from what a reverted call returned.
+#[must_use]
+pub fn refusal(data: &[u8]) -> Option<Refusal> {
+    Refusal::abi_decode(data).ok()
+}
+
+/// Brings a registry from where it is, the last L1 block before `from_block`, to the end of L1 block `to_block`, which should be
+/// final. If it fails, the registry is as it was.
+///
+/// # Errors
+/// [`FollowError`].
+pub async fn follow(
+    provider: &impl Provider,
+    address: Address,
+    registry: &mut Registry,
+    from_block: u64,
+    to_block: u64,
+) -> Result<(), FollowError> {
+    let mut followed = registry.clone();
+    let mut first = from_block;
+    while first <= to_block {
+        let last = to_block.min(first + LOG_BLOCKS - 1);
+        for record in records(provider, address, first, last).await? {
+            followed.apply(&record)?;
+        }
+        first = last + 1;
+    }
+    let (records, expected) = head(provider, address, to_block).await?;
+    let (got_records, got) = (followed.records(), followed.head());
+    if (records, expected) != (got_records, got) {
+        return Err(FollowError::Head { block: to_block, records, expected, got_records, got });
+    }
+    *registry = followed;
+    Ok(())
+}
+
+/// The contract's records of these L1 blocks, at most [`LOG_BLOCKS`], as the L1 tells them.
+async fn records(
+    provider: &impl Provider,
+    address: Address,
+    first: u64,
+    last: u64,
+) -> Result<Vec<Record>, LightClientError> {
+    let filter = Filter::new().address(address).event_signature(Contract::Recorded::SIGNATURE_HASH);
+    let logs = provider.get_logs(&filter.from_block(first).to_block(last)).await?;
+    logs.iter()
+        .map(|log| {
+            let event = Contract::Recorded::decode_log(&log.inner).map_err(|error| foreign(address, &error))?;
+            Ok(Record {
+                sequence: event.sequence,
+                member: event.member,
+                kind: event.kind,
+                data: event.data.data.to_vec(),
+                head: Digest(event.head.0),
+            })
+        })
+        .collect()
+}
+
+/// How many records the contract has at the end of an L1 block, and their head.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn head(provider: &impl Provider, address: Address, block: u64) -> Result<(u64, Digest), LightClientError> {
+    let ask = async |input: Vec<u8>| {
+        let to = Some(TxKind::Call(address));
+        let request = TransactionRequest { to, input: Bytes::from(input).into(), ..Default::default() };
+        provider.call(request).block(BlockId::number(block)).await.map_err(LightClientError::from)
+    };
+    let head = ask(Contract::headCall {}.abi_encode()).await?;
+    let head = Contract::headCall::abi_decode_returns(&head).map_err(|error| foreign(address, &error))?;
+    let records = ask(Contract::recordsCall {}.abi_encode()).await?;
+    let records = Contract::recordsCall::abi_decode_returns(&records).map_err(|error| foreign(address, &error))?;
+    Ok((records, Digest(head.0)))
+}
+
+fn foreign(address: Address, error: &alloy::sol_types::Error) -> LightClientError {
+    LightClientError::NotAContract { address, reason: error.to_string() }
+}

@@ -1,0 +1,166 @@
+//! A registry, people who register, and a light client that has what it was told.
+
+use crate::{
+    suite::{Suite, contract::ToldLightClient},
+    support::{L1_CHAIN_ID, header},
+};
+use alloy::primitives::{Address, B256, Bytes, U256, Uint, keccak256};
+use commonware_codec::Encode;
+use commonware_cryptography::{Signer as _, ed25519};
+use sinter_primitives::{Header, header::L1Origin, registry::Registry as Followed};
+use sinter_settlement::{
+    dev_l1::dev_signer,
+    registry::{self, Genesis, Keys, Parameters, contract::CommitteeRegistry as Contract},
+};
+
+pub const ETHER: u128 = 1_000_000_000_000_000_000;
+pub const STAKE_MIN: u128 = 32 * ETHER;
+pub const DAY: u64 = 86_400;
+pub const EXIT_DELAY: u64 = 14 * DAY;
+pub const ESCAPE_DELAY: u64 = 60 * DAY;
+pub const TIMELOCK: u64 = 21 * DAY;
+pub const EPOCHS_AHEAD: u64 = 3;
+/// The development account that stands for the contract that checks evidence.
+pub const EVIDENCE: usize = 9;
+/// The one that governs.
+pub const GOVERNOR: usize = 8;
+
+pub fn account(number: usize) -> Address {
+    dev_signer(number).address()
+}
+
+pub fn parameters() -> Parameters {
+    Parameters {
+        stakeMin: STAKE_MIN,
+        registrantsMax: 4,
+        epochsAhead: EPOCHS_AHEAD as u16,
+        slashBasisPoints: 5_000,
+        rewardBasisPoints: 500,
+        exitDelay: Uint::from(EXIT_DELAY),
+        escapeDelay: Uint::from(ESCAPE_DELAY),
+        evidence: account(EVIDENCE),
+    }
+}
+
+/// A BLS secret key, another one for each number.
+pub fn secret(number: u8) -> [u8; 32] {
+    let mut secret = [0x26; 32];
+    secret[31] = number;
+    secret
+}
+
+pub fn node_key(number: u8) -> [u8; 32] {
+    ed25519::PrivateKey::from_seed(u64::from(number)).public_key().encode().as_ref().try_into().unwrap()
+}
+
+pub fn key_hash(keys: &Keys) -> B256 {
+    keccak256(&keys.bls)
+}
+
+pub struct Registry {
+    pub light_client: Address,
+    pub address: Address,
+    posts: u64,
+}
+
+impl Registry {
+    pub async fn new(suite: &mut Suite) -> Self {
+        Self::with(suite, parameters()).await
+    }
+
+    pub async fn with(suite: &mut Suite, parameters: Parameters) -> Self {
+        suite.act_as(0);
+        let light_client = suite.deploy("light client", ToldLightClient::BYTECODE.clone()).await;
+        let genesis = Genesis { light_client, governor: account(GOVERNOR), timelock_s: TIMELOCK, parameters };
+        let address = suite.deploy("registry", registry::creation_code(&genesis)).await;
+        Self { light_client, address, posts: 0 }
+    }
+
+    /// The keys of this number, as this account registers them.
+    pub fn keys(&self, number: u8, owner: usize) -> Keys {
+        registry::keys(&secret(number), L1_CHAIN_ID, self.address, account(owner)).unwrap()
+    }
+
+    /// The call by which this account registers the keys of this number.
+    pub fn registration(&self, number: u8, owner: usize) -> Contract::registerCall {
+        registry::register_call(self.keys(number, owner), &node_key(number), &format!("192.0.2.{number}:7000"))
+    }
+
+    /// Has an account register the keys of this number; gives the registrant's.
+    pub async fn registers(&self, suite: &mut Suite, number: u8, owner: usize, wei: u128) -> u64 {
+        suite.act_as(owner);
+        let call = self.registration(number, owner);
+        suite.accepts_paid("register", self.address, &call, U256::from(wei)).await;
+        suite.reads(self.address, &Contract::membersCall {}).await
+    }
+
+    pub async fn delegates(&self, suite: &mut Suite, holder: usize, id: u64, wei: u128) {
+        suite.act_as(holder);
+        suite.accepts_paid("delegate", self.address, &Contract::delegateCall { id }, U256::from(wei)).await;
+    }
+
+    /// Has shares leave; gives the ticket.
+    pub async fn undelegates(&self, suite: &mut Suite, holder: usize, id: u64, shares: u128) -> u64 {
+        suite.act_as(holder);
+        suite.accepts("undelegate", self.address, &Contract::undelegateCall { id, shares }).await;
+        suite.reads(self.address, &Contract::ticketsCall {}).await
+    }
+
+    pub async fn exits(&self, suite: &mut Suite, owner: usize, id: u64) -> u64 {
+        suite.act_as(owner);
+        suite.accepts("exit", self.address, &Contract::exitCall { id }).await;
+        suite.reads(self.address, &Contract::ticketsCall {}).await
+    }
+
+    /// Tells the light client a header of this epoch and L1 origin, and shows it to the registry.
+    pub async fn observes(&mut self, suite: &mut Suite, epoch: u64, origin: u64) {
+        let call = self.posted(suite, epoch, origin).await;
+        suite.accepts("observe", self.address, &call).await;
+    }
+
+    /// Tells the light client such a header; gives the call that shows it.
+    pub async fn posted(&mut self, suite: &mut Suite, epoch: u64, origin: u64) -> Contract::observeCall {
+        let bytes: Bytes = epoch_header(epoch, origin).encode().to_vec().into();
+        let index = self.posts;
+        self.posts += 1;
+        let tell = ToldLightClient::tellCall { header: bytes.clone(), index };
+        suite.accepts("tell", self.light_client, &tell).await;
+        Contract::observeCall { header: bytes, index }
+    }
+
+    pub async fn slashes(&self, suite: &mut Suite, keys: &Keys, epoch: u64, reporter: Address) {
+        suite.act_as(EVIDENCE);
+        let call = Contract::slashCall { keyHash: key_hash(keys), epoch, reporter };
+        suite.accepts("slash", self.address, &call).await;
+    }
+
+    pub async fn member(&self, suite: &Suite, id: u64) -> Contract::Member {
+        suite.reads(self.address, &Contract::memberCall { id }).await
+    }
+
+    pub async fn ticket(&self, suite: &Suite, number: u64) -> Contract::Ticket {
+        suite.reads(self.address, &Contract::ticketCall { number }).await
+    }
+
+    pub async fn shares(&self, suite: &Suite, id: u64, holder: usize) -> U256 {
+        suite.reads(self.address, &Contract::sharesOfCall { id, holder: account(holder) }).await
+    }
+
+    /// The registry as a node has it that follows from the first block.
+    pub async fn followed(&self, suite: &Suite) -> Followed {
+        let mut followed = Followed::new(L1_CHAIN_ID, &self.address.0.0);
+        let last = suite.block().await;
+        registry::follow(&suite.l1.provider, self.address, &mut followed, 0, last).await.unwrap();
+        followed
+    }
+}
+
+pub fn epoch_header(epoch: u64, origin: u64) -> Header {
+    let plain = header(10 + epoch, 0);
+    Header { epoch, l1_origin: L1Origin { number: origin, ..plain.l1_origin }, ..plain }
+}
+
+/// The call that pays a ticket out.
+pub fn claim(number: u64, epoch: u64, to: Address) -> Contract::claimCall {
+    Contract::claimCall { number, epoch, to }
+}

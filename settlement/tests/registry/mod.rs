@@ -1,0 +1,11 @@
+//! `CommitteeRegistry`: everything that it takes and refuses, and that nothing is made or lost in it.
+
+mod conservation;
+mod fixture;
+mod following;
+mod journey;
+mod leaving;
+mod parameters;
+mod reentrant;
+mod refusals;
+mod slashing;
