@@ -77,7 +77,8 @@ inside() {
 }
 
 play() {
-    (cd "$ansible" && ansible-playbook --inventory "$run/inventory/hosts.yml" "$@") 2>&1 | tee "$run/play.log" | tee --append "$run/plays.log"
+    (cd "$ansible" && ansible-playbook --inventory "$run/inventory/hosts.yml" "$@") 2>&1 |
+        tee "$run/play.log" | tee --append "$run/plays.log"
 }
 
 # Twice: the second run changes nothing.

@@ -118,7 +118,13 @@ contract CommitteeRegistry is RegistryParameters {
     event Bonded(uint64 indexed member, address indexed holder, uint256 shares);
     /// @notice Shares leave.
     event TicketOpened(
-        uint64 indexed ticket, uint64 indexed member, address indexed holder, uint256 shares, uint256 since, uint256 unlocksAt, uint256 escapesAt
+        uint64 indexed ticket,
+        uint64 indexed member,
+        address indexed holder,
+        uint256 shares,
+        uint256 since,
+        uint256 unlocksAt,
+        uint256 escapesAt
     );
     /// @notice Shares left, for this many wei.
     event Claimed(uint64 indexed ticket, uint256 wei_, address to);
