@@ -73,16 +73,17 @@ fn scrape(workspace: &Workspace, child: &mut Child, directory: &Path) -> Result<
     let started = Instant::now();
     let files = loop {
         sleep(LOOK_INTERVAL);
-        let mut addresses = metrics_urls(&fs::read_to_string(directory.join("devnet.json")).unwrap_or_default());
-        addresses.push(host.address.clone());
-        let files = read_all(&addresses, directory)?;
-        match read(workspace.command(workspace.sinter_ops()).arg("live").args(&files)) {
+        let addresses = metrics_urls(&fs::read_to_string(directory.join("devnet.json")).unwrap_or_default());
+        let files = read_all("machine", &addresses, directory)?;
+        let of_host = read_all("host", std::slice::from_ref(&host.address), directory)?;
+        match read(workspace.command(workspace.sinter_ops()).arg("live").args(&files).args(&of_host)) {
             Ok(_) => break files,
             Err(reason) if started.elapsed() > RUN_MAX || !matches!(child.try_wait(), Ok(None)) => return Err(reason),
             Err(_) => {}
         }
     };
     println!("{} machines serve every metric of the list after {} s", files.len(), started.elapsed().as_secs());
+    // How the host's exporter names things is not ours.
     for file in files {
         let input = fs::File::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         run(workspace.command("promtool").args(["check", "metrics"]).stdin(input))?;
@@ -91,10 +92,10 @@ fn scrape(workspace: &Workspace, child: &mut Child, directory: &Path) -> Result<
 }
 
 /// What the machines answer that do, a file each. One that was killed, or is not up yet, is asked again next time.
-fn read_all(addresses: &[String], directory: &Path) -> Result<Vec<PathBuf>, String> {
+fn read_all(of: &str, addresses: &[String], directory: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for (number, text) in addresses.iter().filter_map(|address| get(address).ok()).enumerate() {
-        let file = directory.join(format!("metrics-{number}.txt"));
+        let file = directory.join(format!("metrics-{of}-{number}.txt"));
         fs::write(&file, &text).map_err(|error| format!("{}: {error}", file.display()))?;
         files.push(file);
     }
