@@ -181,7 +181,7 @@ impl Kernels {
             let output = self.device().buffer(part.len() as u64)?;
             let mut recorder = self.device().record();
             let buffers = [(1, &list), (2, source), (3, &output)];
-            recorder.dispatch(&self.gather, &buffers, &[part.len() as u32, 0], threads(part.len() as u64))?;
+            recorder.dispatch(&self.gather, &buffers, &[part.len() as u32], threads(part.len() as u64))?;
             recorder.submit()?;
             words.extend(self.device().download(&output, 0..part.len() as u64)?);
         }

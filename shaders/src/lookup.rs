@@ -36,7 +36,7 @@ impl Kernels {
         let totals = self.device().buffer(DEGREE as u64 * rows)?;
         let first = (run.first as u32) << log_rows;
         let buffers = [(1, terms), (2, run.slab), (3, &totals)];
-        recorder.dispatch(&self.fractions, &buffers, &[log_rows, lookups as u32, 0, first], threads(rows))?;
+        recorder.dispatch(&self.fractions, &buffers, &[log_rows, lookups as u32, first], threads(rows))?;
 
         let runs = rows.div_ceil(256) as u32;
         let carried = self.device().buffer(DEGREE as u64 * u64::from(runs))?;

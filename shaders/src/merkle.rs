@@ -143,7 +143,7 @@ impl Kernels {
     ) -> Result<(), DeviceError> {
         let position = u32::from(first) | u32::from(last) << 1;
         let Layout { first, inner, inner_stride, outer_stride, row_stride } = layout;
-        let params = [1 << log_rows, elements, first, inner, inner_stride, outer_stride, row_stride, position, 0];
+        let params = [1 << log_rows, elements, first, inner, inner_stride, outer_stride, row_stride, position];
         let buffers = [(1, &self.round_constants), (2, input), (3, states), (4, digests)];
         recorder.dispatch(&self.hash_rows, &buffers, &params, threads(1 << log_rows))
     }

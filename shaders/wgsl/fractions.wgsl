@@ -5,7 +5,7 @@
 // `terms` holds, of lookup c, five columns of numerators (10 c) and five of denominators (10 c + 5). The fractions go to columns
 // 5 (c + 1) of `fractions`, in the rows' (bit-reversed) places; the sums to `totals`, in the rows' natural order.
 
-struct Params { log_rows: u32, lookups: u32, terms: u32, fractions: u32 }
+struct Params { log_rows: u32, lookups: u32, fractions: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> terms: array<u32>;
@@ -14,7 +14,7 @@ struct Params { log_rows: u32, lookups: u32, terms: u32, fractions: u32 }
 
 fn term(column: u32, row: u32) -> Ext {
     let rows = 1u << params.log_rows;
-    let place = params.terms + column * rows + row;
+    let place = column * rows + row;
     return Ext(terms[place], terms[place + rows], terms[place + 2u * rows], terms[place + 3u * rows], terms[place + 4u * rows]);
 }
 

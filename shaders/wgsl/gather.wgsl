@@ -1,6 +1,6 @@
-// Collects single words: output[offset + i] = input[places[i]].
+// Collects single words: output[i] = input[places[i]].
 
-struct Params { count: u32, offset: u32 }
+struct Params { count: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> places: array<u32>;
@@ -11,6 +11,6 @@ struct Params { count: u32, offset: u32 }
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = thread_of(id, groups);
     if i < params.count {
-        output[params.offset + i] = input[places[i]];
+        output[i] = input[places[i]];
     }
 }

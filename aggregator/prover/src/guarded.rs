@@ -186,16 +186,11 @@ impl Guarded {
     /// The device with the least work, of those that are neither resting nor being opened.
     fn choose(&self) -> Option<Chosen<'_>> {
         let now = Instant::now();
-        let awake = |guard: &&Guard| guard.state().rests_until.is_none_or(|until| until <= now);
+        let awake = || self.devices.iter().filter(|guard| guard.state().rests_until.is_none_or(|until| until <= now));
         let ready = |guard: &&Guard| !matches!(guard.opening.try_lock(), Err(TryLockError::WouldBlock));
-        let least = |guards: &mut dyn Iterator<Item = &'_ Guard>| -> Option<usize> {
-            let position = |guard: &Guard| self.devices.iter().position(|other| core::ptr::eq(other, guard));
-            guards.min_by_key(|guard| guard.state().busy).and_then(position)
-        };
+        let busy = |guard: &&Guard| guard.state().busy;
         // If all that are awake are being opened, one of them is waited for.
-        let place = least(&mut self.devices.iter().filter(awake).filter(ready))
-            .or_else(|| least(&mut self.devices.iter().filter(awake)))?;
-        let guard = &self.devices[place];
+        let guard = awake().filter(ready).min_by_key(busy).or_else(|| awake().min_by_key(busy))?;
         guard.state().busy += 1;
         Some(Chosen(guard))
     }

@@ -5,7 +5,6 @@ use p3_batch_stark::symbolic::get_log_num_quotient_chunks_for_domain;
 use p3_commit::{Pcs, PolynomialSpace};
 use p3_field::PrimeCharacteristicRing;
 use p3_lookup::LogUpGadget;
-use p3_lookup::LookupProtocol as _;
 use p3_matrix::Matrix;
 use p3_uni_stark::StarkGenericConfig;
 use p3_util::reverse_slice_index_bits;
@@ -175,7 +174,6 @@ impl DeviceKey {
                 preprocessed_next_row: !air.dag().preprocessed_next().is_empty(),
             });
         }
-        debug_assert_eq!(LogUpGadget::new().num_challenges(), 2, "an offset and β");
         Ok(Self { tables, preprocessed, preprocessed_matrix })
     }
 }
