@@ -163,11 +163,12 @@ mod tests {
             "│node 0      http://127.0.0.1:20001   metrics http://127.0.0.1:20001/metrics   │",
             "│alpha       http://127.0.0.1:20001/namespaces/1                               │",
             "│L1          http://127.0.0.1:20009   light client 0xabcd                      │",
+            "│relayer     metrics http://127.0.0.1:20010/metrics                            │",
             "│files       devnet-files                                                      │",
             "└──────────────────────────────────────────────────────────────────────────────┘",
             " q or Ctrl-C ends it cleanly",
         ];
-        assert_eq!(screen(80, 27), expected);
+        assert_eq!(screen(80, 28), expected);
     }
 
     #[test]
