@@ -44,6 +44,13 @@ impl Workspace {
         if let Ok(joined) = env::join_paths(directories) {
             command.env("PATH", joined);
         }
+        // What `cargo run` told this program of itself is not for the builds that it starts: build scripts that look at it would run
+        // again, and half of the workspace would be compiled once under `cargo ci` and once without.
+        for (name, _) in env::vars_os() {
+            if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                command.env_remove(name);
+            }
+        }
         command.current_dir(&self.root).stdin(Stdio::null());
         command
     }

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::executor::block_on;
 
 use crate::adapter::Adapter;
 use crate::error::DeviceError;
-use crate::kernel::{Arithmetic, Kernel};
+use crate::kernel::{Arithmetic, Kernel, Source};
 use crate::pipelines::PipelineFile;
+use crate::timestamps::{KernelTimes, Stamps, Timestamps};
 
 /// How long any single piece of work may take before the device is taken to be lost. Software drivers compile at first dispatch.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -62,11 +63,16 @@ struct Shared {
     fault: Arc<Mutex<Option<DeviceError>>>,
     dispatches: AtomicU64,
     sabotage: Option<Sabotage>,
-    pipelines: Mutex<HashMap<String, wgpu::ComputePipeline>>,
+    /// By the address of their kernel, which a weak reference keeps from being used again.
+    pipelines: Mutex<HashMap<usize, Compiled>>,
+    timestamps: Option<Timestamps>,
     pipeline_file: Option<PipelineFile>,
     /// Whether something was compiled that the file does not have.
     compiled: AtomicBool,
 }
+
+/// A kernel's pipeline, and whether anybody still has the kernel.
+type Compiled = (Weak<Source>, wgpu::ComputePipeline);
 
 /// What is held of a device's memory.
 #[derive(Debug)]
@@ -156,6 +162,7 @@ impl Device {
         if folder.is_some() {
             required_features |= keeps;
         }
+        required_features |= adapter.inner.features() & wgpu::Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("sinter"),
             required_features,
@@ -186,7 +193,9 @@ impl Device {
         // Signed offsets reach no further on some drivers.
         let binding_bytes_max = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min((1 << 31) - 4);
         let pipeline_file = folder.and_then(|folder| PipelineFile::open(&device, &adapter.inner.get_info(), folder));
+        let timed = required_features.contains(wgpu::Features::TIMESTAMP_QUERY);
         let shared = Shared {
+            timestamps: timed.then(|| Timestamps::new(queue.get_timestamp_period())),
             device,
             queue,
             name: adapter.name().to_owned(),
@@ -357,10 +366,10 @@ impl Device {
 
     /// The compiled form of a kernel, from the cache after the first time.
     fn pipeline(&self, kernel: &Kernel) -> Result<wgpu::ComputePipeline, DeviceError> {
-        let key = kernel.key();
-        let cached = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(pipeline) = cached {
-            return Ok(pipeline);
+        let key = Arc::as_ptr(kernel.identity()) as usize;
+        let pipelines = || self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pipeline)) = pipelines().get(&key) {
+            return Ok(pipeline.clone());
         }
         self.check()?;
         let device = &self.shared.device;
@@ -381,9 +390,33 @@ impl Device {
         if let Some(error) = block_on(scope.pop()) {
             return Err(DeviceError::Refused { reason: format!("kernel {}: {error}", kernel.label()) });
         }
-        self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner).insert(key, pipeline.clone());
+        let mut pipelines = pipelines();
+        // Kernels of circuits that nobody proves any more.
+        pipelines.retain(|_, (kernel, _)| kernel.strong_count() > 0);
+        pipelines.insert(key, (Arc::downgrade(kernel.identity()), pipeline.clone()));
+        drop(pipelines);
         self.shared.compiled.store(true, Ordering::Relaxed);
         Ok(pipeline)
+    }
+
+    /// How many compiled kernels are held.
+    #[must_use]
+    pub fn compiled(&self) -> usize {
+        self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Has dispatches that are recorded from now on timed by the device's own clock, or not any more. Returns whether it has a clock.
+    pub fn time_dispatches(&self, timed: bool) -> bool {
+        self.shared.timestamps.as_ref().is_some_and(|timestamps| timestamps.turn(timed))
+    }
+
+    /// The time that each family of kernels took on the device since the last call of this, after all that was submitted is done: of
+    /// dispatches that were timed. None if the device has no clock.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the device has failed or does not finish.
+    pub fn take_times(&self) -> Result<Option<KernelTimes>, DeviceError> {
+        self.shared.timestamps.as_ref().map(|timestamps| timestamps.take(self)).transpose()
     }
 
     /// Puts what was compiled since the last call of this on disk, if there is a folder for it. What cannot be written is a warning.
@@ -421,6 +454,7 @@ struct Batch {
     encoder: wgpu::CommandEncoder,
     params: wgpu::Buffer,
     words: Vec<u32>,
+    stamps: Option<Stamps>,
     /// What its work uses: it counts as held until that is done.
     uses: Vec<Arc<Held>>,
 }
@@ -477,7 +511,9 @@ impl Recorder<'_> {
         let layout = pipeline.get_bind_group_layout(0);
         let group =
             device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries });
-        let mut pass = batch.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let timestamp_writes = batch.stamps.as_mut().map(|stamps| stamps.next(kernel));
+        let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+        let mut pass = batch.encoder.begin_compute_pass(&descriptor);
         pass.set_pipeline(&pipeline);
         pass.set_bind_group(0, &group, &[]);
         pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
@@ -496,8 +532,9 @@ impl Recorder<'_> {
 
     /// What waits to be submitted.
     fn batch(&mut self) -> &mut Batch {
-        let Shared { device, .. } = &*self.device.shared;
+        let Shared { device, timestamps, .. } = &*self.device.shared;
         self.batch.get_or_insert_with(|| Batch {
+            stamps: timestamps.as_ref().filter(|timestamps| timestamps.on()).map(|_| Stamps::new(device, BATCH as u32)),
             encoder: device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()),
             params: device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
@@ -520,9 +557,12 @@ impl Recorder<'_> {
     }
 
     fn flush(&mut self) {
-        if let Some(Batch { encoder, params, words, uses }) = self.batch.take() {
-            let queue = &self.device.shared.queue;
+        if let Some(Batch { mut encoder, params, words, stamps, uses }) = self.batch.take() {
+            let Shared { device, queue, timestamps, .. } = &*self.device.shared;
             queue.write_buffer(&params, 0, bytemuck::cast_slice(&words));
+            if let (Some(timestamps), Some(stamps)) = (timestamps, stamps) {
+                timestamps.note(stamps.resolve(device, &mut encoder));
+            }
             queue.submit([encoder.finish()]);
             queue.on_submitted_work_done(move || drop(uses));
         }

@@ -4,7 +4,7 @@
 //! base field, whose product comes in two forms.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 
@@ -30,10 +30,17 @@ impl Arithmetic {
     }
 }
 
-/// A kernel, ready to be compiled for any device.
-#[derive(Clone, Debug, PartialEq)]
+/// A kernel, ready to be compiled for any device. Clones are the same kernel: a device compiles it once, and forgets it with the last.
+#[derive(Clone, Debug)]
 pub struct Kernel {
+    source: Arc<Source>,
+}
+
+/// What a kernel is put together from.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
     label: String,
+    family: &'static str,
     entry: &'static str,
     parts: Vec<&'static str>,
     generated: String,
@@ -53,48 +60,60 @@ pub(crate) const POSEIDON2: &str = include_str!("../wgsl/poseidon2.wgsl");
 impl Kernel {
     /// A kernel of these parts, whose entry point is `main`.
     pub(crate) fn new(label: &'static str, parts: &[&'static str]) -> Self {
-        Self {
+        let source = Source {
             label: label.to_owned(),
+            family: label,
             entry: "main",
             parts: parts.to_vec(),
             generated: String::new(),
             constants: Vec::new(),
-        }
+        };
+        Self { source: Arc::new(source) }
     }
 
     /// A kernel with a part that was written by a program.
     pub(crate) fn generated(label: String, parts: &[&'static str], generated: String) -> Self {
-        Self { label, generated, ..Self::new("", parts) }
+        Self::new("graph", parts).altered(|source| (source.label, source.generated) = (label, generated))
     }
 
     /// The same kernel with another entry point.
     pub(crate) fn with_entry(self, entry: &'static str) -> Self {
-        Self { entry, ..self }
+        self.altered(|source| source.entry = entry)
     }
 
     /// The same kernel with an overridable constant set.
-    pub(crate) fn with_constant(mut self, name: &'static str, value: f64) -> Self {
-        self.constants.push((name, value));
+    pub(crate) fn with_constant(self, name: &'static str, value: f64) -> Self {
+        self.altered(|source| source.constants.push((name, value)))
+    }
+
+    fn altered(mut self, alter: impl FnOnce(&mut Source)) -> Self {
+        alter(Arc::make_mut(&mut self.source));
         self
     }
 
     /// Its name, for people.
     #[must_use]
     pub fn label(&self) -> &str {
-        &self.label
+        &self.source.label
     }
 
-    pub(crate) const fn entry(&self) -> &'static str {
-        self.entry
+    /// The name that it shares with others of its kind: generated kernels are all `graph`.
+    #[must_use]
+    pub fn family(&self) -> &'static str {
+        self.source.family
+    }
+
+    pub(crate) fn entry(&self) -> &'static str {
+        self.source.entry
     }
 
     pub(crate) fn constants(&self) -> &[(&'static str, f64)] {
-        &self.constants
+        &self.source.constants
     }
 
-    /// What tells it from all others: a generated part is told by its whole text.
-    pub(crate) fn key(&self) -> String {
-        format!("{}:{}:{:?}:{}", self.label, self.entry, self.constants, self.generated)
+    /// What tells it from all others.
+    pub(crate) const fn identity(&self) -> &Arc<Source> {
+        &self.source
     }
 
     /// The whole WGSL text.
@@ -104,8 +123,8 @@ impl Kernel {
             Arithmetic::U32 => KOALA_U32,
         };
         let mut text = [COMMON, KOALA, product].concat();
-        text.extend(self.parts.iter().copied());
-        text.push_str(&self.generated);
+        text.extend(self.source.parts.iter().copied());
+        text.push_str(&self.source.generated);
         text
     }
 }

@@ -29,6 +29,8 @@ pub mod merkle;
 pub mod ntt;
 mod pipelines;
 mod poseidon2;
+mod self_test;
+mod timestamps;
 pub mod words;
 
 pub use adapter::{Adapter, Choice, Kind};
@@ -38,6 +40,8 @@ pub use device::{Buffer, Device, Options, Recorder, Sabotage};
 pub use error::DeviceError;
 pub use kernel::Arithmetic;
 pub use kernels::Kernels;
-pub use measure::{SelfTestError, Speed};
+pub use measure::{Measured, Speed};
 pub use merkle::Tree;
 pub use ntt::Span;
+pub use self_test::SelfTestError;
+pub use timestamps::{KernelTime, KernelTimes};

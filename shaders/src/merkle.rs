@@ -118,7 +118,12 @@ impl Kernels {
         Ok(Tree { digests, log_leaves })
     }
 
-    fn hash_columns(&self, recorder: &mut Recorder<'_>, matrix: &Columns, digests: &Buffer) -> Result<(), DeviceError> {
+    pub(crate) fn hash_columns(
+        &self,
+        recorder: &mut Recorder<'_>,
+        matrix: &Columns,
+        digests: &Buffer,
+    ) -> Result<(), DeviceError> {
         let slabs = matrix.slabs().len();
         let states = self.device().buffer(if slabs > 1 { 16 << matrix.log_rows() } else { 1 })?;
         for run in matrix.runs(0..matrix.width()) {
@@ -148,7 +153,7 @@ impl Kernels {
         recorder.dispatch(&self.hash_rows, &buffers, &params, threads(1 << log_rows))
     }
 
-    fn level(
+    pub(crate) fn level(
         &self,
         recorder: &mut Recorder<'_>,
         digests: &Buffer,

@@ -1,5 +1,6 @@
 //! Budgets, limits and devices that are lost.
 
+use sinter_shaders::measure::KERNELS;
 use sinter_shaders::words::to_word;
 use sinter_shaders::{Adapter, Choice, Columns, Device, DeviceError, Kernels, Options};
 
@@ -69,6 +70,76 @@ fn a_device_that_is_right_passes_its_self_test_and_can_be_measured() {
             speed.permutations_per_s > 0.0 && speed.copied_bytes_per_s > 0.0 && !speed.transform.is_zero(),
             "{speed:?}"
         );
+    }
+}
+
+#[test]
+fn every_kernel_can_be_measured_alone() {
+    let Some(adapter) = adapter("kernels alone") else { return };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/wgsl");
+    let mut expected: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| std::fs::read_to_string(path).unwrap().contains("@compute"))
+        .flat_map(|path| match path.file_stem().unwrap().to_str().unwrap() {
+            "ntt" => ["ntt", "inverse_ntt", "coset_ntt"].map(str::to_owned).to_vec(),
+            "graph_main" => vec!["graph".to_owned()],
+            stem => vec![stem.to_owned()],
+        })
+        .collect();
+    expected.sort();
+    let kernels = Kernels::new(Device::open(&adapter, Options::default()).unwrap()).unwrap();
+    for timed in [false, true] {
+        kernels.device().time_dispatches(timed);
+        let measured = kernels.alone(9, None).unwrap();
+        assert_eq!(measured.iter().map(|one| one.kernel).collect::<Vec<_>>(), KERNELS);
+        for one in measured {
+            assert!(!one.time.is_zero() && one.bytes + one.products > 0, "{one:?}");
+        }
+    }
+    assert_eq!(kernels.alone(4, Some("deep")).unwrap().len(), 1);
+    let mut names = KERNELS.to_vec();
+    names.sort_unstable();
+    assert_eq!(names, expected, "the kernels of {folder}");
+}
+
+#[test]
+fn dispatches_are_timed_where_the_device_has_a_clock() {
+    let Some(adapter) = adapter("timestamps") else { return };
+    let kernels = Kernels::new(Device::open(&adapter, Options::default()).unwrap()).unwrap();
+    if !kernels.device().time_dispatches(true) {
+        assert_eq!(kernels.device().take_times().unwrap(), None);
+        return eprintln!("timestamps skipped: {} has no clock", adapter.name());
+    }
+    let states = kernels.device().buffer(16 << 8).unwrap();
+    let mut recorder = kernels.device().record();
+    // More than are submitted at once.
+    for _ in 0..300 {
+        kernels.permute(&mut recorder, &states, 1).unwrap();
+    }
+    recorder.submit().unwrap();
+    let times = kernels.device().take_times().unwrap().unwrap();
+    assert_eq!(times.keys().collect::<Vec<_>>(), [&"permute"]);
+    assert!(times["permute"].dispatches == 300 && !times["permute"].time.is_zero(), "{times:?}");
+    assert!(kernels.device().take_times().unwrap().unwrap().is_empty(), "what was read is gone");
+    kernels.device().time_dispatches(false);
+    let mut recorder = kernels.device().record();
+    kernels.permute(&mut recorder, &states, 1).unwrap();
+    recorder.submit().unwrap();
+    assert!(kernels.device().take_times().unwrap().unwrap().is_empty(), "nobody asks any more");
+}
+
+#[test]
+fn what_was_compiled_goes_with_its_kernel() {
+    let Some(adapter) = adapter("compiled kernels") else { return };
+    let kernels = Kernels::new(Device::open(&adapter, Options::default()).unwrap()).unwrap();
+    kernels.alone(3, None).unwrap();
+    let compiled = kernels.device().compiled();
+    // Each round compiles a graph of its own, and the one of the round before goes.
+    for round in 0..4 {
+        kernels.alone(3, Some("graph")).unwrap();
+        let now = kernels.device().compiled();
+        assert!(now <= compiled + 1, "{compiled} compiled kernels became {now} in round {round}");
     }
 }
 

@@ -53,6 +53,8 @@ pub enum Command {
     /// A development L1
     #[command(subcommand)]
     L1(L1Command),
+    /// Look for what on this machine would cost money, and say what mends it
+    Doctor(crate::doctor::DoctorArguments),
     /// A machine's firmware settings: plan them, apply them, see when they drift
     #[command(subcommand)]
     Firmware(crate::firmware::FirmwareCommand),

@@ -475,6 +475,18 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What of this machine, its GPUs and their firmware, is not as a profile wants it.
+///
+/// # Errors
+/// When there is no such profile, or a program that it needs does not answer.
+pub async fn host_drift(profile: &str) -> Result<Vec<String>, Failure> {
+    let catalog = CatalogArguments { config_dir: None };
+    let wanted = Wanted::new(&ProfileArguments { profile: profile.to_owned(), catalog })?;
+    let plan = host::plan(&wanted.profile, &Programs::default()).await.map_err(|error| failure(&error))?;
+    let changes = plan.changes().map(ToString::to_string);
+    Ok(changes.chain(plan.blockers()).collect())
+}
+
 async fn on_host(arguments: &HostArguments) -> Result<(), Failure> {
     let wanted = Wanted::new(&arguments.profile)?;
     let programs = Programs::default();

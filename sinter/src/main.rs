@@ -8,6 +8,7 @@ mod chain;
 mod client;
 mod config;
 mod devnet;
+mod doctor;
 mod exit;
 mod firmware;
 mod hub;
@@ -55,6 +56,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Settle(arguments) => settle::run(&arguments),
         Command::Hub(command) => hub::run(&command),
         Command::L1(command) => l1::run(&command),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Firmware(command) => firmware::run(&command),
         Command::Soundness(arguments) => aggregation::soundness(&arguments),
         Command::Program(command) => aggregation::program(&command),

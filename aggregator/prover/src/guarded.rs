@@ -21,7 +21,7 @@ use p3_matrix::dense::RowMajorMatrix;
 use sinter_program::F;
 use sinter_shaders::{Adapter, Choice, Device, DeviceError, Options};
 
-use crate::gpu::GpuProver;
+use crate::gpu::{self, GpuProver};
 use crate::prover::{CpuProver, Proof, ProveError, Prover, ProvingKey};
 use crate::stages::Stages;
 
@@ -267,9 +267,9 @@ impl Prover for Guarded {
         "gpu"
     }
 
-    /// The processor's: it must be able to step in.
-    fn memory_bytes(&self, key: &ProvingKey) -> u64 {
-        CpuProver.memory_bytes(key)
+    /// What the devices take, and the processor's for one proof: it must be able to step in.
+    fn memory_bytes(&self, key: &ProvingKey, at_once: u32) -> u64 {
+        gpu::host_bytes(key, at_once) + CpuProver.memory_bytes(key, 1)
     }
 
     fn prove(

@@ -125,6 +125,13 @@ impl ProvingKey {
         rows_and_cells.map(|(rows, cells)| rows * (2 * 4 * cells + 3 * 2 * 32)).sum()
     }
 
+    /// What the traces of one proof hold in memory, in bytes.
+    #[must_use]
+    pub fn traces_bytes(&self) -> u64 {
+        let cells = |(air, &log_height): (&DagAir, &usize)| (air.dag().main_width() as u64) << log_height;
+        4 * self.airs.iter().zip(&self.log_heights).map(cells).sum::<u64>()
+    }
+
     pub(crate) fn check(&self, traces: &[RowMajorMatrix<F>], public_values: &[Vec<F>]) -> Result<(), ProveError> {
         expect("traces", None, self.airs.len(), traces.len())?;
         expect("lists of public values", None, self.airs.len(), public_values.len())?;
@@ -178,8 +185,9 @@ pub trait Prover: Send + Sync {
     /// Its name, for people and reports.
     fn name(&self) -> &'static str;
 
-    /// The most memory it will hold for a proof of this key, in bytes: a scheduler asks before it hands out work.
-    fn memory_bytes(&self, key: &ProvingKey) -> u64;
+    /// The most memory of this machine that it will hold for so many proofs of this key at once, traces included, in bytes: a
+    /// scheduler asks before it hands out work.
+    fn memory_bytes(&self, key: &ProvingKey, at_once: u32) -> u64;
 
     /// Proves that `traces`, one a table, satisfy the key's AIRs with these public values, and tells where the time
     /// went. Whether they do is the caller's to know: of traces that do not, the proof does not verify.
@@ -203,8 +211,8 @@ impl Prover for CpuProver {
         "cpu"
     }
 
-    fn memory_bytes(&self, key: &ProvingKey) -> u64 {
-        key.working_bytes()
+    fn memory_bytes(&self, key: &ProvingKey, at_once: u32) -> u64 {
+        u64::from(at_once) * (key.working_bytes() + key.traces_bytes())
     }
 
     fn prove(

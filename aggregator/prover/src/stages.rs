@@ -182,6 +182,12 @@ pub fn available_memory_bytes() -> Option<u64> {
     memory_line("/proc/meminfo", "MemAvailable:")
 }
 
+/// The memory of this machine, in bytes, if the system tells.
+#[must_use]
+pub fn total_memory_bytes() -> Option<u64> {
+    memory_line("/proc/meminfo", "MemTotal:")
+}
+
 fn memory_line(file: &str, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -1,11 +1,13 @@
 //! The GPU prover's proofs are the CPU prover's, byte for byte; and what happens when a device fails or lies.
 
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use p3_air::{Air, AirBuilder, BaseAir, WindowAccess};
 use p3_field::PrimeCharacteristicRing;
 use p3_matrix::dense::RowMajorMatrix;
 use sinter_program::{Config, DagAir, Digest, F, ParameterSet, Program, ProofFile, StatementLayout};
+use sinter_prover::gpu::device_bytes;
 use sinter_prover::guarded::{Event, Wanted};
 use sinter_prover::standard::Standard;
 use sinter_prover::{CpuProver, Folder, GpuProver, Guarded, ProveError, Prover, ProvingKey, Wrapper};
@@ -75,7 +77,7 @@ impl Case {
     fn compare(&self, gpu: &GpuProver, name: &str) {
         let _ = gpu.device().take_peak_bytes();
         assert_eq!(self.bytes(gpu), self.bytes(&CpuProver), "{name}");
-        let (peak, declared) = (gpu.device().take_peak_bytes(), gpu.memory_bytes(&self.key));
+        let (peak, declared) = (gpu.device().take_peak_bytes(), device_bytes(&self.key));
         assert!(peak <= declared, "{name}: {peak} bytes held, {declared} declared");
     }
 }
@@ -104,6 +106,37 @@ fn leaf_proofs_are_the_same_bytes() {
     Case::toy().compare(&gpu, "toy");
     Case::standard(Standard::Poseidon2, 5, ParameterSet::DEV).compare(&gpu, "Poseidon2 at 2^5");
     Case::standard(Standard::Poseidon2, 9, ParameterSet::FOLD).compare(&gpu, "Poseidon2 at 2^9");
+}
+
+#[test]
+fn wide_leaves_are_the_same_bytes() {
+    let Some(gpu) = gpu("wide leaves on a GPU", Options::default()) else { return };
+    // 2,633 columns of Keccak and 9,000 of Blake3: constraints of many kernels.
+    Case::standard(Standard::Keccak, 5, ParameterSet::DEV).compare(&gpu, "Keccak at 2^5");
+    Case::standard(Standard::Blake3, 5, ParameterSet::DEV).compare(&gpu, "Blake3 at 2^5");
+}
+
+/// Two processes on one card, each of which proves what another test does: neither disturbs the other.
+#[test]
+fn two_processes_share_a_device() {
+    if adapter("two processes on a GPU").is_none() {
+        return;
+    }
+    let one = "gpu::leaf_proofs_are_the_same_bytes";
+    let process = || {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", one, "--nocapture"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [process(), process()];
+    for process in both {
+        let output = process.wait_with_output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && printed.contains("1 passed"),
+            "{printed}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
 }
 
 #[test]

@@ -133,12 +133,12 @@ impl Provers {
         Self { prover, options, folder: Mutex::new(None), programs: Mutex::new(Vec::new()) }
     }
 
-    /// The most memory that one fold takes: what admission compares with its budget.
+    /// The most memory that so many folds at once take: what admission compares with its budget.
     ///
     /// # Errors
     /// When the fold circuit cannot be built.
-    pub fn prover_bytes(&self) -> Result<u64, Fault> {
-        Ok(self.prover.memory_bytes(self.folder()?.node().proving()))
+    pub fn prover_bytes(&self, at_once: u32) -> Result<u64, Fault> {
+        Ok(self.prover.memory_bytes(self.folder()?.node().proving(), at_once))
     }
 
     /// The statement that a batch of one is joined by.

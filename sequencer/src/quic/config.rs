@@ -60,6 +60,9 @@ pub struct QuicConfig {
 }
 
 impl QuicConfig {
+    /// What a node asks of the system for each UDP buffer: `net.core.rmem_max` and `wmem_max` have to admit it.
+    pub const SOCKET_BUFFER_BYTES: usize = 8 << 20;
+
     /// The settings for production.
     pub fn new(node_key: PrivateKey, chain_hash: Digest) -> Self {
         Self {
@@ -71,7 +74,7 @@ impl QuicConfig {
             stall_timeout: Duration::from_secs(30),
             stream_window_bytes: 8 << 20,
             queue_bytes: 32 << 20,
-            socket_buffer_bytes: 8 << 20,
+            socket_buffer_bytes: Self::SOCKET_BUFFER_BYTES,
             initial_window_bytes: 256 << 10,
             initial_window_loopback_bytes: 4 << 20,
             mtu_max: 8952,

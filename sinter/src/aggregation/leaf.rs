@@ -61,8 +61,7 @@ fn prove(program: &Program, standard: Standard, seed: u64) -> Result<Proved, Fai
     let prover = CpuProver;
     let key = leaf::proving_key(program).or_fail(Exit::Failed, &what)?;
     let log_rows = program.log_heights()[0];
-    let trace_bytes = (program.airs()[0].dag().main_width() as u64) << log_rows << 2;
-    let needed = prover.memory_bytes(&key) + trace_bytes;
+    let needed = prover.memory_bytes(&key, 1);
     if let Some(available) = available_memory_bytes().filter(|available| *available < needed) {
         let (needed, available) = (text::bytes(needed), text::bytes(available));
         let message = format!("{what}: 2^{log_rows} rows may take {needed} of memory, and {available} are free");

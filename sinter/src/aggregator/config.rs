@@ -47,7 +47,7 @@ pub struct AggregatorFile {
     /// The least that is paid for a proof.
     #[serde(default)]
     pub price_floor_gwei: u64,
-    /// Memory that proving may take.
+    /// Memory of the machine that proving may take, all proofs at once together.
     #[serde(default = "memory_bytes")]
     pub memory_bytes: u64,
     /// What proves: `auto` (every hardware GPU, or the processor if there is none), `gpu:NAME`, or `cpu`.

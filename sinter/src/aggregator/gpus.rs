@@ -17,6 +17,20 @@ pub struct GpusArguments {
     pub list: bool,
 }
 
+/// What to configure for a card with so much memory: nine tenths of it, and no more proofs at once than keep a card busy.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Preset {
+    card_gb: u64,
+    gpu_memory_bytes: u64,
+    proofs_at_once: u32,
+}
+
+const PRESETS: [Preset; 4] = [preset(8, 4), preset(12, 6), preset(24, 8), preset(80, 16)];
+
+const fn preset(card_gb: u64, proofs_at_once: u32) -> Preset {
+    Preset { card_gb, gpu_memory_bytes: card_gb * 900_000_000, proofs_at_once }
+}
+
 /// One adapter.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -48,6 +62,7 @@ struct Gpus {
     /// Device memory that a fold takes, at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     fold_bytes: Option<u64>,
+    presets: [Preset; 4],
     gpus: Vec<Row>,
 }
 
@@ -82,7 +97,7 @@ pub fn run(arguments: &GpusArguments) -> Result<(), Failure> {
             Some(device_bytes(folder.node().proving()))
         }
     };
-    let gpus = Gpus { fold_bytes, gpus: rows };
+    let gpus = Gpus { fold_bytes, presets: PRESETS, gpus: rows };
     if arguments.json {
         print_result(serde_json::to_string(&gpus).or_fail(Exit::Failed, "writing the list")?)?;
     } else {
@@ -149,6 +164,27 @@ fn table(gpus: &Gpus) -> String {
     }
     if let Some(bytes) = gpus.fold_bytes {
         lines.push(format!("a fold takes at most {} MiB of device memory", bytes >> 20));
+        lines.extend(gpus.presets.iter().map(|preset| {
+            let Preset { card_gb, gpu_memory_bytes, proofs_at_once } = preset;
+            format!(
+                "   a card of {card_gb} GB: gpu_memory_bytes = {gpu_memory_bytes}, proofs_at_once = {proofs_at_once}"
+            )
+        }));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_preset_has_room_for_the_folds_that_it_starts() {
+        let fold_bytes = device_bytes(Folder::new().unwrap().node().proving());
+        for Preset { card_gb, gpu_memory_bytes, proofs_at_once } in PRESETS {
+            let needed = u64::from(proofs_at_once) * fold_bytes;
+            assert!(needed <= gpu_memory_bytes && gpu_memory_bytes < card_gb << 30, "{card_gb} GB: {needed} bytes");
+        }
+    }
 }

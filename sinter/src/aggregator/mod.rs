@@ -1,6 +1,6 @@
 //! `sinter aggregator`: the proof-aggregation appliance.
 
-mod config;
+pub mod config;
 mod gpus;
 
 pub use config::{AggregatorFile, BatchTable, L1Table};
@@ -198,7 +198,8 @@ async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToke
     }
     tracing::info!("building the fold circuit");
     let built = prove.clone();
-    let known = tokio::task::spawn_blocking(move || Ok((built.prover_bytes()?, built.null_statement()?))).await;
+    let at_once = file.proofs_at_once.unwrap_or((2 * gpus.len() as u32).max(1));
+    let known = tokio::task::spawn_blocking(move || Ok((built.prover_bytes(at_once)?, built.null_statement()?))).await;
     let known: Result<_, sinter_service::Fault> = known.or_fail(Exit::Failed, "building the fold circuit")?;
     let (prover_bytes, null_statement) = known.or_fail(Exit::Failed, "the fold circuit")?;
 
@@ -213,7 +214,6 @@ async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToke
     let scheduler = scheduler::Options { batches: file.batch.policy(), ..scheduler::Options::default() };
     let address = listener.local_addr().or_fail(Exit::Failed, "`listen`")?;
     tracing::info!(%address, name, settles = settle.is_some(), encrypted, "the appliance is up");
-    let at_once = file.proofs_at_once.unwrap_or((2 * gpus.len() as u32).max(1));
     let worker = worker::Options::new(name).with_proofs_at_once(at_once);
     let (gas, gas_gwei) = watch::channel(None);
     let mut gas_watch = JoinSet::new();

@@ -111,13 +111,18 @@ impl GpuProver {
     }
 }
 
+/// Memory of the machine that so many proofs at once take: traces, and their words on the way to the device.
+pub(crate) fn host_bytes(key: &ProvingKey, at_once: u32) -> u64 {
+    2 * u64::from(at_once) * key.traces_bytes()
+}
+
 impl Prover for GpuProver {
     fn name(&self) -> &'static str {
         "gpu"
     }
 
-    fn memory_bytes(&self, key: &ProvingKey) -> u64 {
-        device_bytes(key)
+    fn memory_bytes(&self, key: &ProvingKey, at_once: u32) -> u64 {
+        host_bytes(key, at_once)
     }
 
     fn prove(

@@ -1,0 +1,132 @@
+//! An appliance: its configuration, its memory, what proves, where it listens, and the L1 that it settles on.
+
+use super::{Finding, Verdict, host, l1};
+use crate::{aggregation::text, aggregator::config::AggregatorFile, config::load, relayer::read_key};
+use sinter_prover::{Folder, gpu::device_bytes, stages::total_memory_bytes};
+use sinter_shaders::{Device, Kernels, Options};
+use std::{net::SocketAddr, path::Path, time::Duration};
+use tokio::runtime::Runtime;
+
+/// Disk below which a queue and its proofs cannot work: one batch's worth.
+const DISK_BYTES_MIN: u64 = 1 << 30;
+
+pub(super) fn findings(runtime: &Runtime, path: &Path) -> Vec<Finding> {
+    let (file, folder) = match load::<AggregatorFile>(path) {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            return vec![Finding::new(
+                "configuration",
+                Verdict::Wrong,
+                failure.to_string(),
+                "correct the key that it names",
+            )];
+        }
+    };
+    let mut findings = vec![Finding::ok("configuration", path.display().to_string())];
+    findings.push(host::disk(&folder.join(&file.data_dir), DISK_BYTES_MIN));
+    let runs = runtime.block_on(answers(file.listen));
+    findings.push(host::port("intake port", file.listen, false, runs));
+    findings.push(memory(&file));
+    findings.extend(gpus(&file));
+    findings.push(match file.clients.len() {
+        0 => Finding::new(
+            "clients",
+            Verdict::Warning,
+            "nobody may hand proofs in",
+            "sinter aggregator token ACCOUNT --output FILE",
+        ),
+        clients => Finding::ok("clients", format!("{clients} may hand proofs in")),
+    });
+    let Some(table) = &file.l1 else {
+        findings.push(Finding::skipped(
+            "L1",
+            "`l1` is not configured: batches are sealed and kept",
+            "see docs/aggregator.md",
+        ));
+        return findings;
+    };
+    match read_key(&folder.join(&table.key_file)) {
+        Ok(signer) => findings.extend(runtime.block_on(l1::findings(
+            &table.url,
+            table.chain_id,
+            ("hub", table.hub),
+            signer.address(),
+        ))),
+        Err(failure) => {
+            findings.push(Finding::new(
+                "L1 account",
+                Verdict::Wrong,
+                failure.to_string(),
+                "`l1.key_file`: hex, mode 0600",
+            ));
+        }
+    }
+    findings
+}
+
+/// Whether an appliance is there already.
+async fn answers(listen: SocketAddr) -> bool {
+    let request = reqwest::Client::new().get(format!("http://{listen}/health")).timeout(Duration::from_secs(2));
+    request.send().await.is_ok()
+}
+
+/// Whether the machine has what proving was promised.
+fn memory(file: &AggregatorFile) -> Finding {
+    let promised = file.memory_bytes;
+    match total_memory_bytes() {
+        Some(total) if total < promised => Finding::new(
+            "memory",
+            Verdict::Wrong,
+            format!("`memory_bytes` promises {}, the machine has {}", text::bytes(promised), text::bytes(total)),
+            "lower `memory_bytes`: a prover that is killed for memory gives its work back late",
+        ),
+        Some(total) => {
+            Finding::ok("memory", format!("{} for proving, of {}", text::bytes(promised), text::bytes(total)))
+        }
+        None => Finding::skipped(
+            "memory",
+            "the system does not tell how much it has",
+            "compare `memory_bytes` with it yourself",
+        ),
+    }
+}
+
+/// Whether each device that proves computes what it should, and has room for a fold.
+fn gpus(file: &AggregatorFile) -> Vec<Finding> {
+    let adapters = match file.prover.adapters() {
+        Ok(adapters) if adapters.is_empty() => {
+            return vec![Finding::ok("GPU", "none is wanted, or none is there: the processor proves")];
+        }
+        Ok(adapters) => adapters,
+        Err(error) => return vec![Finding::wrong("GPU", &error, "`sinter aggregator gpus` lists what there is")],
+    };
+    let needed = Folder::new().map(|folder| device_bytes(folder.node().proving()));
+    let mut findings: Vec<Finding> = adapters
+        .iter()
+        .map(|adapter| {
+            let tested = Device::open(adapter, Options::default())
+                .and_then(Kernels::new)
+                .map_err(Into::into)
+                .and_then(|kernels| kernels.self_test());
+            match tested {
+                Ok(()) => Finding::ok("GPU", format!("{} computes what it should", adapter.name())),
+                Err(error) => Finding::wrong("GPU", &error, "the runbook SinterGpuFallback; have the card checked"),
+            }
+        })
+        .collect();
+    findings.push(match (needed, file.gpu_memory_bytes) {
+        (Ok(needed), Some(budget)) if budget < needed => Finding::new(
+            "GPU memory",
+            Verdict::Wrong,
+            format!(
+                "`gpu_memory_bytes` is {}, a fold takes up to {}: the processor would prove",
+                text::bytes(budget),
+                text::bytes(needed)
+            ),
+            "raise it; `sinter aggregator gpus` prints presets",
+        ),
+        (Ok(needed), _) => Finding::ok("GPU memory", format!("a fold takes up to {}", text::bytes(needed))),
+        (Err(error), _) => Finding::wrong("GPU memory", &error, "this is a fault of the program: report it"),
+    });
+    findings
+}
