@@ -364,12 +364,12 @@ impl Device {
         })
     }
 
-    /// The compiled form of a kernel, from the cache after the first time.
-    fn pipeline(&self, kernel: &Kernel) -> Result<wgpu::ComputePipeline, DeviceError> {
+    /// The compiled form of a kernel, and whether that was made now, for its first use.
+    fn pipeline(&self, kernel: &Kernel) -> Result<(wgpu::ComputePipeline, bool), DeviceError> {
         let key = Arc::as_ptr(kernel.identity()) as usize;
         let pipelines = || self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, pipeline)) = pipelines().get(&key) {
-            return Ok(pipeline.clone());
+            return Ok((pipeline.clone(), false));
         }
         self.check()?;
         let device = &self.shared.device;
@@ -396,7 +396,7 @@ impl Device {
         pipelines.insert(key, (Arc::downgrade(kernel.identity()), pipeline.clone()));
         drop(pipelines);
         self.shared.compiled.store(true, Ordering::Relaxed);
-        Ok(pipeline)
+        Ok((pipeline, true))
     }
 
     /// How many compiled kernels are held.
@@ -431,7 +431,7 @@ impl Device {
     /// Starts a list of dispatches.
     #[must_use]
     pub fn record(&self) -> Recorder<'_> {
-        Recorder { device: self, batch: None }
+        Recorder { device: self, batch: None, fresh: 0 }
     }
 }
 
@@ -441,12 +441,16 @@ const PARAMS_BYTES: u64 = 256;
 const PARAMS_WORDS: usize = 16;
 /// Dispatches that are submitted at once.
 const BATCH: u64 = 128;
+/// Kernels in their first use that are waited for together: some drivers compile them only then, for seconds each.
+const FRESH: u32 = 16;
 
 /// A list of dispatches, run in order. It is submitted when it is long enough and when it is dropped or [`Recorder::submit`]ted.
 #[derive(Debug)]
 pub struct Recorder<'a> {
     device: &'a Device,
     batch: Option<Batch>,
+    /// Kernels that were used for the first time since it last waited.
+    fresh: u32,
 }
 
 #[derive(Debug)]
@@ -490,7 +494,7 @@ impl Recorder<'_> {
         if sabotage == Some(Sabotage::Lose(number)) {
             self.device.destroy();
         }
-        let pipeline = self.device.pipeline(kernel)?;
+        let (pipeline, fresh) = self.device.pipeline(kernel)?;
         let Shared { device, .. } = &*self.device.shared;
         let batch = self.batch();
         let offset = 4 * batch.words.len() as u64;
@@ -526,6 +530,11 @@ impl Recorder<'_> {
         }
         if batch.words.len() as u64 * 4 == BATCH * PARAMS_BYTES {
             self.flush();
+        }
+        self.fresh += u32::from(fresh);
+        if self.fresh >= FRESH {
+            self.fresh = 0;
+            self.settle()?;
         }
         Ok(())
     }
