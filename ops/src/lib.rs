@@ -8,13 +8,14 @@
 //!
 //! `cargo run -p sinter-ops -- write` makes them again. The tests beside this crate hold the files in the repository to what
 //! the code makes, every name in them to the list, and every alert to a runbook; `cargo ci devnet` holds the list to what
-//! live machines serve ([`live`]).
+//! live machines serve ([`live`]). Machines serve a dashboard of their own, too, which is made from the same list ([`page`]).
 
 pub mod alerts;
 pub mod dashboards;
 pub mod live;
 pub mod metrics;
 pub mod names;
+pub mod page;
 pub mod rules;
 
 use metrics::Machine;

@@ -13,6 +13,7 @@ use jsonrpsee::{
     core::client::{Error as ClientError, Subscription},
     ws_client::WsClient,
 };
+use sinter_ops::metrics::Machine;
 use sinter_primitives::receipt::{CertifiedHeader, TrustedNetwork};
 use sinter_sequencer::rpc::{SinterApiClient, types::HeadEvent};
 use sinter_settlement::{
@@ -34,7 +35,7 @@ pub fn run(command: &RelayerCommand) -> Result<(), Failure> {
 }
 
 async fn relay(arguments: &RelayerArguments) -> Result<(), Failure> {
-    let _metrics = metrics::serve(arguments.metrics).await?;
+    let _metrics = metrics::serve(Machine::Relayer, arguments.metrics).await?;
     let chain = chain::load(&arguments.chain)?;
     let contract = chain.file.l1.light_client.parse().or_fail(Exit::Usage, "chain.toml: `l1.light_client`")?;
     fs::create_dir_all(&arguments.data_dir).or_fail(Exit::Usage, arguments.data_dir.display())?;

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, process::Command};
 /// Each crate, and the crates of this workspace that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-primitives", &[]),
-    ("sinter-sequencer", &["sinter-primitives"]),
+    // The page that a machine serves of itself is made from the list of metrics.
+    ("sinter-sequencer", &["sinter-primitives", "sinter-ops"]),
     // Seals are there for the tests of their contract, and for nothing else.
     ("sinter-settlement", &["sinter-primitives", "sinter-program", "sinter-seal"]),
     ("sinter-program", &[]),
@@ -59,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sinter-service",
             "sinter-shaders",
             "sinter-firmware",
+            "sinter-ops",
         ],
     ),
     ("sinter-firmware", &[]),

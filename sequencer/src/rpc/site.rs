@@ -6,6 +6,7 @@
 //! | `/namespaces/<id>`, `/namespaces/<id>/private` | a namespace's Ethereum face, likewise |
 //! | `GET /health` | 200 or 503, and why |
 //! | `GET /metrics` | for Prometheus; on a listener of its own when one is configured |
+//! | `GET /dashboard` | the same for people, live; where `/metrics` is |
 
 use super::{
     RpcError,
@@ -37,8 +38,16 @@ use jsonrpsee::{
     types::error::reject_too_big_request,
 };
 use serde_json::json;
+use sinter_ops::{metrics::Machine, page};
 use sinter_primitives::Namespace;
-use std::{collections::BTreeMap, future::poll_fn, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::timeout;
 use tower::{Service, layer::util::Identity};
 
@@ -56,7 +65,7 @@ pub(super) enum Scope {
     Everything,
     /// All but `/metrics`, which is elsewhere.
     NoMetrics,
-    /// `/metrics` and `/health`.
+    /// `/metrics`, `/dashboard` and `/health`.
     MetricsOnly,
 }
 
@@ -73,6 +82,7 @@ pub(super) struct Site {
     handle: Handle,
     config: Arc<RpcConfig>,
     exporter: Arc<Exporter>,
+    dashboard: page::Routes,
     capacity: Arc<Capacity>,
     sinter: Door,
     faces: Arc<BTreeMap<(Namespace, bool), Door>>,
@@ -106,7 +116,10 @@ impl Site {
             .to_service_builder()
             // Connections are counted before they come here.
             .max_connections(u32::MAX);
+        let shown = exporter.clone();
+        let dashboard = page::routes(Machine::Sequencer, Arc::new(move || shown.render()));
         Ok(Self {
+            dashboard,
             handle,
             capacity: Arc::new(Capacity::new(&config, response_bytes_max as usize)),
             config: Arc::new(config),
@@ -135,8 +148,9 @@ impl Site {
     /// Answers a request that came from `peer`.
     pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr, held: Arc<Held>) -> Answer {
         let origin = request.headers().get(header::ORIGIN).cloned();
+        let own = origin.as_ref().is_some_and(|origin| is_own_page(origin, request.headers()));
         let mut answer = match &origin {
-            Some(origin) if !self.admits(origin) => {
+            Some(origin) if !own && !self.admits(origin) => {
                 plain(StatusCode::FORBIDDEN, "this web page's origin is not one that the node is configured to admit\n")
             }
             Some(_) if request.method() == Method::OPTIONS => plain(StatusCode::NO_CONTENT, ""),
@@ -159,12 +173,18 @@ impl Site {
         match (request.method(), path) {
             (&Method::GET, "/health") => self.health(),
             (&Method::GET, "/metrics") if self.scope != Scope::NoMetrics => self.metrics().await,
+            (&Method::GET, "/dashboard" | "/dashboard/live") if self.scope != Scope::NoMetrics => {
+                self.dashboard(request, held).await
+            }
             (_, "/") if everything => self.call(&self.sinter, request, peer, held).await,
             (_, path) if everything && path.starts_with("/namespaces/") => match self.face(path) {
                 Ok(door) => self.call(&door, request, peer, held).await,
                 Err(reason) => plain(StatusCode::NOT_FOUND, reason),
             },
-            _ => plain(StatusCode::NOT_FOUND, "no such path: there are /, /namespaces/<id>, /health and /metrics\n"),
+            _ => plain(
+                StatusCode::NOT_FOUND,
+                "no such path: there are /, /namespaces/<id>, /health, /metrics, /dashboard\n",
+            ),
         }
     }
 
@@ -199,6 +219,15 @@ impl Site {
                 tracing::error!(error = %failed, "rpc: metrics could not be rendered");
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "metrics could not be rendered\n")
             }
+        }
+    }
+
+    /// The page, and the WebSocket behind it, which holds its connection's place.
+    async fn dashboard(&self, mut request: Request<Incoming>, held: Arc<Held>) -> Answer {
+        request.extensions_mut().insert(page::Held(held));
+        let mut routes = self.dashboard.clone();
+        match routes.call(request).await {
+            Ok(answer) => answer.map(HttpBody::new),
         }
     }
 
@@ -302,6 +331,17 @@ async fn bounded(mut body: Incoming, bytes_max: usize) -> Result<HttpBody, Answe
         bytes.extend_from_slice(&data);
     }
     Ok(HttpBody::from(bytes))
+}
+
+/// Whether a web page came from here: its origin is the host that was asked. Names do not count, which anybody can have point here.
+fn is_own_page(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let (origin, host) = (text(origin), headers.get(header::HOST).map(text).unwrap_or_default());
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).unwrap_or_default();
+    let is_local = authority.split(':').next() == Some("localhost");
+    let is_address =
+        authority.parse::<SocketAddr>().is_ok() || authority.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    authority == host && (is_local || is_address)
 }
 
 fn admit_origin(headers: &mut HeaderMap, origin: HeaderValue) {

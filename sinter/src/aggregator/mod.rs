@@ -13,6 +13,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use sinter_ops::metrics::Machine;
 use sinter_seal::sealer::SealLayers;
 use sinter_service::{
     Account, BatchId, Blobs, JobId, Provers, Queue, Service, intake,
@@ -158,7 +159,7 @@ fn serve(arguments: &RunArguments) -> Result<(), Failure> {
 }
 
 async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToken) -> Result<(), Failure> {
-    let _metrics = metrics::serve(MetricsArguments { address: file.metrics }).await?;
+    let _metrics = metrics::serve(Machine::Aggregator, MetricsArguments { address: file.metrics }).await?;
     numbers::describe();
     let data_dir = folder.join(&file.data_dir);
     std::fs::create_dir_all(&data_dir).or_fail(Exit::Usage, format_args!("`data_dir`: {}", data_dir.display()))?;

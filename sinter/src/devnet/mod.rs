@@ -36,6 +36,7 @@ use observe::{Observers, Subjects};
 use processes::Processes;
 use relay::Relay;
 use rollups::{Announcement, Rolling, Setting};
+use sinter_ops::metrics::Machine;
 use sinter_primitives::receipt::TrustedNetwork;
 use sinter_sequencer::rpc::{
     SinterApiClient,
@@ -97,7 +98,7 @@ fn start_log(directory: &Directory) -> Result<(), Failure> {
 async fn run_in(arguments: &DevnetArguments, directory: &Directory) -> Result<Summary, Failure> {
     // Before the relayer takes handles to its metrics.
     let relayer_metrics = rollups::free_address()?;
-    let _metrics = metrics::serve(MetricsArguments { address: Some(relayer_metrics) }).await?;
+    let _metrics = metrics::serve(Machine::Relayer, MetricsArguments { address: Some(relayer_metrics) }).await?;
     let existing = Network::read(directory)?;
     let genesis_timestamp_ms = existing.as_ref().map_or_else(now_ms, |network| network.chain.file.genesis_timestamp_ms);
     let l1 = L1::start(arguments, genesis_timestamp_ms).await?;

@@ -127,13 +127,13 @@ impl Addresses {
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for (node, url) in self.rpc.iter().enumerate() {
-            lines.push(format!("node {node}      {url}   metrics {url}/metrics"));
+            lines.push(format!("node {node}      {url}   also /dashboard and /metrics"));
         }
         for (name, url) in &self.faces {
             lines.push(format!("{name:<11} {url}"));
         }
         lines.push(format!("L1          {}   light client {}", self.l1, self.light_client));
-        lines.push(format!("relayer     metrics {}", self.relayer_metrics));
+        lines.push(format!("relayer     {}   also /dashboard", self.relayer_metrics));
         lines.push(format!("files       {}", self.directory));
         lines
     }

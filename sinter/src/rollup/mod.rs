@@ -27,6 +27,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sinter_counter::Counter;
 use sinter_ledger::Ledger;
+use sinter_ops::{metrics::Machine, page};
 use sinter_primitives::{Namespace, receipt::TrustedNetwork};
 use sinter_program::field::digest_bytes;
 use sinter_prover::Wrapper;
@@ -198,12 +199,14 @@ where
     let listener =
         TcpListener::bind(file.listen).await.or_fail(Exit::Usage, format_args!("`listen`: {}", file.listen))?;
     tracing::info!(name = file.name, listen = %file.listen, contract = %file.l1.contract, "the rollup's node is up");
+    let render = numbers.clone();
     let shown = Arc::new(Shown { status: node.status(), config: told });
     let routes = Router::new()
         .route("/status", get(async |State(shown): State<Arc<Shown>>| Json(shown.status.borrow().clone())))
         .route("/trace/{id}", get(trace))
         .route("/metrics", get(move || std::future::ready(numbers.render())))
-        .with_state(shown);
+        .with_state(shown)
+        .merge(page::routes(Machine::Rollup, Arc::new(move || render.render())));
     tokio::select! {
         () = node.run(stop) => Ok(()),
         outcome = axum::serve(listener, routes) => outcome.or_fail(Exit::Failed, "serving the status"),

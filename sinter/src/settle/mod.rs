@@ -15,6 +15,7 @@ use crate::{
 };
 use alloy::{primitives::Bytes, providers::Provider};
 use progress::{Progress, summary};
+use sinter_ops::metrics::Machine;
 use sinter_settlement::seals::{Depth, FeePolicy, SealState, SealSubmitter, SealsConfig, SealsStatus};
 use std::{fs::File, io::Read, path::Path, time::Duration};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -35,7 +36,7 @@ pub fn run(arguments: &SettleArguments) -> Result<(), Failure> {
 }
 
 async fn settle(arguments: &SettleArguments) -> Result<(), Failure> {
-    let _metrics = metrics::serve(arguments.metrics).await?;
+    let _metrics = metrics::serve(Machine::Aggregator, arguments.metrics).await?;
     let seals = arguments.seals.iter().map(|file| read_seal(file)).collect::<Result<Vec<_>, _>>()?;
     let submitter = SealSubmitter::open(config(arguments).await?, &seals).or_fail(Exit::Usage, "")?;
     let mut status = submitter.status();
