@@ -67,6 +67,8 @@ const PROGRAMS: &[Program] = &[
         probe: &["-c", "ls /usr/share/vulkan/icd.d/lvp_icd.*.json /usr/lib/*/libvulkan.so.1"],
         packages: &["libvulkan1", "mesa-vulkan-drivers"],
     },
+    // What the dashboard is looked at with.
+    Program { name: "chromium", probe: &["--version"], packages: &["chromium"] },
     // Machines to try the playbooks on.
     Program { name: "mmdebstrap", probe: &["--version"], packages: &["mmdebstrap"] },
     Program { name: "systemd-nspawn", probe: &["--version"], packages: &["systemd-container"] },
