@@ -1,7 +1,9 @@
 //! Claims tasks, keeps their leases, and has them done.
 //!
 //! A worker holds nothing that the queue does not: when it vanishes, its lease ends and the task is somebody else's. What it
-//! makes is in a blob before it says that it is done; a worker that finds its lease gone throws its result away.
+//! makes is in a blob before it says that it is done; a worker that finds its lease gone throws its result away. It is gone by
+//! its own clock, too: a worker that could not prolong it for as long as it lasts does not wait to be told. Whether that is before
+//! or after another has the task does not matter: the queue takes a result from the last claim alone.
 
 use crate::{
     blobs::{BlobError, Blobs},
@@ -11,11 +13,11 @@ use crate::{
     queue::{Claim, Done, Failed, Lane, Lease, ProgramInput, Queue, QueueError, Work},
 };
 use bytes::Bytes;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
 };
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Times that a result is offered to a database that does not answer.
@@ -70,6 +72,13 @@ impl<P> Clone for Worker<P> {
         let Self { queue, blobs, prove, options } = self;
         Self { queue: queue.clone(), blobs: blobs.clone(), prove: prove.clone(), options: options.clone() }
     }
+}
+
+/// A lease, and until when it is this worker's, whatever happens elsewhere: as long as a lease from before the queue was asked.
+#[derive(Clone, Copy)]
+struct Held {
+    lease: Lease,
+    until: Instant,
 }
 
 /// Why a task has no result.
@@ -168,34 +177,37 @@ impl<P: Prove> Worker<P> {
     /// # Errors
     /// When no task can be claimed. What becomes of one that was is said to the queue.
     pub async fn step(&self, lane: Lane, stop: &CancellationToken) -> Result<bool, QueueError> {
+        let asked = Instant::now();
         let Some(Claim { lease, work }) = self.queue.claim(lane, &self.options.name).await? else { return Ok(false) };
+        let mut held = Held { lease, until: asked + self.lease() };
         let (kind, started) = (work.kind(), Instant::now());
         let mut attempt = std::pin::pin!(self.attempt(work));
         let outcome = tokio::select! {
             outcome = &mut attempt => outcome,
-            () = self.keep(&lease) => {
+            () = self.keep(&mut held) => {
                 // A proof cannot be stopped, and two at a time would need twice the memory.
                 let _ = attempt.await;
                 Err(Stopped::Lost)
             }
             () = stop.cancelled() => {
                 // If this is not heard, the lease ends by itself.
-                let _ = self.queue.give_back(&lease).await;
+                let _ = self.queue.give_back(&held.lease).await;
                 return Ok(true);
             }
         };
         let took = started.elapsed();
-        self.report(&lease, kind, took, outcome).await;
+        self.report(held, kind, took, outcome).await;
         Ok(true)
     }
 
-    /// Says what came of a task, again and again while the database does not answer.
-    async fn report(&self, lease: &Lease, kind: &'static str, took: Duration, mut outcome: Result<Output, Stopped>) {
+    /// Says what came of a task, again and again while the database does not answer and the lease lasts.
+    async fn report(&self, mut held: Held, kind: &'static str, took: Duration, mut outcome: Result<Output, Stopped>) {
+        let Held { lease, .. } = held;
         for _ in 0..REPORTS_MAX {
             let said = match &outcome {
-                Ok(Output::Done(done)) => self.complete(lease, done, took).await,
+                Ok(Output::Done(done)) => self.complete(&lease, done, took).await,
                 Ok(Output::Bytes(bytes)) => match self.blobs.put(bytes.clone().into()).await {
-                    Ok(blob) => self.complete(lease, &Done::Made { blob }, took).await,
+                    Ok(blob) => self.complete(&lease, &Done::Made { blob }, took).await,
                     Err(error) => {
                         outcome = Err(error.into());
                         continue;
@@ -204,7 +216,7 @@ impl<P: Prove> Worker<P> {
                 Err(Stopped::Failed(failed, fault)) => {
                     metrics::task_failed(kind, fault);
                     tracing::warn!(task = %lease.task, kind, ?failed, "a task failed");
-                    self.queue.fail(lease, failed).await
+                    self.queue.fail(&lease, failed).await
                 }
                 Err(Stopped::Lost) => Err(QueueError::Fenced { task: lease.task }),
             };
@@ -226,7 +238,9 @@ impl<P: Prove> Worker<P> {
                 }
             }
             // The lease is kept meanwhile, if that can be heard.
-            let _ = self.queue.heartbeat(lease).await;
+            if self.prolong(&mut held).await.is_err_and(|error| matches!(error, QueueError::Fenced { .. })) {
+                break;
+            }
             tokio::time::sleep(PAUSE).await;
         }
         tracing::error!(task = %lease.task, kind, "a result was never reported: the task will be done again");
@@ -236,17 +250,36 @@ impl<P: Prove> Worker<P> {
         self.queue.complete(lease, done, u64::try_from(took.as_millis()).unwrap_or(u64::MAX)).await
     }
 
+    fn lease(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.queue.options().lease_ms).unwrap_or_default())
+    }
+
     /// Prolongs a lease for as long as it can be. Returns when it is lost.
-    async fn keep(&self, lease: &Lease) {
-        let third_ms = u64::try_from(self.queue.options().lease_ms / 3).unwrap_or_default().max(1);
+    async fn keep(&self, held: &mut Held) {
+        let third = (self.lease() / 3).max(Duration::from_millis(1));
+        let mut pause = third;
         loop {
-            tokio::time::sleep(Duration::from_millis(third_ms)).await;
-            match self.queue.heartbeat(lease).await {
+            tokio::time::sleep(pause).await;
+            pause = match self.prolong(held).await {
+                Ok(()) => third,
                 Err(QueueError::Fenced { .. }) => return,
-                Err(error) => tracing::warn!(task = %lease.task, %error, "a lease cannot be prolonged just now"),
-                Ok(()) => {}
-            }
+                Err(error) => {
+                    metrics::storage_error();
+                    tracing::warn!(task = %held.lease.task, %error, "a lease cannot be prolonged just now");
+                    PAUSE.min(third)
+                }
+            };
         }
+    }
+
+    /// Prolongs a lease, if that can be done before it is over.
+    async fn prolong(&self, held: &mut Held) -> Result<(), QueueError> {
+        let asked = Instant::now();
+        // Where nobody answers it is over when its time is, and perhaps somebody else's already.
+        let fenced = |_| QueueError::Fenced { task: held.lease.task };
+        timeout_at(held.until, self.queue.heartbeat(&held.lease)).await.map_err(fenced)??;
+        held.until = asked + self.lease();
+        Ok(())
     }
 
     async fn attempt(&self, work: Work) -> Result<Output, Stopped> {

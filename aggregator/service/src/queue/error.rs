@@ -6,7 +6,8 @@ use crate::{
 };
 use thiserror::Error;
 
-/// Why the queue did not do what it was asked. Whatever it is, nothing of it was done.
+/// Why the queue did not do what it was asked. Nothing of it was done, unless it broke off or
+/// was silent at the very end: that may be asked again.
 #[derive(Debug, Error)]
 pub enum QueueError {
     /// The address is of no engine that is known.
@@ -18,6 +19,13 @@ pub enum QueueError {
     /// The database fails, or cannot be reached.
     #[error("queue: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database says nothing: the network between is cut, or it is overwhelmed. Unlike with other failures, what was asked
+    /// may have been done.
+    #[error("expected the queue's database to answer within {within_ms} ms, got silence")]
+    Silent {
+        /// How long it was waited for.
+        within_ms: u64,
+    },
     /// The tables cannot be made, or are of a later version.
     #[error("the queue's tables: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -91,6 +99,6 @@ impl QueueError {
     /// Whether the database cannot be had at the moment: the same may succeed later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        self.is_conflict() || self.is_full() || matches!(self, Self::Database(_))
+        matches!(self, Self::Database(_) | Self::Silent { .. })
     }
 }

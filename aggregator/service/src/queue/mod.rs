@@ -25,23 +25,28 @@
 //! | `batches` | places, the tree as it grows, closing, sealing, settling, dissolving |
 //! | `upkeep` | leases that ended, blobs that nobody names, rows that nobody needs |
 //! | `views` | what is shown of it |
+//! | `database` | connections, and how long the database is waited for |
 //! | `clock`, `wake` | time, and signals |
 
-/// Runs a transaction, and again if another stood in its way. What fails is taken back.
+/// Runs a transaction, and again if another stood in its way. What fails is taken back. There is no other way to the database,
+/// and none on which it is waited for for ever: each attempt has [`Options::answer_ms`].
 ///
 /// A macro, since the futures of a function that takes asynchronous closures are not known to be [`Send`].
 macro_rules! transact {
     ($queue:expr, $tx:ident => $body:expr) => {{
+        let inner = &$queue.0;
         let mut conflicts = 0;
         loop {
-            let mut begun = $queue.begin().await?;
-            let $tx = &mut begun;
-            let value: Result<_, QueueError> = async { $body }.await;
-            let outcome = match value {
-                Ok(value) => begun.commit(&$queue.0.wake).await.map(|()| value),
-                Err(error) => Err(error),
-            };
-            match outcome {
+            let pool = inner.database.pool();
+            let attempt = inner.database.answered(&pool, async {
+                let mut begun = inner.begin(&pool).await?;
+                let $tx = &mut begun;
+                let value: Result<_, QueueError> = async { $body }.await;
+                let value = value?;
+                begun.commit(&inner.wake).await?;
+                Ok(value)
+            });
+            match attempt.await {
                 Err(error) if error.is_conflict() && conflicts < crate::queue::CONFLICTS_MAX => conflicts += 1,
                 outcome => break outcome,
             }
@@ -51,6 +56,7 @@ macro_rules! transact {
 
 mod batches;
 mod clock;
+mod database;
 mod error;
 mod jobs;
 mod outcome;
@@ -72,18 +78,17 @@ pub use views::{BatchState, BatchStatus, JobState, JobStatus, Totals};
 pub use wake::Waiter;
 
 use clock::Clock;
+use database::{Database, Engine, Pool};
 use sqlx::{
-    Any, AnyPool, AssertSqlSafe, Connection, Row, SqlSafeStr, Transaction,
-    any::{AnyPoolOptions, AnyRow},
+    Any, AssertSqlSafe, Row, SqlSafeStr, Transaction,
+    any::AnyRow,
     migrate::{Migration, MigrationType, Migrator},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 use wake::Wake;
 
 /// Times that a transaction is run again when another stood in its way.
 const CONFLICTS_MAX: u32 = 16;
-/// How long a connection is waited for.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often something is tried, and how long is waited in between.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +132,9 @@ pub struct Options {
     pub seal: bool,
     /// Connections to PostgreSQL. SQLite has one writer and gets one.
     pub connections: u32,
+    /// How long the database has to answer, from the wait for a connection to the end of a transaction. Less than a lease, or
+    /// a worker loses its task with the first question that is not answered.
+    pub answer_ms: u64,
     /// Time by hand, for tests.
     pub clock: Option<ManualClock>,
 }
@@ -134,30 +142,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let retries = Retries::default();
-        Self { lease_ms: 30_000, places_max: 256, retries, seal: true, connections: 8, clock: None }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Engine {
-    Sqlite,
-    Postgres,
-}
-
-impl Engine {
-    fn of(url: &str) -> Result<Self, QueueError> {
-        match url.split(':').next() {
-            Some("sqlite") => Ok(Self::Sqlite),
-            Some("postgres" | "postgresql") => Ok(Self::Postgres),
-            _ => Err(QueueError::Engine { got: url.chars().take(16).collect() }),
-        }
-    }
-
-    const fn tables(self) -> &'static str {
-        match self {
-            Self::Sqlite => include_str!("../../migrations/sqlite.sql"),
-            Self::Postgres => include_str!("../../migrations/postgres.sql"),
-        }
+        Self { lease_ms: 30_000, places_max: 256, retries, seal: true, connections: 8, answer_ms: 10_000, clock: None }
     }
 }
 
@@ -167,8 +152,7 @@ pub struct Queue(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    pool: AnyPool,
-    engine: Engine,
+    database: Database,
     clock: Clock,
     wake: Wake,
     options: Options,
@@ -186,33 +170,22 @@ impl Queue {
     /// # Errors
     /// When it cannot be reached, or holds tables of a later version.
     pub async fn open(url: &str, options: Options) -> Result<Self, QueueError> {
-        let engine = Engine::of(url)?;
-        sqlx::any::install_default_drivers();
-        let connections = match engine {
-            // One writer at a time is all that there is. In line they wait for each other in order; at the file they would
-            // have to try again and again.
-            Engine::Sqlite => 1,
-            Engine::Postgres => options.connections,
-        };
-        let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-        let pool = pool.after_connect(move |connection, _| Box::pin(prepare(connection, engine)));
-        let pool =
-            pool.after_release(move |connection, _| Box::pin(is_usable(connection, engine))).connect(url).await?;
-        let tables = Migration::new(1, "queue".into(), MigrationType::Simple, engine.tables().into_sql_str(), false);
-        Migrator::with_migrations(vec![tables]).run(&pool).await?;
+        let database = Database::open(url, options.connections, options.answer_ms).await?;
+        let engine = database.engine;
         let clock = match (&options.clock, engine) {
             (Some(clock), _) => Clock::Manual(clock.clone()),
             (None, Engine::Postgres) => Clock::Database,
             (None, Engine::Sqlite) => {
-                let high = sqlx::query("SELECT high_ms FROM clock WHERE id = 1").fetch_one(&pool).await?;
+                let high =
+                    sqlx::query("SELECT high_ms FROM clock WHERE id = 1").fetch_one(&database.pool().sql).await?;
                 Clock::monotonic(high.try_get(0)?)
             }
         };
         let wake = match engine {
             Engine::Sqlite => Wake::here(),
-            Engine::Postgres => Wake::listening(url),
+            Engine::Postgres => Wake::listening(url, options.answer_ms),
         };
-        Ok(Self(Arc::new(Inner { pool, engine, clock, wake, options })))
+        Ok(Self(Arc::new(Inner { database, clock, wake, options })))
     }
 
     /// How it works.
@@ -232,65 +205,39 @@ impl Queue {
     /// # Errors
     /// When the database does not answer.
     pub async fn now_ms(&self) -> Result<i64, QueueError> {
-        Ok(self.begin().await?.now_ms)
+        transact!(self, tx => Ok(tx.now_ms))
     }
 
     /// Ends every connection.
     pub async fn close(&self) {
-        self.0.pool.close().await;
+        self.0.database.close().await;
     }
+}
 
-    async fn begin(&self) -> Result<Tx, QueueError> {
-        let inner = &self.0;
-        let begin = match inner.engine {
+impl Inner {
+    async fn begin(&self, pool: &Pool) -> Result<Tx, QueueError> {
+        let engine = self.database.engine;
+        let begin = match engine {
             // A transaction that reads first and writes later could find that somebody else wrote in between.
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN",
         };
-        let mut sql = inner.pool.begin_with(begin).await?;
-        let now_ms = match inner.clock.now_ms() {
+        let mut sql = pool.sql.begin_with(begin).await?;
+        let now_ms = match self.clock.now_ms() {
             Some(now_ms) => now_ms,
             None => {
                 let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
                 sqlx::query(now).fetch_one(&mut *sql).await?.try_get(0)?
             }
         };
-        Ok(Tx { sql, engine: inner.engine, now_ms, options: inner.options.clone(), work: false })
+        Ok(Tx { sql, engine, now_ms, options: self.options.clone(), work: false })
     }
 }
 
-/// What every connection is told.
-async fn prepare(connection: &mut sqlx::AnyConnection, engine: Engine) -> Result<(), sqlx::Error> {
-    let settings: &[&'static str] = match engine {
-        Engine::Sqlite => &[
-            // Readers do not wait for the writer.
-            "PRAGMA journal_mode = WAL",
-            // What was committed is on disk.
-            "PRAGMA synchronous = FULL",
-            "PRAGMA foreign_keys = ON",
-            "PRAGMA busy_timeout = 5000",
-        ],
-        // What waits for a lock that long waits for somebody who is gone.
-        Engine::Postgres => &["SET lock_timeout = '10s'", "SET statement_timeout = '30s'"],
-    };
-    connection.ping().await?;
-    for &setting in settings {
-        sqlx::query(setting).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// Whether a connection can be used again.
-///
-/// A full disk makes SQLite take a transaction back by itself. That it cannot be taken back again leaves the driver believing
-/// that it goes on, and every later one would fail.
-async fn is_usable(connection: &mut sqlx::AnyConnection, engine: Engine) -> Result<bool, sqlx::Error> {
-    if engine == Engine::Postgres {
-        return Ok(true);
-    }
-    // Comes after a transaction's own end, which may still be under way.
-    connection.ping().await?;
-    Ok(!connection.is_in_transaction())
+/// The tables of the queue, by their versions.
+fn migrations(engine: Engine) -> Migrator {
+    let tables = Migration::new(1, "queue".into(), MigrationType::Simple, engine.tables().into_sql_str(), false);
+    Migrator::with_migrations(vec![tables])
 }
 
 /// A transaction.

@@ -86,7 +86,7 @@ impl Queue {
     /// # Errors
     /// When there is none, or the database does not answer.
     pub async fn program(&self, digest: &Hash) -> Result<ProgramRow, QueueError> {
-        self.begin().await?.program(digest).await?.ok_or_else(|| unknown(digest))
+        transact!(self, tx => tx.program(digest).await?.ok_or_else(|| unknown(digest)))
     }
 
     /// All programs that have a file, oldest first.
@@ -94,9 +94,10 @@ impl Queue {
     /// # Errors
     /// When the database does not answer.
     pub async fn programs(&self) -> Result<Vec<ProgramRow>, QueueError> {
-        let tx = &mut self.begin().await?;
-        let rows = sqlx::query("SELECT * FROM programs WHERE file IS NOT NULL ORDER BY created_ms, digest");
-        rows.fetch_all(&mut *tx.sql).await?.iter().map(read).collect()
+        transact!(self, tx => {
+            let rows = sqlx::query("SELECT * FROM programs WHERE file IS NOT NULL ORDER BY created_ms, digest");
+            rows.fetch_all(&mut *tx.sql).await?.iter().map(read).collect()
+        })
     }
 }
 

@@ -175,29 +175,30 @@ impl Queue {
     /// # Errors
     /// When it has no such job, or the database does not answer.
     pub async fn job(&self, account: &Account, job: JobId) -> Result<JobStatus, QueueError> {
-        let tx = &mut self.begin().await?;
-        let row = sqlx::query("SELECT * FROM jobs WHERE id = $1 AND account = $2").bind(job.0).bind(account.as_str());
-        let row = row.fetch_optional(&mut *tx.sql).await?;
-        let row = row.ok_or_else(|| QueueError::Unknown { what: "job", got: job.to_string() })?;
-        let batch = match get::<Option<i64>>(&row, "batch")? {
-            Some(batch) => Some(tx.batch_status(BatchId(batch)).await?),
-            None => None,
-        };
-        Ok(JobStatus {
-            job,
-            account: account.clone(),
-            program: get::<String>(&row, "program")?.parse()?,
-            proof: get::<String>(&row, "proof")?.parse()?,
-            state: JobState::read(&get::<String>(&row, "state")?)?,
-            deadline_ms: get(&row, "deadline_ms")?,
-            priority: get(&row, "priority")?,
-            price_gwei: get(&row, "price_gwei")?,
-            reason: get(&row, "reason")?,
-            created_ms: get(&row, "created_ms")?,
-            verified_ms: get(&row, "verified_ms")?,
-            placed_ms: get(&row, "placed_ms")?,
-            position: get(&row, "position")?,
-            batch,
+        transact!(self, tx => {
+            let row = sqlx::query("SELECT * FROM jobs WHERE id = $1 AND account = $2").bind(job.0).bind(account.as_str());
+            let row = row.fetch_optional(&mut *tx.sql).await?;
+            let row = row.ok_or_else(|| QueueError::Unknown { what: "job", got: job.to_string() })?;
+            let batch = match get::<Option<i64>>(&row, "batch")? {
+                Some(batch) => Some(tx.batch_status(BatchId(batch)).await?),
+                None => None,
+            };
+            Ok(JobStatus {
+                job,
+                account: account.clone(),
+                program: get::<String>(&row, "program")?.parse()?,
+                proof: get::<String>(&row, "proof")?.parse()?,
+                state: JobState::read(&get::<String>(&row, "state")?)?,
+                deadline_ms: get(&row, "deadline_ms")?,
+                priority: get(&row, "priority")?,
+                price_gwei: get(&row, "price_gwei")?,
+                reason: get(&row, "reason")?,
+                created_ms: get(&row, "created_ms")?,
+                verified_ms: get(&row, "verified_ms")?,
+                placed_ms: get(&row, "placed_ms")?,
+                position: get(&row, "position")?,
+                batch,
+            })
         })
     }
 
@@ -206,13 +207,12 @@ impl Queue {
     /// # Errors
     /// As [`Queue::job`].
     pub async fn job_of_proof(&self, account: &Account, proof: &Hash) -> Result<JobStatus, QueueError> {
-        let id = {
-            let tx = &mut self.begin().await?;
+        let id = transact!(self, tx => {
             let row = sqlx::query("SELECT id FROM jobs WHERE account = $1 AND proof = $2");
             let row = row.bind(account.as_str()).bind(proof.to_string()).fetch_optional(&mut *tx.sql).await?;
             let row = row.ok_or_else(|| QueueError::Unknown { what: "job", got: proof.to_string() })?;
-            JobId(get(&row, "id")?)
-        };
+            Ok(JobId(get(&row, "id")?))
+        })?;
         self.job(account, id).await
     }
 
@@ -221,7 +221,7 @@ impl Queue {
     /// # Errors
     /// When the database does not answer.
     pub async fn statements(&self, batch: BatchId) -> Result<Vec<Vec<u8>>, QueueError> {
-        self.begin().await?.statements(batch).await
+        transact!(self, tx => tx.statements(batch).await)
     }
 
     /// What became of a batch.
@@ -229,7 +229,7 @@ impl Queue {
     /// # Errors
     /// When there is none, or the database does not answer.
     pub async fn batch(&self, batch: BatchId) -> Result<BatchStatus, QueueError> {
-        self.begin().await?.batch_status(batch).await
+        transact!(self, tx => tx.batch_status(batch).await)
     }
 
     /// The batches in a state, oldest first, at most `max`.
@@ -237,14 +237,15 @@ impl Queue {
     /// # Errors
     /// When the database does not answer.
     pub async fn batches(&self, state: BatchState, max: u32) -> Result<Vec<BatchStatus>, QueueError> {
-        let tx = &mut self.begin().await?;
-        let rows = sqlx::query("SELECT id FROM batches WHERE state = $1 ORDER BY id LIMIT $2");
-        let rows = rows.bind(state.as_str()).bind(i64::from(max)).fetch_all(&mut *tx.sql).await?;
-        let mut batches = Vec::with_capacity(rows.len());
-        for row in rows {
-            batches.push(tx.batch_status(BatchId(get(&row, "id")?)).await?);
-        }
-        Ok(batches)
+        transact!(self, tx => {
+            let rows = sqlx::query("SELECT id FROM batches WHERE state = $1 ORDER BY id LIMIT $2");
+            let rows = rows.bind(state.as_str()).bind(i64::from(max)).fetch_all(&mut *tx.sql).await?;
+            let mut batches = Vec::with_capacity(rows.len());
+            for row in rows {
+                batches.push(tx.batch_status(BatchId(get(&row, "id")?)).await?);
+            }
+            Ok(batches)
+        })
     }
 
     /// The jobs of a batch by their places: account, number, place and statement. Two jobs with one proof have one place.
@@ -252,16 +253,17 @@ impl Queue {
     /// # Errors
     /// When the database does not answer.
     pub async fn places(&self, batch: BatchId) -> Result<Vec<(Account, JobId, i64, Vec<u8>)>, QueueError> {
-        let tx = &mut self.begin().await?;
-        let rows =
-            sqlx::query("SELECT id, account, position, statement FROM jobs WHERE batch = $1 ORDER BY position, id");
-        let rows = rows.bind(batch.0).fetch_all(&mut *tx.sql).await?;
-        let place = |row: &AnyRow| {
-            let statement = statement(&get::<Option<String>>(row, "statement")?.unwrap_or_default())?;
-            let account = Account::new(&get::<String>(row, "account")?)?;
-            Ok((account, JobId(get(row, "id")?), get(row, "position")?, statement))
-        };
-        rows.iter().map(place).collect()
+        transact!(self, tx => {
+            let rows =
+                sqlx::query("SELECT id, account, position, statement FROM jobs WHERE batch = $1 ORDER BY position, id");
+            let rows = rows.bind(batch.0).fetch_all(&mut *tx.sql).await?;
+            let place = |row: &AnyRow| {
+                let statement = statement(&get::<Option<String>>(row, "statement")?.unwrap_or_default())?;
+                let account = Account::new(&get::<String>(row, "account")?)?;
+                Ok((account, JobId(get(row, "id")?), get(row, "position")?, statement))
+            };
+            rows.iter().map(place).collect()
+        })
     }
 
     /// How much there is of everything.
@@ -269,23 +271,24 @@ impl Queue {
     /// # Errors
     /// When the database does not answer.
     pub async fn totals(&self) -> Result<Totals, QueueError> {
-        let tx = &mut self.begin().await?;
-        let totals = "SELECT
-            (SELECT CAST(COALESCE(SUM(jobs_queued), 0) AS BIGINT) FROM accounts) AS jobs_queued,
-            (SELECT COUNT(*) FROM tasks) AS tasks,
-            (SELECT COUNT(*) FROM tasks WHERE lease_until_ms IS NOT NULL) AS leases,
-            (SELECT COUNT(*) FROM batches WHERE state IN ('closed', 'folded', 'sealed')) AS batches_unsettled,
-            (SELECT COUNT(*) FROM batches WHERE state IN ('closed', 'folded', 'sealed') AND deadline_ms < $1) AS batches_late,
-            (SELECT COUNT(*) FROM batches WHERE state = 'stuck') AS batches_stuck";
-        let row = sqlx::query(totals).bind(tx.now_ms).fetch_one(&mut *tx.sql).await?;
-        Ok(Totals {
-            jobs_queued: get(&row, "jobs_queued")?,
-            tasks: get(&row, "tasks")?,
-            leases: get(&row, "leases")?,
-            batches_unsettled: get(&row, "batches_unsettled")?,
-            batches_late: get(&row, "batches_late")?,
-            batches_stuck: get(&row, "batches_stuck")?,
-            provers: tx.provers().await?,
+        transact!(self, tx => {
+            let totals = "SELECT
+                (SELECT CAST(COALESCE(SUM(jobs_queued), 0) AS BIGINT) FROM accounts) AS jobs_queued,
+                (SELECT COUNT(*) FROM tasks) AS tasks,
+                (SELECT COUNT(*) FROM tasks WHERE lease_until_ms IS NOT NULL) AS leases,
+                (SELECT COUNT(*) FROM batches WHERE state IN ('closed', 'folded', 'sealed')) AS batches_unsettled,
+                (SELECT COUNT(*) FROM batches WHERE state IN ('closed', 'folded', 'sealed') AND deadline_ms < $1) AS batches_late,
+                (SELECT COUNT(*) FROM batches WHERE state = 'stuck') AS batches_stuck";
+            let row = sqlx::query(totals).bind(tx.now_ms).fetch_one(&mut *tx.sql).await?;
+            Ok(Totals {
+                jobs_queued: get(&row, "jobs_queued")?,
+                tasks: get(&row, "tasks")?,
+                leases: get(&row, "leases")?,
+                batches_unsettled: get(&row, "batches_unsettled")?,
+                batches_late: get(&row, "batches_late")?,
+                batches_stuck: get(&row, "batches_stuck")?,
+                provers: tx.provers().await?,
+            })
         })
     }
 }

@@ -7,4 +7,5 @@ mod database_restart;
 mod full_disk;
 mod junk_proofs;
 mod killed_worker;
+mod partitioned_database;
 mod racing_boxes;

@@ -114,6 +114,11 @@ impl Server {
         format!("postgres://postgres@localhost/{name}?host={}", encode(self.folder.path()))
     }
 
+    /// The socket that it listens at.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join(".s.PGSQL.5432")
+    }
+
     /// Ends it at once, as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
