@@ -178,6 +178,11 @@ fn a_machine_s_wrong_configuration_names_the_key() {
         (["aggregator", "run"], "listen = \"127.0.0.1:0\"\n", "missing field `data_dir`"),
         (["aggregator", "run"], "data_dir = \"data\"\nlisten = \"127.0.0.1:0\"\nlisten_to = 1\n", "listen_to"),
         (["aggregator", "run"], "data_dir = \"data\"\nlisten = \"nowhere\"\n", "listen = \"nowhere\""),
+        (
+            ["aggregator", "run"],
+            "data_dir = \"data\"\nlisten = \"127.0.0.1:0\"\nlisten_quic = \"127.0.0.1:0\"\n",
+            "`listen_quic`: expected `tls`",
+        ),
         (["rollup", "run"], "name = \"a\"\nkind = \"casino\"\n", "expected `ledger` or `counter`"),
     ] {
         fs::write(&file, text).unwrap();

@@ -69,18 +69,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Each crate whose tests may use one more: those of the link compute the statements' Keccak root natively, those of the
-/// machine prove its runs.
+/// machine prove its runs, those of the service hand proofs in as a rollup does.
 const MAY_TEST_WITH: &[(&str, &str)] = &[
     ("sinter-recursion", "sinter-primitives"),
     ("sinter-prover", "sinter-primitives"),
     ("sinter-machine", "sinter-prover"),
     ("sinter-rollup", "sinter-counter"),
     ("sinter-ledger", "sinter-prover"),
+    ("sinter-service", "sinter-rollup-node"),
 ];
 
 /// Crates of other people that only the named crates may use: heavy ones, and ones that touch keys or I/O.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("quinn", &["sinter-sequencer"]),
+    // The committee's transport; and the proofs' way from a rollup to the appliance, at both of its ends.
+    ("quinn", &["sinter-sequencer", "sinter-service", "sinter-rollup-node"]),
     ("revm", &["sinter-settlement"]),
     ("ratatui", &["sinter"]),
     ("wgpu", &["sinter-shaders"]),

@@ -7,6 +7,7 @@ mod intake;
 mod kit;
 mod laws;
 mod properties;
+mod quic;
 mod real;
 mod s3;
 mod workers;

@@ -20,6 +20,9 @@ pub struct AggregatorFile {
     pub data_dir: PathBuf,
     /// The TCP address of the interface.
     pub listen: SocketAddr,
+    /// The UDP address of the interface over QUIC, beside the other; it takes a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_quic: Option<SocketAddr>,
     /// Where `/metrics` is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<SocketAddr>,

@@ -17,7 +17,7 @@ use sinter_ops::metrics::Machine;
 use sinter_seal::sealer::SealLayers;
 use sinter_service::{
     Account, BatchId, Blobs, JobId, Provers, Queue, Service, intake,
-    intake::{Client, Listener, Tls},
+    intake::{Client, Listener, Quic, Tls},
     metrics as numbers, provers, queue, scheduler,
     submitter::watch_gas,
     worker,
@@ -158,6 +158,34 @@ fn serve(arguments: &RunArguments) -> Result<(), Failure> {
     outcome
 }
 
+/// Where the interface is listened for.
+async fn listen(file: &AggregatorFile, folder: &Path) -> Result<Listener, Failure> {
+    let tls = match &file.tls {
+        Some(tls) => {
+            Some(Tls::read(&folder.join(&tls.certificate), &folder.join(&tls.key)).or_fail(Exit::Usage, "`tls`")?)
+        }
+        None => None,
+    };
+    let quic = match (file.listen_quic, &tls) {
+        (None, _) => None,
+        (Some(address), Some(tls)) => {
+            Some(Quic::bind(address, tls).or_fail(Exit::Usage, format_args!("`listen_quic`: {address}"))?)
+        }
+        (Some(_), None) => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "`listen_quic`: expected `tls` with a certificate and its key, got none",
+            ));
+        }
+    };
+    let listener = Listener::bind(file.listen, tls).await;
+    let listener = listener.or_fail(Exit::Usage, format_args!("`listen`: {}", file.listen))?;
+    Ok(match quic {
+        Some(quic) => listener.and(quic),
+        None => listener,
+    })
+}
+
 async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToken) -> Result<(), Failure> {
     let _metrics = metrics::serve(Machine::Aggregator, MetricsArguments { address: file.metrics }).await?;
     numbers::describe();
@@ -170,15 +198,7 @@ async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToke
     };
     let blobs = blobs.or_fail(Exit::Usage, "the store of proofs")?;
     let settle = file.l1.as_ref().map(|l1| l1.config(&folder, &data_dir)).transpose()?;
-    let tls = match &file.tls {
-        Some(tls) => {
-            Some(Tls::read(&folder.join(&tls.certificate), &folder.join(&tls.key)).or_fail(Exit::Usage, "`tls`")?)
-        }
-        None => None,
-    };
-    let encrypted = tls.is_some();
-    let listener =
-        Listener::bind(file.listen, tls).await.or_fail(Exit::Usage, format_args!("`listen`: {}", file.listen))?;
+    let listener = listen(&file, &folder).await?;
 
     let seal = if file.development_seal { SealLayers::DEV } else { SealLayers::PRODUCTION };
     let options = provers::Options { seal, ..provers::Options::default() };
@@ -214,7 +234,8 @@ async fn appliance(file: AggregatorFile, folder: PathBuf, stop: CancellationToke
     };
     let scheduler = scheduler::Options { batches: file.batch.policy(), ..scheduler::Options::default() };
     let address = listener.local_addr().or_fail(Exit::Failed, "`listen`")?;
-    tracing::info!(%address, name, settles = settle.is_some(), encrypted, "the appliance is up");
+    let (encrypted, quic) = (file.tls.is_some(), file.listen_quic);
+    tracing::info!(%address, ?quic, name, settles = settle.is_some(), encrypted, "the appliance is up");
     let worker = worker::Options::new(name).with_proofs_at_once(at_once);
     let (gas, gas_gwei) = watch::channel(None);
     let mut gas_watch = JoinSet::new();

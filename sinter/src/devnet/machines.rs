@@ -118,6 +118,7 @@ impl Home {
         let file = AggregatorFile {
             data_dir: "data".into(),
             listen: home.listen,
+            listen_quic: None,
             tls: None,
             metrics: Some(home.metrics),
             queue: None,

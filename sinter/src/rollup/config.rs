@@ -52,7 +52,7 @@ pub struct RollupFile {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AggregatorTable {
-    /// Its interface.
+    /// Its interface: `http://…`, `https://…` or `quic://HOST:PORT`.
     pub url: String,
     /// File with the account's token there.
     pub token_file: PathBuf,

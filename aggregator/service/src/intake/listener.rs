@@ -1,21 +1,26 @@
 //! Connections: bounded in number, and in the time that each may take to say something.
 //!
 //! Without a certificate the interface is HTTP/1.1 in the clear, for a proxy that stands before it; with one it is HTTP/1.1 over
-//! TLS.
+//! TLS, and over QUIC beside it where that is wanted.
 
-use super::tls::Tls;
+use super::{
+    Options,
+    quic::{self, Quic},
+    tls::Tls,
+};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -24,18 +29,19 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// After an error of the listening socket, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long requests that are being served may take after the service is stopped.
-const FAREWELL: Duration = Duration::from_secs(10);
+pub(super) const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Where the interface is listened for.
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<Tls>,
+    quic: Option<Quic>,
 }
 
 impl From<TcpListener> for Listener {
     /// In the clear.
     fn from(tcp: TcpListener) -> Self {
-        Self { tcp, tls: None }
+        Self { tcp, tls: None, quic: None }
     }
 }
 
@@ -45,7 +51,13 @@ impl Listener {
     /// # Errors
     /// When the port is taken.
     pub async fn bind(address: SocketAddr, tls: Option<Tls>) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, tls })
+        Ok(Self { tcp: TcpListener::bind(address).await?, tls, quic: None })
+    }
+
+    /// The same, and over QUIC beside it.
+    #[must_use]
+    pub fn and(self, quic: Quic) -> Self {
+        Self { quic: Some(quic), ..self }
     }
 
     /// The address.
@@ -63,11 +75,22 @@ pub(super) struct Manners {
     pub router: Router,
     /// Time for a head, and for a handshake.
     pub head_timeout: Duration,
+    /// Time in which some of an answer is taken.
+    pub stall_timeout: Duration,
     pub stop: CancellationToken,
 }
 
-pub(super) async fn serve(listener: Listener, connections_max: usize, manners: Manners) {
-    let Listener { tcp, tls } = listener;
+pub(super) async fn serve(listener: Listener, options: &Options, manners: Manners) {
+    let Listener { tcp, tls, quic } = listener;
+    let over_quic = async {
+        if let Some(quic) = quic {
+            quic::serve(quic, options, manners.clone()).await;
+        }
+    };
+    tokio::join!(over_tcp(tcp, tls, options.connections_max, manners.clone()), over_quic);
+}
+
+async fn over_tcp(tcp: TcpListener, tls: Option<Tls>, connections_max: usize, manners: Manners) {
     let tls = tls.map(|tls| TlsAcceptor::from(tls.0));
     let slots = Arc::new(Semaphore::new(connections_max));
     let connections = TaskTracker::new();
@@ -101,22 +124,30 @@ pub(super) async fn serve(listener: Listener, connections_max: usize, manners: M
 }
 
 async fn encrypted(socket: TcpStream, tls: Option<TlsAcceptor>, manners: Manners) {
-    let Some(tls) = tls else { return connection(socket, manners).await };
+    let Some(tls) = tls else { return connection(socket, true, manners).await };
     match tokio::time::timeout(manners.head_timeout, tls.accept(socket)).await {
-        Ok(Ok(stream)) => connection(stream, manners).await,
+        Ok(Ok(stream)) => connection(stream, true, manners).await,
         Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
         Err(_) => tracing::debug!("a handshake took too long"),
     }
 }
 
-async fn connection(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, manners: Manners) {
-    let Manners { router, head_timeout, stop } = manners;
+/// Serves HTTP/1.1: many exchanges if it is kept alive, or one.
+pub(super) async fn connection(
+    socket: impl AsyncRead + AsyncWrite + Send + 'static,
+    keep_alive: bool,
+    manners: Manners,
+) {
+    let Manners { router, head_timeout, stall_timeout, stop } = manners;
+    let mut socket = TimeoutStream::new(socket);
+    socket.set_write_timeout(Some(stall_timeout));
     let connection = http1::Builder::new()
+        .keep_alive(keep_alive)
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
+        .serve_connection(TokioIo::new(Box::pin(socket)), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
         () = stop.cancelled() => {

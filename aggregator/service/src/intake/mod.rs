@@ -12,7 +12,8 @@
 //! | `GET /v1/programs`, `GET /v1/programs/DIGEST` | which programs are known |
 //! | `GET /health` | whether the service can do its work; needs no token |
 //!
-//! Bounds: connections, bodies at a time, bytes of a head and of a body, time for each of them, bytes a second for each account.
+//! Bounds: connections, bodies at a time, bytes of a head and of a body, time for each of them and for an answer to be taken, bytes
+//! a second for each account. They are the same over TCP, TLS and QUIC.
 
 mod auth;
 mod batches;
@@ -20,11 +21,13 @@ mod error;
 mod jobs;
 mod listener;
 mod programs;
+mod quic;
 mod tls;
 
 pub use auth::{Client, new_token};
 pub use error::Problem;
 pub use listener::Listener;
+pub use quic::{Quic, QuicError};
 pub use tls::{Tls, TlsError};
 
 use crate::{
@@ -65,10 +68,16 @@ pub struct Options {
     pub bodies_max: usize,
     /// Connections at a time.
     pub connections_max: usize,
+    /// Connections over QUIC at a time.
+    pub quic_connections_max: usize,
+    /// Requests at a time on one of them.
+    pub streams_max: u32,
     /// Time for a request's head, and between two requests.
     pub head_timeout: Duration,
     /// Time for a body.
     pub body_timeout: Duration,
+    /// Time in which some of an answer has to be taken.
+    pub stall_timeout: Duration,
     /// Programs that there may be.
     pub programs_max: ProgramsMax,
     /// The statement that a batch of one is joined by when it is folded.
@@ -83,8 +92,11 @@ impl Default for Options {
             body_bytes_max: 16 << 20,
             bodies_max: 64,
             connections_max: 1024,
+            quic_connections_max: 256,
+            streams_max: 8,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(30),
             programs_max: ProgramsMax { all: 256, account: 16 },
             null_statement: None,
         }
@@ -134,9 +146,10 @@ impl Intake {
 
     /// Serves until it is stopped; requests that are being served are finished.
     pub async fn serve(self, listener: impl Into<Listener>, stop: CancellationToken) {
-        let (connections_max, head_timeout) = (self.options.connections_max, self.options.head_timeout);
-        let manners = Manners { router: self.router(), head_timeout, stop };
-        listener::serve(listener.into(), connections_max, manners).await;
+        let options = self.options.clone();
+        let Options { head_timeout, stall_timeout, .. } = options;
+        let manners = Manners { router: self.router(), head_timeout, stall_timeout, stop };
+        listener::serve(listener.into(), &options, manners).await;
     }
 
     /// Reads a body within its bounds. It is charged to its account before it is read.

@@ -1,5 +1,6 @@
 //! The interface's certificate.
 
+use quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
 use rustls::{
     ServerConfig,
     crypto::ring,
@@ -34,6 +35,9 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// There is no cipher for QUIC's first packets.
+    #[error("expected the cipher of QUIC's first packets: {0}")]
+    Cipher(#[from] NoInitialCipherSuite),
 }
 
 /// A certificate and its key, ready to be served with.
@@ -59,5 +63,12 @@ impl Tls {
         let mut config = builder.with_single_cert(chain, private).map_err(pair)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
+    }
+
+    /// The same certificate for a protocol over QUIC.
+    pub(super) fn quic(&self, protocol: &[u8]) -> Result<QuicServerConfig, TlsError> {
+        let mut config = ServerConfig::clone(&self.0);
+        config.alpn_protocols = vec![protocol.to_vec()];
+        Ok(QuicServerConfig::try_from(config)?)
     }
 }

@@ -1,9 +1,15 @@
-//! A proof-aggregation appliance over HTTP (docs/aggregator.md): proofs in, and what became of them.
+//! A proof-aggregation appliance (docs/aggregator.md), over HTTP, HTTPS or QUIC: proofs in, and what became of them.
 
-use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, StatusCode, header};
+mod quic;
+
+pub use quic::QuicError;
+
+use bytes::Bytes;
+use quic::Quic;
+use reqwest::{Certificate, Client, Method, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sinter_primitives::statements::STATEMENT_BYTES;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// Longer than the appliance gives a body.
@@ -21,6 +27,14 @@ pub enum AggregatorError {
         url: String,
         /// Why.
         source: reqwest::Error,
+    },
+    /// The same over QUIC.
+    #[error("aggregator {url}: {source}")]
+    Quic {
+        /// Its URL.
+        url: String,
+        /// Why.
+        source: QuicError,
     },
     /// It refuses: its own words.
     #[error("aggregator {url}: {code}: {message}; {remedy}")]
@@ -52,7 +66,7 @@ impl AggregatorError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => Some(code),
-            Self::Connection { .. } | Self::Answer { .. } => None,
+            Self::Connection { .. } | Self::Quic { .. } | Self::Answer { .. } => None,
         }
     }
 }
@@ -134,38 +148,63 @@ struct Refusal {
     remedy: String,
 }
 
-/// An appliance, and an account there.
+/// An appliance, and an account there. Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Aggregator {
     url: String,
     token: String,
-    client: Client,
+    way: Way,
+}
+
+/// How it is reached.
+#[derive(Clone, Debug)]
+enum Way {
+    Http(Client),
+    Quic(Arc<Quic>),
+}
+
+/// What it says; without a body if that is longer than any answer.
+struct Answer {
+    status: StatusCode,
+    body: Option<Bytes>,
 }
 
 impl Aggregator {
-    /// The appliance at a URL, for the account of a token.
+    /// The appliance at `http://…`, `https://…` or `quic://…`, for the account of a token.
     ///
     /// # Errors
-    /// [`AggregatorError::Connection`] when there can be no client.
+    /// When there can be no client.
     pub fn new(url: &str, token: &str) -> Result<Self, AggregatorError> {
-        Self::with(url, token, Ok(Client::builder()))
+        Self::with(url, token, None)
     }
 
     /// As [`Aggregator::new`], where the appliance's certificate is signed by one in this PEM.
     ///
     /// # Errors
-    /// [`AggregatorError::Connection`] when there can be no client, or no such certificate.
+    /// When there can be no client, or no such certificate.
     pub fn signed_by(url: &str, token: &str, certificate: &[u8]) -> Result<Self, AggregatorError> {
-        let builder = Certificate::from_pem(certificate).map(|root| Client::builder().tls_certs_merge([root]));
-        Self::with(url, token, builder)
+        Self::with(url, token, Some(certificate))
     }
 
-    fn with(url: &str, token: &str, builder: reqwest::Result<ClientBuilder>) -> Result<Self, AggregatorError> {
-        let url = url.trim_end_matches('/').to_owned();
-        match builder.and_then(|builder| builder.timeout(REQUEST_TIMEOUT).build()) {
-            Ok(client) => Ok(Self { url, token: token.trim().to_owned(), client }),
-            Err(source) => Err(AggregatorError::Connection { url, source }),
-        }
+    fn with(url: &str, token: &str, certificate: Option<&[u8]>) -> Result<Self, AggregatorError> {
+        let (url, token) = (url.trim_end_matches('/').to_owned(), token.trim().to_owned());
+        let way = if url.starts_with(quic::SCHEME) {
+            match Quic::new(&url, certificate) {
+                Ok(quic) => Way::Quic(Arc::new(quic)),
+                Err(source) => return Err(AggregatorError::Quic { url, source }),
+            }
+        } else {
+            let builder = Client::builder().timeout(REQUEST_TIMEOUT);
+            let builder = match certificate {
+                Some(pem) => Certificate::from_pem(pem).map(|root| builder.tls_certs_merge([root])),
+                None => Ok(builder),
+            };
+            match builder.and_then(|builder| builder.build()) {
+                Ok(client) => Way::Http(client),
+                Err(source) => return Err(AggregatorError::Connection { url, source }),
+            }
+        };
+        Ok(Self { url, token, way })
     }
 
     /// Uploads a program's file; again is the same as once.
@@ -173,7 +212,7 @@ impl Aggregator {
     /// # Errors
     /// [`AggregatorError`].
     pub async fn upload(&self, file: Vec<u8>) -> Result<ProgramView, AggregatorError> {
-        self.ask(self.request(Method::POST, "/v1/programs").body(file), "a program").await
+        self.ask(Method::POST, "/v1/programs", file, "a program").await
     }
 
     /// A program, by the digest of its file.
@@ -181,7 +220,7 @@ impl Aggregator {
     /// # Errors
     /// [`AggregatorError`].
     pub async fn program(&self, digest: &str) -> Result<ProgramView, AggregatorError> {
-        self.ask(self.request(Method::GET, &format!("/v1/programs/{digest}")), "a program").await
+        self.get(&format!("/v1/programs/{digest}"), "a program").await
     }
 
     /// Hands a proof in; again is the same as once.
@@ -192,7 +231,7 @@ impl Aggregator {
         let Terms { deadline_ms, price_gwei, priority } = terms;
         let path =
             format!("/v1/jobs?program={program}&deadline_ms={deadline_ms}&price_gwei={price_gwei}&priority={priority}");
-        self.ask(self.request(Method::POST, &path).body(proof), "a job").await
+        self.ask(Method::POST, &path, proof, "a job").await
     }
 
     /// How far a job is.
@@ -200,7 +239,7 @@ impl Aggregator {
     /// # Errors
     /// [`AggregatorError`].
     pub async fn job(&self, job: i64) -> Result<JobView, AggregatorError> {
-        self.ask(self.request(Method::GET, &format!("/v1/jobs/{job}")), "a job").await
+        self.get(&format!("/v1/jobs/{job}"), "a job").await
     }
 
     /// The batches in a state, oldest first.
@@ -208,7 +247,7 @@ impl Aggregator {
     /// # Errors
     /// [`AggregatorError`].
     pub async fn batches(&self, state: &str) -> Result<Vec<BatchView>, AggregatorError> {
-        self.ask(self.request(Method::GET, &format!("/v1/batches?state={state}")), "batches").await
+        self.get(&format!("/v1/batches?state={state}"), "batches").await
     }
 
     /// A batch's statements by their places.
@@ -217,8 +256,7 @@ impl Aggregator {
     /// [`AggregatorError`].
     pub async fn statements(&self, batch: i64) -> Result<Vec<[u8; STATEMENT_BYTES]>, AggregatorError> {
         let expected = "statements of 288 bytes in hex";
-        let texts: Vec<String> =
-            self.ask(self.request(Method::GET, &format!("/v1/batches/{batch}/statements")), expected).await?;
+        let texts: Vec<String> = self.get(&format!("/v1/batches/{batch}/statements"), expected).await?;
         let decode = |text: String| {
             let bytes = hex::decode(text.trim_start_matches("0x")).ok();
             bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(text)
@@ -227,33 +265,37 @@ impl Aggregator {
         statements.map_err(|got| AggregatorError::Answer { url: self.url.clone(), expected, got: start(&got) })
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method, format!("{}{path}", self.url));
-        request.header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+    async fn get<T: DeserializeOwned>(&self, path: &str, expected: &'static str) -> Result<T, AggregatorError> {
+        self.ask(Method::GET, path, Vec::new(), expected).await
     }
 
     async fn ask<T: DeserializeOwned>(
         &self,
-        request: RequestBuilder,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
         expected: &'static str,
     ) -> Result<T, AggregatorError> {
-        let broken = |source| AggregatorError::Connection { url: self.url.clone(), source };
-        let mut response = request.send().await.map_err(broken)?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(broken)? {
-            body.extend_from_slice(&part);
-            if body.len() > ANSWER_BYTES_MAX {
-                return Err(self.strange(expected, status, "more bytes than any answer has"));
+        let url = || self.url.clone();
+        let answer = match &self.way {
+            Way::Http(client) => {
+                let answer = over_http(client, method, &format!("{}{path}", self.url), &self.token, body).await;
+                answer.map_err(|source| AggregatorError::Connection { url: url(), source })
             }
-        }
+            Way::Quic(quic) => {
+                let answer = quic.ask(&method, path, &self.token, &body.into()).await;
+                answer.map_err(|source| AggregatorError::Quic { url: url(), source })
+            }
+        };
+        let Answer { status, body } = answer?;
+        let Some(body) = body else { return Err(self.strange(expected, status, "more bytes than any answer has")) };
         let text = String::from_utf8_lossy(&body);
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|_| self.strange(expected, status, &text));
         }
         match serde_json::from_slice(&body) {
             Ok(Refusal { code, message, remedy }) => {
-                Err(AggregatorError::Refused { url: self.url.clone(), code, message, remedy })
+                Err(AggregatorError::Refused { url: url(), code, message, remedy })
             }
             Err(_) => Err(self.strange(expected, status, &text)),
         }
@@ -262,6 +304,18 @@ impl Aggregator {
     fn strange(&self, expected: &'static str, status: StatusCode, text: &str) -> AggregatorError {
         AggregatorError::Answer { url: self.url.clone(), expected, got: format!("{status}: {}", start(text)) }
     }
+}
+
+async fn over_http(client: &Client, method: Method, url: &str, token: &str, body: Vec<u8>) -> reqwest::Result<Answer> {
+    let mut response = client.request(method, url).bearer_auth(token).body(body).send().await?;
+    let (status, mut body) = (response.status(), Vec::new());
+    while let Some(part) = response.chunk().await? {
+        body.extend_from_slice(&part);
+        if body.len() > ANSWER_BYTES_MAX {
+            return Ok(Answer { status, body: None });
+        }
+    }
+    Ok(Answer { status, body: Some(body.into()) })
 }
 
 /// What is told of an answer that may be of any length.
