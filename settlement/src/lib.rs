@@ -6,18 +6,22 @@
 //! | [`registry`] | the `CommitteeRegistry` contract: deploy, register, follow |
 //! | [`hub`] | `AggregationHub`, its gateway and the adapters: calls and proofs |
 //! | [`rollup`] | `RollupSettlement` and its inbox: statements and the calls that settle them |
+//! | [`l1`] | a client of an L1 |
 //! | [`submitter`] | calls to a contract, each included at most once and none lost: journal, nonce, fees, reorganizations |
 //! | [`relayer`] | posts certified headers through it |
 //! | [`seal`] | `SealVerifier`: deploy, encode, measure |
 //! | [`deployment`] | a version's contracts, at the same addresses on every L1 |
 //! | [`seals`] | posts seals through it, when gas is cheap enough |
+//! | [`advances`] | advances rollups' contracts and pays out of them through it |
 //! | [`dev_l1`] | an Ethereum for development in this process |
 //!
 //! The contracts are in `contracts/`, compiled in `artifacts/`: `cargo build` needs no Solidity compiler.
 
+pub mod advances;
 pub mod deployment;
 pub mod dev_l1;
 pub mod hub;
+pub mod l1;
 pub mod light_client;
 pub mod registry;
 pub mod relayer;

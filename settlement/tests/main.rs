@@ -1,6 +1,7 @@
 //! The L1 side, tried on the embedded chain and on anvil.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod advances;
 mod artifacts;
 mod contract;
 mod dev_l1;

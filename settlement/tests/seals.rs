@@ -12,10 +12,9 @@ mod wrong_l1;
 
 use crate::{
     proxy::Proxy,
-    support::{L1, L1_CHAIN_ID},
+    support::{GWEI, L1, L1_CHAIN_ID, base_fee, burn},
 };
 use alloy::{
-    eips::BlockNumberOrTag,
     primitives::{Address, B256, Bytes, TxKind},
     providers::Provider,
     rpc::types::TransactionRequest,
@@ -37,7 +36,6 @@ use contracts::{AggregationHub, ToldVerifier};
 
 /// Who deploys and tells; account 0 is the submitter's alone.
 const DEPLOYER: usize = 1;
-const GWEI: u128 = 1_000_000_000;
 
 /// The root of this number, and as many statements.
 fn root(number: u64) -> B256 {
@@ -149,31 +147,15 @@ impl World {
 
     /// What the next block asks per gas.
     async fn base_fee(&self) -> u128 {
-        let provider = L1::beside(&self.chain, 0).provider;
-        let history = provider.get_fee_history(1, BlockNumberOrTag::Latest, &[]).await.unwrap();
-        history.next_block_base_fee().unwrap()
+        base_fee(&self.chain).await
     }
 
-    /// Makes blocks dearer until one asks this much, and lets nothing else into them: they are full of transactions that
-    /// burn gas. A round after each.
+    /// Makes blocks dearer until one asks this much, and lets nothing else into them. A round after each.
     async fn make_dear(&self, base_fee_wei: u128, submitter: &mut SealSubmitter) {
-        let burner = L1::beside(&self.chain, 5);
-        // Its creation code is PUSH3 code, PUSH0, MSTORE, PUSH1 3, PUSH1 29, RETURN; its code JUMPDEST, PUSH0, JUMP.
-        let creation = Bytes::from_static(&[0x62, 0x5b, 0x5f, 0x56, 0x5f, 0x52, 0x60, 3, 0x60, 29, 0xf3]);
-        let nonce = burner.provider.get_transaction_count(burner.account()).await.unwrap();
-        let to = TxKind::Call(burner.account().create(nonce));
-        burner.submit(nonce, 100 * GWEI, TxKind::Create, creation).await;
-        // Three fit a block. One more waits, and pays better than whatever else does.
-        let mut next = nonce + 1;
-        while self.base_fee().await < base_fee_wei {
-            let more = if next == nonce + 1 { 4 } else { 3 };
-            for nonce in next..next + more {
-                burner.submit(nonce, 100 * GWEI, to, Bytes::new()).await;
-            }
-            next += more;
-            self.chain.mine();
+        burn(&self.chain, base_fee_wei, async || {
             submitter.round().await.unwrap();
-        }
+        })
+        .await;
     }
 
     /// Gas of each transaction of an account, oldest first.

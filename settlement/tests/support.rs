@@ -2,7 +2,7 @@
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
-    eips::Encodable2718,
+    eips::{BlockNumberOrTag, Encodable2718},
     network::TxSignerSync,
     primitives::{Address, B256, Bytes, TxKind, U256},
     providers::{Provider, ProviderBuilder, RootProvider},
@@ -25,6 +25,7 @@ use sinter_settlement::{
 use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -34,6 +35,8 @@ pub const CHAIN_HASH: Digest = Digest([0x5a; 32]);
 pub const CHAIN_ID: u64 = 77;
 /// The EIP-155 chain id of the L1s here.
 pub const L1_CHAIN_ID: u64 = 1337;
+/// A billion wei.
+pub const GWEI: u128 = 1_000_000_000;
 /// Enough gas for anything here, and under the cap.
 const GAS: u64 = 16_000_000;
 /// When a timed chain begins, in Unix seconds; every block is a second later than the one before.
@@ -144,6 +147,8 @@ enum Backend {
     Embedded(DevL1),
     Anvil(Child),
     Elsewhere,
+    /// A chain that the caller runs, which mines when told.
+    Told(Arc<DevL1>),
 }
 
 impl Drop for Backend {
@@ -191,19 +196,24 @@ impl L1 {
                 self.tell("evm_setNextBlockTimestamp", self.now().await + seconds).await;
                 self.provider.raw_request::<_, serde_json::Value>("evm_mine".into(), ()).await.expect("anvil mines");
             }
-            Backend::Elsewhere => panic!("a chain that the caller runs"),
+            Backend::Elsewhere | Backend::Told(_) => panic!("a chain that the caller runs"),
         }
     }
 
     /// The last block's time.
     pub async fn now(&self) -> u64 {
-        let block = self.provider.get_block_by_number(alloy::eips::BlockNumberOrTag::Latest).await;
+        let block = self.provider.get_block_by_number(BlockNumberOrTag::Latest).await;
         block.expect("an L1 that answers").expect("there is a last block").header.timestamp
     }
 
     /// A chain that the caller runs; the account is the development account of this number.
     pub fn beside(chain: &DevL1, account: usize) -> Self {
         Self { signer: dev_l1::dev_signer(account), ..Self::at(chain.url(), Backend::Elsewhere) }
+    }
+
+    /// The same; a block is mined for each transaction that [`Self::transact`] sends.
+    pub fn mining(chain: &Arc<DevL1>, account: usize) -> Self {
+        Self { backend: Backend::Told(chain.clone()), ..Self::beside(chain, account) }
     }
 
     /// anvil, where it is installed. It must be in CI.
@@ -308,6 +318,9 @@ impl L1 {
         value: U256,
     ) -> TransactionReceipt {
         let hash = self.send_as(signer, to, data, value).await;
+        if let Backend::Told(chain) = &self.backend {
+            chain.mine();
+        }
         self.receipt(hash).await
     }
 
@@ -375,6 +388,34 @@ impl L1 {
             gas.push(outcome.gas);
         }
         (address, gas)
+    }
+}
+
+/// What the next block asks per gas.
+pub async fn base_fee(chain: &DevL1) -> u128 {
+    let history = L1::beside(chain, 0).provider.get_fee_history(1, BlockNumberOrTag::Latest, &[]).await;
+    history.expect("an L1 that answers").next_block_base_fee().expect("there is a last block")
+}
+
+/// Makes blocks dearer until one asks this much, and lets nothing else into them: they are full of transactions that burn
+/// gas, of development account 5. Something is done after each.
+pub async fn burn(chain: &DevL1, base_fee_wei: u128, mut after_each: impl AsyncFnMut()) {
+    let burner = L1::beside(chain, 5);
+    // Its creation code is PUSH3 code, PUSH0, MSTORE, PUSH1 3, PUSH1 29, RETURN; its code JUMPDEST, PUSH0, JUMP.
+    let creation = Bytes::from_static(&[0x62, 0x5b, 0x5f, 0x56, 0x5f, 0x52, 0x60, 3, 0x60, 29, 0xf3]);
+    let nonce = burner.provider.get_transaction_count(burner.account()).await.expect("an L1 that answers");
+    let to = TxKind::Call(burner.account().create(nonce));
+    burner.submit(nonce, 100 * GWEI, TxKind::Create, creation).await;
+    // Three fit a block. One more waits, and pays better than whatever else does.
+    let mut next = nonce + 1;
+    while base_fee(chain).await < base_fee_wei {
+        let more = if next == nonce + 1 { 4 } else { 3 };
+        for nonce in next..next + more {
+            burner.submit(nonce, 100 * GWEI, to, Bytes::new()).await;
+        }
+        next += more;
+        chain.mine();
+        after_each().await;
     }
 }
 

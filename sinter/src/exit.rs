@@ -7,6 +7,7 @@
 //! | 2 | the command line, a configuration or a file is wrong: nothing was started |
 //! | 3 | a receipt or a range was checked, and does not hold |
 
+use sinter_rollup_node::causes;
 use std::{
     error::Error,
     fmt,
@@ -41,7 +42,7 @@ impl Failure {
     /// Ends with `exit`: `what` was being done when `error` came, whose causes are named too.
     pub fn because(exit: Exit, what: impl fmt::Display, error: &dyn Error) -> Self {
         let what = what.to_string();
-        let message = if what.is_empty() { chain(error) } else { format!("{what}: {}", chain(error)) };
+        let message = if what.is_empty() { causes(error) } else { format!("{what}: {}", causes(error)) };
         Self { exit, message }
     }
 
@@ -70,20 +71,6 @@ impl<T, E: Error> OrFail<T> for Result<T, E> {
     fn or_fail(self, exit: Exit, what: impl fmt::Display) -> Result<T, Failure> {
         self.map_err(|error| Failure::because(exit, what, &error))
     }
-}
-
-/// An error and its causes on one line. Errors that already tell their cause are not told twice.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Prints a line to standard output. A reader that went away is no failure of ours: whoever writes to it

@@ -5,11 +5,7 @@ use crate::{
     exit::{Exit, Failure, OrFail, print_result},
     signals,
 };
-use alloy::{
-    network::EthereumWallet,
-    providers::{DynProvider, Provider, ProviderBuilder},
-    signers::local::PrivateKeySigner,
-};
+use alloy::{providers::DynProvider, signers::local::PrivateKeySigner};
 use sinter_settlement::dev_l1::{self, DEV_KEYS, DevL1Config};
 
 /// A client of an L1, which signs if there is who.
@@ -17,13 +13,7 @@ use sinter_settlement::dev_l1::{self, DEV_KEYS, DevL1Config};
 /// # Errors
 /// When the URL is none.
 pub fn connect(url: &str, signer: Option<&PrivateKeySigner>) -> Result<DynProvider, Failure> {
-    let address = url.parse().or_fail(Exit::Usage, format_args!("--l1: {url:?}"))?;
-    Ok(match signer {
-        Some(signer) => {
-            ProviderBuilder::new().wallet(EthereumWallet::from(signer.clone())).connect_http(address).erased()
-        }
-        None => ProviderBuilder::new().connect_http(address).erased(),
-    })
+    sinter_settlement::l1::connect(url, signer).or_fail(Exit::Usage, "--l1")
 }
 
 /// Carries the command out.

@@ -68,8 +68,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinter-ops", &[]),
 ];
 
-/// Each crate whose tests may use one more: those of the link compute the statements' Keccak root natively, those of the
-/// machine prove its runs, those of the service hand proofs in as a rollup does.
+/// Crates whose tests may use one more: those of the link compute the statements' Keccak root natively, those of the
+/// machine prove its runs, those of the service hand proofs in as a rollup does, those of the rollups' contract settle a block
+/// of the reference rollup.
 const MAY_TEST_WITH: &[(&str, &str)] = &[
     ("sinter-recursion", "sinter-primitives"),
     ("sinter-prover", "sinter-primitives"),
@@ -77,6 +78,9 @@ const MAY_TEST_WITH: &[(&str, &str)] = &[
     ("sinter-rollup", "sinter-counter"),
     ("sinter-ledger", "sinter-prover"),
     ("sinter-service", "sinter-rollup-node"),
+    ("sinter-settlement", "sinter-ledger"),
+    ("sinter-settlement", "sinter-prover"),
+    ("sinter-settlement", "sinter-rollup"),
 ];
 
 /// Crates of other people that only the named crates may use: heavy ones, and ones that touch keys or I/O.

@@ -88,7 +88,7 @@ async fn two_proofs_are_folded_into_a_root_that_verifies_and_sealed() {
     let fold = blobs.get(&batch.root).await.unwrap();
     assert!(matches!(provers.verify(universal, &fold), Err(Fault::Invalid(_))));
     assert!(matches!(provers.verify(known, &wrapped), Err(Fault::Invalid(_))));
-    assert!(provers.prover_bytes().unwrap() > 0);
+    assert!(provers.prover_bytes(1).unwrap() > 0);
 
     // A seal of other statements is none.
     let mut swapped = batch.statements.clone();

@@ -16,3 +16,8 @@ pub mod wallet;
 pub use accounts::{Account, Ledger, LedgerError, Outcome};
 pub use rules::LedgerRules;
 pub use wallet::{Wallet, WalletError};
+
+use sinter_machine::Capacity;
+
+/// The usual room of one statement: 64 transfers. It is part of the program and its id.
+pub const CAPACITY: Capacity = Capacity { log_cycles: 19, log_hashes: 15, log_words: 17 };

@@ -4,6 +4,7 @@
 //! lock             held while a node runs
 //! checkpoint       one line with a SHA-256 and the format's number, then JSON; replaced whole
 //! proof-N          the proof of statement N, until the L1 has it
+//! l1.json          what was signed for the L1, until its block is final ([`sinter_settlement::advances`])
 //! ```
 //!
 //! A proof is on the disk before the checkpoint that names it, and the checkpoint before anybody is told: a crash loses work and

@@ -1,10 +1,9 @@
-//! A rollup's contract on the L1: deployed, paid into, settled, paid out of.
+//! A rollup's contract on the L1: looked at, deployed, paid into.
 
 use alloy::{
     eips::BlockId,
-    network::EthereumWallet,
     primitives::{Address, B256, Bytes, TxKind, U256},
-    providers::{DynProvider, Provider, ProviderBuilder},
+    providers::{DynProvider, Provider},
     rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest},
     signers::local::PrivateKeySigner,
     sol_types::{SolCall, SolEvent},
@@ -12,22 +11,20 @@ use alloy::{
 };
 use serde::{Deserialize, Serialize};
 use sinter_primitives::{
-    Namespace, Transition,
-    inbox::{Domain, EntryKind, InboxEntry, Withdrawal, Words},
+    Namespace,
+    inbox::{Domain, EntryKind, InboxEntry, Words},
 };
 use sinter_rollup::{Digest, State, to_words};
 use sinter_settlement::{
-    hub::Place,
+    l1::{UrlError, connect},
     light_client::{self, LOG_BLOCKS},
-    rollup::{self, Genesis, Ordered, contract::RollupSettlement as Contract},
+    rollup::{self, Genesis, contract::RollupSettlement as Contract},
 };
 use std::{ops::RangeInclusive, time::Duration};
 use thiserror::Error;
 
 /// How long a transaction may take to be included.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(120);
-/// The most gas that is paid for somebody's withdrawal: some 100,000 are usual.
-const PAYMENT_GAS_MAX: u64 = 300_000;
 /// Seconds in which an entry of the inbox must be consumed.
 const INBOX_DELAY_S: u64 = 24 * 3600;
 
@@ -35,11 +32,8 @@ const INBOX_DELAY_S: u64 = 24 * 3600;
 #[derive(Debug, Error)]
 pub enum ContractError {
     /// The URL of an L1 is none.
-    #[error("L1: expected a URL, got {got:?}")]
-    Url {
-        /// What was given.
-        got: String,
-    },
+    #[error(transparent)]
+    Url(#[from] UrlError),
     /// It does not answer, or refuses.
     #[error("the rollup's contract at {address}: {source}")]
     L1 {
@@ -64,16 +58,6 @@ pub enum ContractError {
         /// The transaction.
         transaction: B256,
     },
-    /// A payment takes more gas than this account pays for: the recipient can have it paid by its own.
-    #[error("the rollup's contract at {address}: expected a payment of at most {expected} gas, got one of {got}")]
-    Gas {
-        /// The contract.
-        address: Address,
-        /// The most.
-        expected: u64,
-        /// What it takes.
-        got: u64,
-    },
     /// Something else stands at the address.
     #[error("expected a rollup's contract at {address}: {reason}")]
     NotAContract {
@@ -90,18 +74,6 @@ pub enum ContractError {
         /// Where it is.
         got: Option<Address>,
     },
-}
-
-impl ContractError {
-    /// Whether the contract itself says no: not the L1's node, which may lack gas, patience or a block.
-    #[must_use]
-    pub fn is_revert(&self) -> bool {
-        match self {
-            Self::L1 { source, .. } => source.as_error_resp().is_some_and(|error| error.as_revert_data().is_some()),
-            Self::Reverted { .. } | Self::Gas { .. } => true,
-            Self::Url { .. } | Self::Pending { .. } | Self::NotAContract { .. } | Self::Elsewhere { .. } => false,
-        }
-    }
 }
 
 /// Where a rollup settles: everything besides its program and its state.
@@ -154,28 +126,13 @@ pub struct RollupViews {
     pub address: Address,
 }
 
-/// A rollup's contract, and the account that pays for what is done with it here.
+/// A rollup's contract, and the account that pays for what people do with it: it is deployed, and paid into. What its node
+/// sends goes through the node's journal ([`sinter_settlement::advances`]).
 #[derive(Clone, Debug)]
 pub struct RollupContract {
     /// The contract, to look at.
     pub views: RollupViews,
     signer: PrivateKeySigner,
-    hub: Address,
-}
-
-/// A client of an L1, whose transactions an account signs if there is one. It asks for the account's nonce once: somebody who
-/// uses the account elsewhere, too, connects anew.
-///
-/// # Errors
-/// [`ContractError::Url`].
-pub fn connect(url: &str, signer: Option<&PrivateKeySigner>) -> Result<DynProvider, ContractError> {
-    let parsed = url.parse().map_err(|_| ContractError::Url { got: url.into() })?;
-    Ok(match signer {
-        Some(signer) => {
-            ProviderBuilder::new().wallet(EthereumWallet::from(signer.clone())).connect_http(parsed).erased()
-        }
-        None => ProviderBuilder::new().connect_http(parsed).erased(),
-    })
 }
 
 impl RollupViews {
@@ -349,7 +306,7 @@ impl RollupViews {
 
     /// A client of its L1, which signs nothing.
     pub(crate) fn provider(&self) -> Result<DynProvider, ContractError> {
-        connect(&self.url, None)
+        Ok(connect(&self.url, None)?)
     }
 
     fn l1(&self) -> impl Fn(TransportError) -> ContractError {
@@ -370,12 +327,6 @@ impl RollupViews {
 }
 
 impl RollupContract {
-    /// The contract at an address, whose statements the hub knows.
-    #[must_use]
-    pub const fn new(url: String, signer: PrivateKeySigner, hub: Address, address: Address) -> Self {
-        Self { views: RollupViews::new(url, address), signer, hub }
-    }
-
     /// Deploys the contract of a rollup that begins with `application`; also the state that it begins in.
     ///
     /// # Errors
@@ -402,7 +353,7 @@ impl RollupContract {
             state: to_words(&state.digest()),
             inbox_delay_s: INBOX_DELAY_S,
         };
-        let contract = Self::new(url, signer, site.hub, address);
+        let contract = Self { views: RollupViews::new(url, address), signer };
         let receipt = contract.send(TxKind::Create, rollup::creation_code(&genesis), 0).await?;
         match receipt.contract_address {
             Some(got) if got == address => Ok((contract, state)),
@@ -424,46 +375,6 @@ impl RollupContract {
     pub async fn deposit(&self, payload: Vec<u8>, wei: u128) -> Result<TransactionReceipt, ContractError> {
         let call = Contract::depositCall { payload: payload.into() }.abi_encode();
         self.send(TxKind::Call(self.views.address), call.into(), wei).await
-    }
-
-    /// Settles a chain of statements.
-    ///
-    /// # Errors
-    /// [`ContractError`].
-    pub async fn settle(
-        &self,
-        chain: &[(Place, Transition)],
-        ordered: Option<&Ordered<'_>>,
-    ) -> Result<TransactionReceipt, ContractError> {
-        self.send(TxKind::Call(self.views.address), rollup::settle_call(self.hub, chain, ordered), 0).await
-    }
-
-    /// Has a withdrawal of the rollup's `batch`-th statement with some paid out, if nobody has had that done before; whether it
-    /// was paid now.
-    ///
-    /// # Errors
-    /// [`ContractError`].
-    pub async fn pay_out(&self, batch: u64, withdrawals: &[Withdrawal], index: usize) -> Result<bool, ContractError> {
-        let provider = self.views.provider()?;
-        let asked = Contract::withdrawnCall { batch, index: index as u64 }.abi_encode();
-        let answer = self.views.view(&provider, asked, BlockId::latest()).await?;
-        if Contract::withdrawnCall::abi_decode_returns(&answer).map_err(self.views.foreign())? {
-            return Ok(false);
-        }
-        let call = rollup::withdraw_call(batch, withdrawals, index).map_err(self.views.foreign())?;
-        // A recipient may be a contract that does whatever it likes with others' gas.
-        let request = TransactionRequest {
-            from: Some(self.signer.address()),
-            to: Some(TxKind::Call(self.views.address)),
-            input: call.clone().into(),
-            ..Default::default()
-        };
-        let got = provider.estimate_gas(request).await.map_err(self.views.l1())?;
-        if got > PAYMENT_GAS_MAX {
-            return Err(ContractError::Gas { address: self.views.address, expected: PAYMENT_GAS_MAX, got });
-        }
-        self.send(TxKind::Call(self.views.address), call, 0).await?;
-        Ok(true)
     }
 
     async fn send(&self, to: TxKind, input: Bytes, wei: u128) -> Result<TransactionReceipt, ContractError> {

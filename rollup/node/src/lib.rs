@@ -35,6 +35,12 @@ pub use status::Status;
 /// An error and its causes on one line, fit to be shown to anybody: of URLs only the hosts.
 #[must_use]
 pub fn told(error: &dyn std::error::Error) -> String {
+    without_paths(&causes(error))
+}
+
+/// An error and its causes on one line. Errors that already tell their cause are not told twice.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -44,7 +50,7 @@ pub fn told(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    without_paths(&text)
+    text
 }
 
 /// URLs down to their hosts: paths hold the keys of L1 providers, and this is shown to anybody.

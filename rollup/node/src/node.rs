@@ -1,9 +1,11 @@
 //! The loop: follow, prove, hand in, settle, pay out; whatever fails is tried again, and what is done is on the disk.
 
+mod settle;
+
 use crate::{
     aggregator::{Aggregator, AggregatorError, Terms},
-    checkpoint::{Checkpoint, CheckpointError, Due, Folder, Pending, Record},
-    contract::{ContractError, Progress, RollupContract},
+    checkpoint::{Checkpoint, CheckpointError, Folder, Pending, Record},
+    contract::{ContractError, Progress, RollupViews},
     sequencer::{SequencerError, Sequencers},
     status::{self, Status},
     told,
@@ -16,7 +18,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sinter_primitives::{
     Accumulator, Namespace, Transition,
-    inbox::Words,
     receipt::TrustedNetwork,
     statements::{STATEMENT_BYTES, StatementTree},
 };
@@ -25,7 +26,10 @@ use sinter_prover::CpuProver;
 use sinter_rollup::{
     Application, Lane, Prover, State, Statement, StatementError, follow::Follower, from_words, to_words,
 };
-use sinter_settlement::{hub::Place, rollup::Ordered};
+use sinter_settlement::{
+    advances::{AdvanceError, Advancer, AdvancerConfig, Refusal},
+    hub::Place,
+};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     path::PathBuf,
@@ -42,8 +46,6 @@ const PENDING_MAX: usize = 256;
 const LANE_BLOCKS_MAX: usize = 1_024;
 /// Bytes of a statement before its public values.
 const PROGRAM_ID_BYTES: usize = 32;
-/// Most statements of one settlement.
-const CHAIN_MAX: usize = 16;
 /// The longest pause after failures.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
@@ -59,6 +61,19 @@ pub enum NodeError {
     /// The aggregator.
     #[error(transparent)]
     Aggregator(#[from] AggregatorError),
+    /// What is sent to the L1.
+    #[error(transparent)]
+    Advance(#[from] AdvanceError),
+    /// Not even a chain of one statement advances the contract.
+    #[error("the contract at {address}, by statement {number}: {refusal}")]
+    Refused {
+        /// The contract.
+        address: Address,
+        /// The statement that is next.
+        number: u64,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The disk.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -151,7 +166,11 @@ pub struct Config {
     /// Where that is learned.
     pub sequencers: Sequencers,
     /// Where it settles.
-    pub contract: RollupContract,
+    pub contract: RollupViews,
+    /// The hub that knows its statements.
+    pub hub: Address,
+    /// What advances the contract, and pays out of it. Its journal belongs into the directory.
+    pub advances: AdvancerConfig,
     /// The light client of who orders it.
     pub light_client: Address,
     /// The L1 block from which that has stood.
@@ -190,6 +209,8 @@ pub struct RollupNode<A> {
     next_l1_block: u64,
     /// Where the hub has statements: by their numbers.
     places: BTreeMap<u64, Place>,
+    /// What sends to the L1.
+    advancer: Advancer,
     /// Whether the aggregator knows the program.
     is_program_known: bool,
     settled: Progress,
@@ -215,7 +236,7 @@ where
     /// tells of its own state.
     ///
     /// # Errors
-    /// [`NodeError::Checkpoint`].
+    /// [`NodeError::Checkpoint`], [`NodeError::Advance`].
     pub fn open(
         config: Config,
         prover: Arc<Prover>,
@@ -224,6 +245,7 @@ where
         describe: fn(&A) -> Value,
     ) -> Result<Self, NodeError> {
         let folder = Folder::open(&config.directory)?;
+        let advancer = Advancer::open(config.advances.clone())?;
         let at = match folder.read::<A>()? {
             Some(at) if at.state.domain == genesis.domain => at,
             Some(at) => {
@@ -250,6 +272,7 @@ where
             follower,
             next_l1_block: 0,
             places: BTreeMap::new(),
+            advancer,
             is_program_known: false,
             settled,
             problems: Vec::new(),
@@ -331,7 +354,7 @@ where
     }
 
     async fn read_inbox(&mut self) -> Result<(), NodeError> {
-        let views = self.config.contract.views.clone();
+        let views = self.config.contract.clone();
         let confirmed = views.l1_head().await?.saturating_sub(self.config.confirmations);
         let known = self.at.state.entries + self.lane.entries.len() as u64;
         let expected = views.inbox_count(BlockId::number(confirmed)).await?;
@@ -438,7 +461,7 @@ where
             let view = self.config.aggregator.upload(file::encode(program)).await?;
             match view.state.as_str() {
                 "known" => {
-                    let expected = self.config.contract.views.program_id().await?;
+                    let expected = self.config.contract.program_id().await?;
                     let got = view.program_id.unwrap_or_default();
                     if hex::encode(expected) != got {
                         return Err(NodeError::ProgramId { expected, got });
@@ -511,119 +534,6 @@ where
         Ok(())
     }
 
-    /// Advances the contract over what the hub has, and takes note of what it has for good.
-    async fn settle(&mut self) -> Result<(), NodeError> {
-        let contract = self.config.contract.clone();
-        let confirmed = contract.views.l1_head().await?.saturating_sub(self.config.confirmations);
-        self.settled = contract.views.progress(BlockId::number(confirmed)).await?;
-        if self.standing(&self.settled.state)? > 0 {
-            while self.standing(&self.settled.state)? > 0 {
-                let Some(record) = self.at.settled(now_ms()) else { break };
-                tracing::info!(number = record.number, height = record.transition.height, "a statement is settled");
-                self.places.remove(&record.number);
-            }
-            self.folder.write(&self.at)?;
-            // After the checkpoint, which names it no more.
-            self.folder
-                .remove_proofs_below(self.at.pending.front().map_or(self.at.statements, |it| it.record.number))?;
-        }
-        let latest = contract.views.progress(BlockId::latest()).await?;
-        let next = self.standing(&latest.state)?;
-        let chain: Vec<(Place, Transition)> = self
-            .at
-            .pending
-            .iter()
-            .skip(next)
-            .take(CHAIN_MAX)
-            .map_while(|pending| {
-                let Record { number, transition, .. } = &pending.record;
-                Some((self.places.get(number)?.clone(), *transition))
-            })
-            .collect();
-        // The longest chain that can be shown: its end needs a header that the L1 has, and an inbox that is not overdue there.
-        let mut refused = None;
-        for length in (1..=chain.len()).rev() {
-            match self.advance(&chain[..length], &latest).await {
-                Ok(true) => return Ok(()),
-                // The relayer is still to come.
-                Ok(false) => {}
-                Err(NodeError::Contract(error)) if error.is_revert() => refused = Some(error),
-                Err(NodeError::Sequencer(error @ SequencerError::Far { .. })) => {
-                    tracing::debug!(%error, "a shorter chain is tried");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        match refused {
-            Some(error) => {
-                // Perhaps the hub does not have what the appliance said: it is asked again.
-                self.places.clear();
-                Err(error.into())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Advances the contract over a chain, if the L1 has a header that shows its end.
-    async fn advance(&self, chain: &[(Place, Transition)], latest: &Progress) -> Result<bool, NodeError> {
-        let Config { namespace, light_client, l1_origin, sequencers, contract, .. } = &self.config;
-        let Some((_, last)) = chain.last() else { return Ok(false) };
-        if last.height == latest.height {
-            // It stays in the block that was shown already.
-            contract.settle(chain, None).await?;
-            return Ok(true);
-        }
-        let posted = contract.views.posted(*light_client, last.height, *l1_origin).await?;
-        let Some(posted) = posted else { return Ok(false) };
-        let (headers, leaf) = sequencers.ordered(*namespace, last.height, &posted).await?;
-        let ordered = Ordered { headers: &headers, post: posted.post, leaf: &leaf };
-        let receipt = contract.settle(chain, Some(&ordered)).await?;
-        tracing::info!(statements = chain.len(), height = last.height, gas = receipt.gas_used, "the contract advances");
-        Ok(true)
-    }
-
-    /// How many pending statements lie behind the contract when it is in this state.
-    fn standing(&self, state: &Words) -> Result<usize, NodeError> {
-        let pending = &self.at.pending;
-        if let Some(index) = pending.iter().position(|pending| pending.record.transition.state_before == *state) {
-            return Ok(index);
-        }
-        let end =
-            pending.back().map_or_else(|| to_words(&self.at.state.digest()), |it| it.record.transition.state_after);
-        // Before the oldest one is what is settled, and not confirmed any more or not yet.
-        let is_older = self.at.history.iter().any(|record| record.transition.state_before == *state);
-        match () {
-            () if end == *state => Ok(pending.len()),
-            () if is_older => Ok(0),
-            () => Err(NodeError::State { expected: pending.len(), got: (*state).into() }),
-        }
-    }
-
-    /// Has withdrawals paid that the L1 has for good.
-    async fn pay_out(&mut self) -> Result<(), NodeError> {
-        if !self.config.pays_out {
-            self.at.due.clear();
-            return Ok(());
-        }
-        while let Some(Due { batch, withdrawals, next }) = self.at.due.front().cloned() {
-            if next < withdrawals.len() {
-                match self.config.contract.pay_out(batch, &withdrawals, next).await {
-                    Ok(_) => {}
-                    // A recipient that cannot be paid does not keep the others from theirs: it can have it paid elsewhere.
-                    Err(error) if error.is_revert() => {
-                        tracing::warn!(batch, index = next, error = told(&error), "a withdrawal is not paid");
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-                self.at.due[0].next += 1;
-            } else {
-                self.at.due.pop_front();
-            }
-            self.folder.write(&self.at)?;
-        }
-        Ok(())
-    }
-
     fn publish(&self) {
         let Config { name, namespace, .. } = &self.config;
         let records = self.at.history.iter().chain(self.at.pending.iter().map(|pending| &pending.record));
@@ -636,6 +546,7 @@ where
             statements: self.at.statements,
             settled: self.settled,
             withdrawals_due: due.sum(),
+            l1: self.advancer.status().borrow().clone(),
             application: (self.describe)(&self.at.application),
             problems: self.problems.clone(),
             records: records.cloned().collect(),

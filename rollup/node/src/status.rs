@@ -5,6 +5,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sinter_primitives::Namespace;
+use sinter_settlement::advances::AdvancesStatus;
 
 /// A node at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Status {
     pub settled: Progress,
     /// Withdrawals that are to be paid.
     pub withdrawals_due: u64,
+    /// Its transactions that wait on the L1, since when, and what for.
+    pub l1: AdvancesStatus,
     /// What the rollup says of its own state, at the end of the last statement.
     pub application: Value,
     /// What stands in the way just now: by what could not be done.
@@ -63,6 +66,7 @@ impl Status {
             statements: 0,
             settled: Progress::default(),
             withdrawals_due: 0,
+            l1: AdvancesStatus::default(),
             application: Value::Null,
             problems: Vec::new(),
             records: Vec::new(),

@@ -72,7 +72,7 @@ impl fmt::Display for HubRefusal {
 }
 
 /// An error with its arguments: the bindings call the variant and what is in it the same.
-fn named(error: &impl fmt::Debug) -> String {
+pub(crate) fn named(error: &impl fmt::Debug) -> String {
     let text = format!("{error:?}");
     let inner = text.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.map_or_else(|| text.clone(), str::to_owned)

@@ -24,6 +24,7 @@ mod status;
 mod tracked;
 
 pub use error::SealError;
+pub(crate) use hub::named;
 pub use hub::{HubErrors, HubRefusal};
 pub use policy::{FeePolicy, Outlook};
 pub use status::{Delivery, Refusal, SealState, SealStatus, SealsStatus};

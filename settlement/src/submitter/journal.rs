@@ -45,12 +45,12 @@ pub(crate) struct Attempt {
     pub(crate) hash: B256,
     /// The signed bytes; none once there is a later attempt, since only the last is ever sent again.
     pub(super) raw: Bytes,
-    pub(super) fee_wei: u128,
+    pub(crate) fee_wei: u128,
     pub(super) tip_wei: u128,
-    pub(super) signed_at_ms: u64,
+    pub(crate) signed_at_ms: u64,
     /// Does nothing but use the nonce up: the post had become needless.
     #[serde(default)]
-    pub(super) cancels: bool,
+    pub(crate) cancels: bool,
 }
 
 /// Where a post was included.

@@ -117,7 +117,7 @@ impl L1 {
     }
 
     /// The gas that a call to the contract needs.
-    pub(super) async fn estimate(&self, call: &Bytes) -> Result<Result<u64, Reverted>, SubmitError> {
+    pub(crate) async fn estimate(&self, call: &Bytes) -> Result<Result<u64, Reverted>, SubmitError> {
         understand(self.provider.estimate_gas(self.request(call)).await)
     }
 

@@ -1,6 +1,6 @@
-//! Gets calls to a contract on the L1 included: each at most once, and none lost. The [relayer](crate::relayer) and
-//! the [seal submitter](crate::seals) are its users; each decides what is to be posted now, and asks its contract
-//! what is there already.
+//! Gets calls to a contract on the L1 included: each at most once, and none lost. The [relayer](crate::relayer), the
+//! [seal submitter](crate::seals) and what [advances rollups](crate::advances) are its users; each decides what is to be
+//! posted now, and asks its contract what is there already.
 //!
 //! # How nothing is posted twice or lost
 //! 1. A transaction is written to the journal, with its nonce and its signed bytes, **before** it is first

@@ -42,6 +42,8 @@ pub struct Rollup {
     pub last: Transition,
     /// The inbox's rolling hashes, that of no entry first.
     pub inbox: Vec<Words>,
+    /// Its entries.
+    pub entries: Vec<InboxEntry>,
     /// Headers posted so far.
     pub posts: u64,
 }
@@ -54,6 +56,11 @@ impl Rollup {
 
     /// A rollup pinned to this hub.
     pub async fn at(suite: &mut Suite, hub: Hub, program_id: B256) -> Self {
+        Self::begun(suite, hub, program_id, |_| digest(0)).await
+    }
+
+    /// One that begins in the state that follows from its domain.
+    pub async fn begun(suite: &mut Suite, hub: Hub, program_id: B256, state: impl FnOnce(&Domain) -> Words) -> Self {
         let members = Members::new(4, 1);
         let committee = &members.committee;
         let code = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &committee.digest());
@@ -61,15 +68,10 @@ impl Rollup {
         for call in light_client::register_calls(0, committee).unwrap() {
             suite.accepts_raw("register", light_client, call, U256::ZERO).await;
         }
-        let genesis = Genesis {
-            hubs: hub.address,
-            light_client,
-            program_id,
-            namespace: NAMESPACE,
-            state: digest(0),
-            inbox_delay_s: DELAY,
-        };
         let expected = suite.next_address(0).await;
+        let state = state(&domain_of(expected));
+        let genesis =
+            Genesis { hubs: hub.address, light_client, program_id, namespace: NAMESPACE, state, inbox_delay_s: DELAY };
         let address = suite.deploy("rollup", rollup::creation_code(&genesis)).await;
         assert_eq!(address, expected);
         let domain = domain(address);
@@ -78,8 +80,8 @@ impl Rollup {
         assert_eq!(suite.reads(address, &Contract::accumulatorCall {}).await, B256::from(accumulator.0));
         let last = Transition {
             domain,
-            state_before: digest(0),
-            state_after: digest(0),
+            state_before: state,
+            state_after: state,
             accumulator,
             inbox_rolling: domain,
             withdrawals_root: [0; 32],
@@ -88,7 +90,7 @@ impl Rollup {
             inbox_entries: 0,
             withdrawals: 0,
         };
-        Self { hub, light_client, address, program_id, members, last, inbox: vec![domain], posts: 0 }
+        Self { hub, light_client, address, program_id, members, last, inbox: vec![domain], entries: vec![], posts: 0 }
     }
 
     /// The statement that follows the last one, into a block of another height, with these withdrawals.
@@ -177,6 +179,7 @@ impl Rollup {
         let deadline = suite.l1.now().await + DELAY;
         let entry = InboxEntry { kind, sender: suite.me().into(), wei, deadline, payload };
         self.inbox.push(entry.roll(self.inbox.last().unwrap()).unwrap());
+        self.entries.push(entry);
         receipt
     }
 }
@@ -197,8 +200,11 @@ pub fn withdraw_call(batch: u64, withdrawals: &[Withdrawal], index: usize, to: A
 }
 
 pub fn domain(settlement: Address) -> Words {
+    domain_of(settlement).digest()
+}
+
+pub fn domain_of(settlement: Address) -> Domain {
     Domain { l1_chain_id: L1_CHAIN_ID, settlement: settlement.into(), chain_id: CHAIN_ID, namespace: NAMESPACE }
-        .digest()
 }
 
 /// The accumulator that the committee's block of this height leaves.

@@ -1,10 +1,11 @@
 //! `RollupSettlement` and its inbox.
 
 mod broken_chain;
-mod fixture;
+pub mod fixture;
 mod foreign_statement;
 mod inbox;
 mod reentrant;
 mod settling;
 mod stale_header;
 mod withdrawing;
+mod worst_block;

@@ -33,6 +33,8 @@ const BATCH_AGE_MS: i64 = 6_000;
 const STATEMENT_WAIT_MS: u64 = 3_000;
 /// L1 blocks above one for it to count.
 const CONFIRMATIONS: u64 = 2;
+/// The most that anybody here offers for gas.
+const FEE_CEILING_GWEI: u64 = 200;
 /// Between two looks, at anything.
 const POLL_MS: u64 = 500;
 /// Time for an appliance that folds a batch of this size, on a machine that does everything else, too.
@@ -140,7 +142,7 @@ impl Home {
                 chain_id: setting.chain.file.l1.chain_id,
                 hub,
                 key_file: "l1.key".into(),
-                fee_ceiling_gwei: 200,
+                fee_ceiling_gwei: FEE_CEILING_GWEI,
                 confirmations: Some(CONFIRMATIONS),
                 poll_ms: POLL_MS,
             }),
@@ -206,6 +208,7 @@ impl Home {
                 contract: contract.views.address,
                 key_file: "l1.key".into(),
                 confirmations: CONFIRMATIONS,
+                fee_ceiling_gwei: FEE_CEILING_GWEI,
                 pays_out: true,
             },
         };

@@ -85,6 +85,9 @@ pub struct L1Table {
     /// Blocks above one for it to count.
     #[serde(default = "confirmations")]
     pub confirmations: u64,
+    /// The most that a transaction may offer per gas.
+    #[serde(default = "fee_ceiling_gwei")]
+    pub fee_ceiling_gwei: u64,
     /// Whether withdrawals are paid out from here. Whoever has one can have it paid, too.
     #[serde(default)]
     pub pays_out: bool,
@@ -108,6 +111,10 @@ const fn poll_ms() -> u64 {
 
 const fn deadline_ms() -> u64 {
     3_600_000
+}
+
+const fn fee_ceiling_gwei() -> u64 {
+    200
 }
 
 /// Two epochs of mainnet: final.

@@ -60,10 +60,13 @@ impl CapacityArguments {
 }
 
 impl Kind {
-    /// The usual room: of a ledger, 64 transfers.
+    /// The usual room.
     pub const fn capacity(self) -> CapacityTable {
         match self {
-            Self::Ledger => CapacityTable { log_cycles: 19, log_hashes: 15, log_words: 17 },
+            Self::Ledger => {
+                let Capacity { log_cycles, log_hashes, log_words } = sinter_ledger::CAPACITY;
+                CapacityTable { log_cycles, log_hashes, log_words }
+            }
             Self::Counter => CapacityTable { log_cycles: 16, log_hashes: 12, log_words: 15 },
         }
     }

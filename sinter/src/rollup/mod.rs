@@ -33,9 +33,10 @@ use sinter_program::field::digest_bytes;
 use sinter_prover::Wrapper;
 use sinter_rollup::{Application, Prover};
 use sinter_rollup_node::{
-    Aggregator, Config, RollupContract, RollupNode, Sequencers, Status, aggregator::Terms, contract::Site, status,
-    told, trace::Sources,
+    Aggregator, Config, RollupContract, RollupNode, RollupViews, Sequencers, Status, aggregator::Terms, contract::Site,
+    status, told, trace::Sources,
 };
+use sinter_settlement::advances::AdvancerConfig;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -171,12 +172,19 @@ where
         }
         None => Aggregator::new(&file.aggregator.url, &token),
     };
+    let directory = folder.join(&file.data_dir);
+    let journal = directory.join("l1.json");
     let config = Config {
         name: file.name.clone(),
         namespace: file.namespace,
         network: TrustedNetwork::from(&chain),
         sequencers: Sequencers::new(&file.sequencers).or_fail(Exit::Usage, "")?,
-        contract: RollupContract::new(file.l1.url.clone(), signer, file.l1.hub, file.l1.contract),
+        contract: RollupViews::new(file.l1.url.clone(), file.l1.contract),
+        hub: file.l1.hub,
+        advances: AdvancerConfig {
+            fee_ceiling_wei: u128::from(file.l1.fee_ceiling_gwei) * 1_000_000_000,
+            ..AdvancerConfig::new(file.l1.url.clone(), site.l1_chain_id, file.l1.contract, signer, journal)
+        },
         light_client: site.light_client,
         l1_origin: chain.file.l1.origin.number,
         confirmations: file.l1.confirmations,
@@ -186,7 +194,7 @@ where
             price_gwei: file.aggregator.price_gwei,
             priority: file.aggregator.priority,
         },
-        directory: folder.join(&file.data_dir),
+        directory,
         statement_wait: Duration::from_millis(file.statement_wait_ms),
         statement_transactions: file.statement_transactions,
         pays_out: file.l1.pays_out,
@@ -230,7 +238,7 @@ async fn trace(State(shown): State<Arc<Shown>>, UrlPath(id): UrlPath<String>) ->
     let status = status.borrow().clone();
     let sources = Sources {
         sequencers: &config.sequencers,
-        contract: Some(&config.contract.views),
+        contract: Some(&config.contract),
         l1_origin: config.l1_origin,
         rollup: Some(&status),
         aggregator: Some(&config.aggregator),
