@@ -105,7 +105,7 @@ pub struct DevnetArguments {
     /// Seal with production's parameters: a minute on two cores, and 9 GB of memory
     #[arg(long)]
     pub production_seal: bool,
-    /// Kill the appliance or a rollup's node every so many seconds, without warning, and start it again
+    /// Every so many seconds, kill a member, and the appliance or a rollup's node, without warning, and start them again
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub kill_every: Option<u64>,
     /// Transfers of each of the two users who pay into a ledger

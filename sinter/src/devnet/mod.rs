@@ -33,7 +33,7 @@ use futures::future::{join_all, try_join_all};
 use l1::L1;
 use network::Network;
 use observe::{Observers, Subjects};
-use processes::Processes;
+use processes::{Killing, Processes};
 use relay::Relay;
 use rollups::{Announcement, Rolling, Setting};
 use sinter_ops::metrics::Machine;
@@ -46,11 +46,12 @@ use snapshot::{Addresses, Phase, Snapshot};
 use std::{
     fs::File,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use summary::Summary;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 pub use traffic::key_bytes;
 
 /// How long the nodes have to agree on their first block, or on the next one after a restart.
@@ -59,6 +60,10 @@ const START_MAX: Duration = Duration::from_secs(60);
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// How long the L1 has to verify the last header.
 const SETTLE_MAX: Duration = Duration::from_secs(120);
+/// How long a wallet waits for a receipt before it sends again.
+const RESEND_AFTER: Duration = Duration::from_secs(3);
+/// Blocks by which members may differ that are even.
+const EVEN_BLOCKS: u64 = 4;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs a devnet to its end.
@@ -159,12 +164,51 @@ impl Run<'_> {
         })
         .or_fail(Exit::Failed, "opening the view")?;
         let node_ids = nodes.ids();
+        let (over, kills) = (CancellationToken::new(), AtomicU64::new(0));
+        let killing = Killing {
+            interval: self.kill_every(),
+            over: over.clone(),
+            kills: &kills,
+            back: &|number| Box::pin(self.is_back(number)),
+        };
         let outcome = tokio::select! {
-            outcome = self.under_load(height, &snapshot, &view, &node_ids) => outcome,
-            failure = nodes.ended() => Err(failure),
+            outcome = self.under_load(height, &snapshot, &view, &node_ids, &over) => outcome,
+            failure = nodes.killed_in_turn(killing) => Err(failure),
         };
         view.close().await;
-        outcome
+        Ok(Summary { member_kills: kills.into_inner(), ..outcome? })
+    }
+
+    fn kill_every(&self) -> Option<Duration> {
+        self.arguments.kill_every.map(Duration::from_secs)
+    }
+
+    /// Where members are killed: how long people wait for a receipt.
+    fn resend_after(&self) -> Option<Duration> {
+        self.arguments.kill_every.map(|_| RESEND_AFTER)
+    }
+
+    /// Waits until a member that was killed is where the others are, with whom it is connected: then another one may be away.
+    async fn is_back(&self, number: usize) -> Result<(), Failure> {
+        let deadline = Instant::now() + START_MAX;
+        let clients: Vec<_> = self.network.rpc_urls().iter().map(|url| client::http(url)).collect::<Result<_, _>>()?;
+        loop {
+            let statuses = join_all(clients.iter().map(|client| client.status())).await;
+            let highest = statuses.iter().flatten().map(|status| status.head.height).max().unwrap_or_default();
+            let is_back = statuses.get(number).and_then(|status| status.as_ref().ok()).is_some_and(|status| {
+                // What it has now, the others may have got while they were asked.
+                let is_even = status.head.height + EVEN_BLOCKS >= highest;
+                status.health.healthy && is_even && status.peers as usize + 1 >= clients.len()
+            });
+            if is_back {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let message = format!("node {number} was killed, and is not back after {} s", START_MAX.as_secs());
+                return Err(Failure::new(Exit::Failed, message));
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
     }
 
     async fn under_load(
@@ -173,6 +217,7 @@ impl Run<'_> {
         snapshot: &Arc<watch::Sender<Snapshot>>,
         view: &View,
         node_ids: &[Option<u32>],
+        killing_over: &CancellationToken,
     ) -> Result<Summary, Failure> {
         let tracker = Arc::new(Tracker::default());
         let started = Instant::now();
@@ -185,7 +230,7 @@ impl Run<'_> {
             started,
         })?;
         let mut relay = Relay::start(self.directory, self.network, self.l1, height, snapshot.clone())?;
-        let load = Load::start(&self.load(), &tracker)?;
+        let mut load = Load::start(&self.load(), &tracker)?;
         let rolling = Rolling::start(Setting {
             directory: self.directory.path().to_path_buf(),
             wallets: self.directory.wallets(),
@@ -195,7 +240,8 @@ impl Run<'_> {
             signer: self.l1.settler.clone(),
             production_seal: self.arguments.production_seal,
             transfers: self.arguments.transfers,
-            kill_every: self.arguments.kill_every.map(Duration::from_secs),
+            kill_every: self.kill_every(),
+            resend_after: self.resend_after(),
             announce: self.announcement(node_ids.to_vec()),
             snapshot: snapshot.clone(),
         });
@@ -215,12 +261,15 @@ impl Run<'_> {
             // Their contracts are shown headers that the relayer posts.
             phase(Phase::Folding);
             let rolled = rolling.finish().await?;
+            // What is asked from here on, each member has to answer.
+            killing_over.cancel();
+            self.nodes_agree().await?;
             phase(Phase::Settling);
             let settled = relay.settle(self.height_of_all().await?, SETTLE_MAX).await?;
             phase(Phase::Verifying);
             let receipts_verified = self.verify_receipts(&tracker).await?;
             let seal_production = self.arguments.production_seal;
-            Ok(Summary { load: drained, settled, receipts_verified, seal_production, rolled })
+            Ok(Summary { load: drained, settled, receipts_verified, seal_production, rolled, member_kills: 0 })
         };
         // Who asks again does not want to wait.
         tokio::select! {
@@ -248,6 +297,7 @@ impl Run<'_> {
             payload_bytes: self.arguments.payload_bytes as usize,
             nodes: self.network.rpc_urls(),
             lanes: self.network.lanes(),
+            resend_after: self.resend_after(),
         }
     }
 

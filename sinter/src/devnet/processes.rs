@@ -5,6 +5,7 @@
 //! end only this process holds, so however this process ends, the others see it and stop.
 
 use crate::exit::{Exit, Failure, OrFail};
+use futures::future::BoxFuture;
 use std::{
     ffi::OsString,
     fs::OpenOptions,
@@ -12,9 +13,11 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 use tokio::process::{Child, ChildStdin, Command};
+use tokio_util::sync::CancellationToken;
 
 /// How long a process has to stop.
 const STOP_MAX: Duration = Duration::from_secs(20);
@@ -31,6 +34,18 @@ struct Process {
     child: Child,
     /// The pipe's end that keeps it running.
     input: Option<ChildStdin>,
+}
+
+/// How processes are killed, to show that nothing is lost.
+pub struct Killing<'a> {
+    /// How often; never without.
+    pub interval: Option<Duration>,
+    /// Cancelled when it is over.
+    pub over: CancellationToken,
+    /// Where it is counted.
+    pub kills: &'a AtomicU64,
+    /// Waits until the process of this number does again what it did before.
+    pub back: &'a (dyn Fn(usize) -> BoxFuture<'a, Result<(), Failure>> + Send + Sync),
 }
 
 /// Processes that are started, watched and stopped together.
@@ -74,32 +89,40 @@ impl Processes {
         )
     }
 
-    /// As [`Processes::ended`]; and every so often one of them, in turn, is killed without warning and started again. Counts that.
-    ///
-    /// # Errors
-    /// When one ends by itself, or cannot be started again.
-    pub async fn killed_every(&mut self, interval: Option<Duration>, kills: &mut u64) -> Failure {
-        let Some(interval) = interval else { return self.ended().await };
-        loop {
+    /// As [`Processes::ended`]; and every so often one of them, in turn, is killed without warning and started again, until that is
+    /// over. One at a time: the next one is killed some time after the last one is back.
+    pub async fn killed_in_turn(&mut self, killing: Killing<'_>) -> Failure {
+        let Killing { interval: Some(interval), over, kills, back } = killing else { return self.ended().await };
+        for index in (0..self.0.len()).cycle() {
             tokio::select! {
+                biased;
                 failure = self.ended() => return failure,
+                () = over.cancelled() => break,
                 () = tokio::time::sleep(interval) => {}
             }
-            let count = self.0.len() as u64;
-            let Some(process) = usize::try_from(*kills % count.max(1)).ok().and_then(|index| self.0.get_mut(index))
-            else {
-                continue;
-            };
-            tracing::info!(process = process.name, "killed");
-            if let Err(error) = process.child.kill().await {
-                return Failure::because(Exit::Failed, format_args!("killing {}", process.name), &error);
+            if let Err(failure) = self.kill(index).await {
+                return failure;
             }
-            *kills += 1;
-            match spawn(&process.name, &process.arguments, &process.log) {
-                Ok((child, input)) => (process.child, process.input) = (child, input),
-                Err(failure) => return failure,
+            kills.fetch_add(1, Ordering::Relaxed);
+            tokio::select! {
+                failure = self.ended() => return failure,
+                back = back(index) => {
+                    if let Err(failure) = back {
+                        return failure;
+                    }
+                }
             }
         }
+        self.ended().await
+    }
+
+    /// Kills one without warning, and starts it again.
+    async fn kill(&mut self, index: usize) -> Result<(), Failure> {
+        let Some(process) = self.0.get_mut(index) else { return Ok(()) };
+        tracing::info!(process = process.name, "killed");
+        process.child.kill().await.or_fail(Exit::Failed, format_args!("killing {}", process.name))?;
+        (process.child, process.input) = spawn(&process.name, &process.arguments, &process.log)?;
+        Ok(())
     }
 
     /// Stops all, and waits until they have.

@@ -8,7 +8,7 @@ use super::{
     machines::{self, Machine, NICENESS, Party},
     network::{COUNTER, LEDGERS, loopback},
     ports,
-    processes::Processes,
+    processes::{Killing, Processes},
     snapshot::{RollupView, Snapshot},
     traffic::{self, SentTransaction},
 };
@@ -40,13 +40,14 @@ use sinter_seal::sealer::SealLayers;
 use sinter_settlement::deployment::Deployment;
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 use tokio::{
     sync::watch,
     task::{JoinSet, spawn_blocking},
 };
+use tokio_util::sync::CancellationToken;
 
 /// What a ledger can hold in one statement if there are few transfers: some twenty transactions.
 const SMALL_LEDGER: CapacityTable = CapacityTable { log_cycles: 17, log_hashes: 13, log_words: 15 };
@@ -76,7 +77,7 @@ pub struct Rolled {
     pub balances_match: bool,
     /// One transaction's way in each rollup, every link of it checked.
     pub trails: Vec<Trail>,
-    /// Times that a machine was killed.
+    /// Times that one of their machines was killed.
     pub kills: u64,
 }
 
@@ -124,6 +125,8 @@ pub struct Setting {
     pub transfers: u32,
     /// How often a machine is killed.
     pub kill_every: Option<Duration>,
+    /// When wallets send again what is not final.
+    pub resend_after: Option<Duration>,
     /// Told when the machines are started.
     pub announce: Announcement,
     /// Learns how far everything is.
@@ -155,20 +158,27 @@ impl Rolling {
 async fn roll(setting: Setting) -> Result<Rolled, Failure> {
     let (stage, mut people) = Stage::set(&setting).await?;
     let mut processes = Processes::default();
-    let mut kills = 0;
+    let kills = AtomicU64::new(0);
     let outcome = async {
         let machines = machines::start(&mut processes, &stage.parties, &stage.home)?;
         (setting.announce)(&machines)?;
+        let killing = Killing {
+            interval: setting.kill_every,
+            over: CancellationToken::new(),
+            kills: &kills,
+            // Any number of them may be away.
+            back: &|_| Box::pin(std::future::ready(Ok(()))),
+        };
         tokio::select! {
             outcome = stage.play(&setting, &mut people) => outcome,
-            failure = processes.killed_every(setting.kill_every, &mut kills) => Err(failure),
+            failure = processes.killed_in_turn(killing) => Err(failure),
         }
     };
     let outcome = outcome.await;
     let stopped = processes.stop().await;
     let rolled = outcome?;
     stopped?;
-    Ok(Rolled { kills, ..rolled })
+    Ok(Rolled { kills: kills.into_inner(), ..rolled })
 }
 
 /// What the machines need to be there.
@@ -236,7 +246,8 @@ impl Stage {
 
     /// Sends transactions, and waits until all of it is on the L1.
     async fn play(&self, setting: &Setting, people: &mut People) -> Result<Rolled, Failure> {
-        let sent = traffic::send(&setting.urls, people, COUNTER.0, setting.transfers).await?;
+        let wallets = traffic::Senders::new(&setting.urls, &setting.chain, setting.resend_after)?;
+        let sent = wallets.send(people, COUNTER.0, setting.transfers).await?;
         let deadline = Instant::now() + SETTLED_MAX;
         let mut up = Instant::now();
         let statuses = loop {

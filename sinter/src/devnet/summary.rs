@@ -34,6 +34,8 @@ pub struct Summary {
     pub seal_production: bool,
     /// The rollups.
     pub rolled: Rolled,
+    /// Times that a member of the committee was killed.
+    pub member_kills: u64,
 }
 
 impl Summary {
@@ -44,6 +46,7 @@ impl Summary {
             "accepted": self.load.accepted,
             "finalized": self.load.finalized,
             "refused": self.load.refused,
+            "resent": self.load.resent,
             "tx_per_s": rounded(self.load.per_second),
             "finality_ms": { "p50": latency(|pair| pair.0), "p99": latency(|pair| pair.1) },
             "height": self.settled.height,
@@ -72,6 +75,7 @@ impl Summary {
             "balances_match": self.rolled.balances_match,
             "trails_verified": self.rolled.trails.len(),
             "kills": self.rolled.kills,
+            "member_kills": self.member_kills,
         })
         .to_string()
     }
@@ -107,8 +111,11 @@ impl Summary {
             lines.push(format!("{} trails verified against the L1 alone, one of them:", self.rolled.trails.len()));
             lines.push(trace::as_text(trail));
         }
-        if self.rolled.kills > 0 {
-            lines.push(format!("machines were killed {} times", self.rolled.kills));
+        if self.rolled.kills + self.member_kills > 0 {
+            lines.push(format!(
+                "members were killed {} times, the appliance and the rollups' nodes {} times; {} transactions were sent again",
+                self.member_kills, self.rolled.kills, self.load.resent
+            ));
         }
         lines.extend(self.load.refused.iter().map(|(reason, count)| format!("refused {count}: {reason}")));
         lines.join("\n")
@@ -316,6 +323,7 @@ mod tests {
                 trails: Vec::new(),
                 kills: 0,
             },
+            member_kills: 0,
         }
     }
 
@@ -326,7 +334,8 @@ mod tests {
             r#"{"accepted":10,"balances_match":true,"batches":[{"gas_used":2000000,"statements":1,"transaction":"0xab"}],"#
                 .to_owned()
                 + r#""finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"gas_per_statement":2400000,"height":7,"kills":0,"#
-                + r#""l1":{"posted_height":8,"verified_height":8},"receipts_verified":10,"refused":{},"seal_production":false,"#
+                + r#""l1":{"posted_height":8,"verified_height":8},"member_kills":0,"receipts_verified":10,"refused":{},"resent":0,"#
+                + r#""seal_production":false,"#
                 + r#""send_to_settled_s_p50":30.5,"#
                 + r#""settled_batches":1,"statements":[{"proving_ms":7123,"transactions":30}],"statements_settled":1,"#
                 + r#""step_latency_ms":{"advanced":2500,"executed":99,"final":45,"#

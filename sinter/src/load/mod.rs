@@ -15,6 +15,7 @@ use jsonrpsee::{
     rpc_params,
 };
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,6 +32,10 @@ const SENDERS_PER_NODE: usize = 8;
 const SIGNED_MAX: usize = 256;
 /// A load that falls further behind its schedule than this skips ahead instead of rushing.
 const BEHIND_MAX: Duration = Duration::from_millis(500);
+/// Accepted transactions that nobody has looked at.
+const ACCEPTED_MAX: usize = 4_096;
+/// Between two looks at what does not become final.
+const RESEND_INTERVAL: Duration = Duration::from_millis(500);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What load to make.
@@ -44,6 +49,9 @@ pub struct LoadConfig {
     pub nodes: Vec<String>,
     /// Namespaces, used in turn.
     pub lanes: Vec<LaneTarget>,
+    /// When a transaction that was accepted and is not final is sent again, to another node, as a wallet does whose receipt does
+    /// not come: a node that is killed forgets what it has not passed on. Without, every node must do what it said it would.
+    pub resend_after: Option<Duration>,
 }
 
 /// A load that is on until it is stopped.
@@ -51,6 +59,17 @@ pub struct LoadConfig {
 pub struct Load {
     stop: CancellationToken,
     senders: JoinSet<()>,
+    // Aborted when dropped.
+    _resender: JoinSet<()>,
+}
+
+/// Where a transaction is sent to, and who learns of it.
+#[derive(Clone)]
+struct Sender {
+    faces: Arc<Vec<(LaneTarget, HttpClient)>>,
+    tracker: Arc<Tracker>,
+    /// What is sent again if it does not become final.
+    accepted: Option<mpsc::Sender<Signed>>,
 }
 
 impl Load {
@@ -61,27 +80,36 @@ impl Load {
     pub fn start(config: &LoadConfig, tracker: &Arc<Tracker>) -> Result<Self, Failure> {
         let stop = CancellationToken::new();
         let mut senders = JoinSet::new();
+        let mut resender = JoinSet::new();
         if config.rate == 0 {
-            return Ok(Self { stop, senders });
+            return Ok(Self { stop, senders, _resender: resender });
         }
         let workload =
             Workload::new(&config.lanes, config.payload_bytes).or_fail(Exit::Failed, "making the load's accounts")?;
         let (signed, queue) = mpsc::channel(SIGNED_MAX);
         let queue = Arc::new(Mutex::new(queue));
-        for node in &config.nodes {
-            let faces = Arc::new(faces(node, &config.lanes)?);
+        let nodes = config.nodes.iter().map(|node| faces(node, &config.lanes).map(Arc::new));
+        let nodes = nodes.collect::<Result<Vec<_>, Failure>>()?;
+        let accepted = config.resend_after.map(|after| {
+            let (accepted, unsettled) = mpsc::channel(ACCEPTED_MAX);
+            resender.spawn(send_again(unsettled, nodes.clone(), tracker.clone(), after));
+            accepted
+        });
+        for faces in nodes {
+            let sender = Sender { faces, tracker: tracker.clone(), accepted: accepted.clone() };
             for _ in 0..SENDERS_PER_NODE {
-                senders.spawn(send_all(queue.clone(), faces.clone(), tracker.clone()));
+                senders.spawn(send_all(queue.clone(), sender.clone()));
             }
         }
         let (interval, stopped) = (Duration::from_secs(1) / config.rate, stop.clone());
         // Signing is work for a processor, not for the runtime's threads.
         std::thread::spawn(move || sign_on_schedule(workload, interval, &signed, &stopped));
-        Ok(Self { stop, senders })
+        Ok(Self { stop, senders, _resender: resender })
     }
 
-    /// Makes no more transactions, and returns when every one that was made has its answer.
-    pub async fn stop(mut self) {
+    /// Makes no more transactions, and returns when every one that was made has its answer. What is not final is sent again until
+    /// this is dropped.
+    pub async fn stop(&mut self) {
         self.stop.cancel();
         while self.senders.join_next().await.is_some() {}
     }
@@ -119,20 +147,57 @@ fn sign_on_schedule(
     }
 }
 
-async fn send_all(
-    queue: Arc<Mutex<mpsc::Receiver<Signed>>>,
-    faces: Arc<Vec<(LaneTarget, HttpClient)>>,
-    tracker: Arc<Tracker>,
-) {
+async fn send_all(queue: Arc<Mutex<mpsc::Receiver<Signed>>>, sender: Sender) {
+    let Sender { faces, tracker, accepted } = sender;
     loop {
         let next = queue.lock().await.recv().await;
-        let Some(Signed { namespace, hash, raw }) = next else { return };
-        let Some((_, face)) = faces.iter().find(|(lane, _)| lane.namespace == namespace) else { continue };
+        let Some(signed) = next else { return };
+        let hash = signed.hash;
         tracker.sent(hash);
-        match face.request::<B256, _>("eth_sendRawTransaction", rpc_params![raw]).await {
-            Ok(answer) if answer == hash => tracker.accepted(hash, Instant::now()),
-            Ok(_) => tracker.refused(hash, "answered with another transaction's hash"),
-            Err(error) => tracker.refused(hash, &reason(&error)),
+        match send(&faces, &signed).await {
+            Some(Ok(answer)) if answer == hash => {
+                tracker.accepted(hash, Instant::now());
+                if let Some(accepted) = &accepted {
+                    // An error means that nobody sends again any more.
+                    let _ = accepted.send(signed).await;
+                }
+            }
+            Some(Ok(_)) => tracker.refused(hash, "answered with another transaction's hash"),
+            Some(Err(error)) => tracker.refused(hash, &reason(&error)),
+            None => tracker.refused(hash, "no such lane"),
+        }
+    }
+}
+
+async fn send(faces: &[(LaneTarget, HttpClient)], signed: &Signed) -> Option<Result<B256, ClientError>> {
+    let (_, face) = faces.iter().find(|(lane, _)| lane.namespace == signed.namespace)?;
+    Some(face.request::<B256, _>("eth_sendRawTransaction", rpc_params![&signed.raw]).await)
+}
+
+/// Sends what was accepted and does not become final again, to one node after the other. What waits here is what the tracker
+/// counts as accepted and not final.
+async fn send_again(
+    mut accepted: mpsc::Receiver<Signed>,
+    nodes: Vec<Arc<Vec<(LaneTarget, HttpClient)>>>,
+    tracker: Arc<Tracker>,
+    after: Duration,
+) {
+    let mut waiting: VecDeque<(Instant, Signed)> = VecDeque::new();
+    let mut nodes = nodes.iter().cycle();
+    let mut ticks = tokio::time::interval(RESEND_INTERVAL);
+    loop {
+        ticks.tick().await;
+        while let Ok(signed) = accepted.try_recv() {
+            waiting.push_back((Instant::now(), signed));
+        }
+        waiting.retain(|(_, signed)| tracker.is_waiting(&signed.hash));
+        while let Some((_, signed)) = waiting.pop_front_if(|(since, _)| since.elapsed() > after) {
+            let Some(faces) = nodes.next() else { return };
+            // A node that is away, or has it already: the next time comes.
+            if let Some(Ok(_)) = send(faces, &signed).await {
+                tracker.resent();
+            }
+            waiting.push_back((Instant::now(), signed));
         }
     }
 }

@@ -28,6 +28,7 @@ struct State {
     accepted: u64,
     finalized: u64,
     refused: BTreeMap<String, u64>,
+    resent: u64,
     latency: Histogram,
     /// One histogram a second, the latest last.
     recent: VecDeque<Histogram>,
@@ -54,6 +55,8 @@ pub struct Numbers {
     pub finalized: u64,
     /// Why others were refused, and how many.
     pub refused: BTreeMap<String, u64>,
+    /// Times that one was sent again, since it did not become final.
+    pub resent: u64,
     /// Final transactions a second, over the last seconds.
     pub recent_per_second: f64,
     /// Final transactions a second, from the first accepted to the last final one.
@@ -78,6 +81,7 @@ impl Default for Tracker {
             accepted: 0,
             finalized: 0,
             refused: BTreeMap::new(),
+            resent: 0,
             latency: Histogram::default(),
             recent: VecDeque::from([Histogram::default()]),
             finalized_by_second: VecDeque::from([0]),
@@ -128,6 +132,16 @@ impl Tracker {
         }
     }
 
+    /// Whether it was sent, and is neither refused nor final.
+    pub fn is_waiting(&self, hash: &B256) -> bool {
+        self.state().waiting.contains_key(hash)
+    }
+
+    /// A transaction was sent again, and accepted again.
+    pub fn resent(&self) {
+        self.state().resent += 1;
+    }
+
     /// Has to be called once a second: what "recent" means moves on.
     pub fn tick(&self) {
         let mut state = self.state();
@@ -155,6 +169,7 @@ impl Tracker {
             accepted: state.accepted,
             finalized: state.finalized,
             refused: state.refused.clone(),
+            resent: state.resent,
             recent_per_second: recent_total as f64 / past.max(1) as f64,
             per_second: if span.is_zero() { 0.0 } else { state.finalized as f64 / span.as_secs_f64() },
             recent_ms: percentiles(&recent),
