@@ -16,7 +16,7 @@ use crate::{
     support::CHAIN_ID,
 };
 use alloy::primitives::{B256, U256};
-use commonware_codec::{Encode, EncodeSize, Read};
+use commonware_codec::{Decode, Encode, EncodeSize};
 use p3_field::PrimeField32;
 use sinter_ledger::{
     CAPACITY, Ledger, LedgerRules,
@@ -231,8 +231,7 @@ fn check_bounds(transactions: &[Transaction]) {
     let parameters = Parameters::default();
     let lane = BodyLane { namespace: NAMESPACE, transactions: transactions.to_vec() };
     let body = Body { lanes: vec![lane] };
-    let encoded = body.encode();
-    assert_eq!(Body::read_cfg(&mut encoded.as_ref(), &parameters.body_bounds()).unwrap(), body);
+    assert_eq!(Body::decode_cfg(body.encode(), &parameters.body_bounds()).unwrap(), body);
     let one_more = Kind::Garbage.bytes_in_block();
     let is_full = transactions.len() == parameters.block_transactions_max
         || body.encode_size() + one_more > parameters.block_bytes_max;
