@@ -84,7 +84,7 @@ impl Finding {
 
     /// Wrong because of an error, which says what was expected and what came.
     fn wrong(check: &'static str, error: &dyn std::error::Error, remedy: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Wrong, crate::exit::chain(error), remedy)
+        Self::new(check, Verdict::Wrong, sinter_rollup_node::causes(error), remedy)
     }
 }
 

@@ -164,6 +164,7 @@ mod samples {
             load: Numbers {
                 accepted: 2400,
                 finalized: 2391,
+                resent: 0,
                 refused: BTreeMap::from([("the mempool is full".to_owned(), 3)]),
                 recent_per_second: 199.2,
                 per_second: 198.0,
