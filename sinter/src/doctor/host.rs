@@ -117,9 +117,12 @@ pub(super) fn port(check: &'static str, address: SocketAddr, udp: bool, runs: bo
 /// Whether GPUs and firmware are as a profile wants them.
 pub(super) async fn firmware(profile: &str) -> Finding {
     match firmware::host_drift(profile).await {
-        Err(failure) => {
-            Finding::new("firmware", Verdict::Wrong, failure.to_string(), "`sinter firmware profiles` lists them")
-        }
+        Err(failure) => Finding::new(
+            "firmware",
+            Verdict::Wrong,
+            failure.to_string(),
+            "install what it needs, or name another profile: `sinter firmware profiles`",
+        ),
         Ok(drift) if drift.is_empty() => Finding::ok("firmware", format!("as profile {profile} wants it")),
         Ok(drift) => Finding::new(
             "firmware",

@@ -3,6 +3,7 @@
 
 mod away_long;
 mod connection_flood;
+mod duplicate_signer;
 mod full_disk;
 mod kill_restart_loop;
 mod lost_votes;
