@@ -14,13 +14,14 @@ use axum::{
         State,
         ws::{Message, WebSocket, WebSocketUpgrade},
     },
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Value, json};
 use std::{
     any::Any,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -107,12 +108,34 @@ async fn look(State(page): State<Page>) -> Response {
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page.html.to_string())).into_response()
 }
 
-async fn live(State(page): State<Page>, held: Option<Extension<Held>>, upgrade: WebSocketUpgrade) -> Response {
+async fn live(
+    State(page): State<Page>,
+    held: Option<Extension<Held>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    // Browsers let any page open a WebSocket anywhere. Who has looked at the request already says so by what is held.
+    if held.is_none() && headers.contains_key(header::ORIGIN) && !is_own(&headers) {
+        return (StatusCode::FORBIDDEN, "this web page is not the machine's own\n").into_response();
+    }
     let Ok(place) = page.viewers.clone().try_acquire_owned() else {
         let text = format!("{VIEWERS_MAX} people look at this machine already\n");
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
     upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| send(page, socket, place, held))
+}
+
+/// Whether a request comes from a page of the host that it asks: its origin says so. Names do not count, which anybody can have point
+/// here.
+#[must_use]
+pub fn is_own(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (origin, host) = (text(header::ORIGIN), text(header::HOST));
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).unwrap_or_default();
+    let is_local = authority.split(':').next() == Some("localhost");
+    let address = authority.trim_matches(['[', ']']);
+    let is_address = authority.parse::<SocketAddr>().is_ok() || address.parse::<IpAddr>().is_ok();
+    authority == host && (is_local || is_address)
 }
 
 /// Sends the numbers until the viewer is gone.
@@ -185,6 +208,31 @@ mod tests {
             for elsewhere in ["src=", "@import", "url(", "<link"] {
                 assert!(!html.contains(elsewhere), "{elsewhere}");
             }
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_host_is_no_page_of_this_machine() {
+        let own = |origin: &str, host: &str| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(header::ORIGIN, origin), (header::HOST, host)] {
+                headers.extend(value.parse().ok().map(|value| (name, value)));
+            }
+            is_own(&headers)
+        };
+        for host in ["127.0.0.1:7001", "[::1]:7001", "10.0.0.7", "localhost:7001"] {
+            assert!(own(&format!("http://{host}"), host) && own(&format!("https://{host}"), host), "{host}");
+        }
+        for (origin, host) in [
+            ("http://evil.example", "127.0.0.1:7001"),
+            // A name that was made to point here.
+            ("http://evil.example:7001", "evil.example:7001"),
+            ("http://localhost.evil.example:7001", "localhost.evil.example:7001"),
+            ("http://127.0.0.1:7002", "127.0.0.1:7001"),
+            ("null", "127.0.0.1:7001"),
+            ("", ""),
+        ] {
+            assert!(!own(origin, host), "{origin} at {host}");
         }
     }
 

@@ -93,6 +93,7 @@ impl World {
         let journal = self.folder.path().join("l1.json");
         AdvancerConfig {
             replace_after: Duration::from_secs(3600),
+            confirmations: 0,
             ..AdvancerConfig::new(self.proxy.url(), L1_CHAIN_ID, self.rollup.address, dev_l1::dev_signer(0), journal)
         }
     }

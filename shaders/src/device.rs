@@ -569,10 +569,12 @@ impl Recorder<'_> {
         if let Some(Batch { mut encoder, params, words, stamps, uses }) = self.batch.take() {
             let Shared { device, queue, timestamps, .. } = &*self.device.shared;
             queue.write_buffer(&params, 0, bytemuck::cast_slice(&words));
-            if let (Some(timestamps), Some(stamps)) = (timestamps, stamps) {
-                timestamps.note(stamps.resolve(device, &mut encoder));
-            }
+            let resolved = stamps.map(|stamps| stamps.resolve(device, &mut encoder));
             queue.submit([encoder.finish()]);
+            // Not before it is submitted: whoever reads timestamps maps what they are copied to.
+            if let (Some(timestamps), Some(resolved)) = (timestamps, resolved) {
+                timestamps.note(resolved);
+            }
             queue.on_submitted_work_done(move || drop(uses));
         }
     }

@@ -229,7 +229,7 @@ impl Kernels {
                 "graph",
                 format!("2^{log_rows} rows of {PRODUCTS} products"),
                 4 * (8 + 1 + ext) * rows,
-                (operations + EXTENSION_PRODUCTS + 2 * ext) * rows,
+                (operations + 8 * ext + ext) * rows,
                 move |recorder| {
                     let arguments = Arguments {
                         matrices: &[columns],

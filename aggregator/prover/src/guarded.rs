@@ -262,6 +262,12 @@ fn cause(error: &ProveError) -> &'static str {
     }
 }
 
+/// Memory of the machine that so many proofs of a key at once take, with the processor behind the devices.
+#[must_use]
+pub fn memory_bytes(key: &ProvingKey, at_once: u32) -> u64 {
+    gpu::host_bytes(key, at_once) + CpuProver.memory_bytes(key, 1)
+}
+
 impl Prover for Guarded {
     fn name(&self) -> &'static str {
         "gpu"
@@ -269,7 +275,7 @@ impl Prover for Guarded {
 
     /// What the devices take, and the processor's for one proof: it must be able to step in.
     fn memory_bytes(&self, key: &ProvingKey, at_once: u32) -> u64 {
-        gpu::host_bytes(key, at_once) + CpuProver.memory_bytes(key, 1)
+        memory_bytes(key, at_once)
     }
 
     fn prove(

@@ -74,6 +74,16 @@ pub enum NodeError {
         /// Why.
         refusal: Refusal,
     },
+    /// A withdrawal is not paid for now.
+    #[error("withdrawal {index} of batch {batch}: {refusal}")]
+    Payment {
+        /// The contract's batch.
+        batch: u64,
+        /// Which withdrawal of it.
+        index: usize,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The disk.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -40,14 +40,7 @@ use jsonrpsee::{
 use serde_json::json;
 use sinter_ops::{metrics::Machine, page};
 use sinter_primitives::Namespace;
-use std::{
-    collections::BTreeMap,
-    future::poll_fn,
-    net::{IpAddr, SocketAddr},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, future::poll_fn, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tower::{Service, layer::util::Identity};
 
@@ -148,7 +141,7 @@ impl Site {
     /// Answers a request that came from `peer`.
     pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr, held: Arc<Held>) -> Answer {
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let own = origin.as_ref().is_some_and(|origin| is_own_page(origin, request.headers()));
+        let own = page::is_own(request.headers());
         let mut answer = match &origin {
             Some(origin) if !own && !self.admits(origin) => {
                 plain(StatusCode::FORBIDDEN, "this web page's origin is not one that the node is configured to admit\n")
@@ -331,17 +324,6 @@ async fn bounded(mut body: Incoming, bytes_max: usize) -> Result<HttpBody, Answe
         bytes.extend_from_slice(&data);
     }
     Ok(HttpBody::from(bytes))
-}
-
-/// Whether a web page came from here: its origin is the host that was asked. Names do not count, which anybody can have point here.
-fn is_own_page(origin: &HeaderValue, headers: &HeaderMap) -> bool {
-    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let (origin, host) = (text(origin), headers.get(header::HOST).map(text).unwrap_or_default());
-    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).unwrap_or_default();
-    let is_local = authority.split(':').next() == Some("localhost");
-    let is_address =
-        authority.parse::<SocketAddr>().is_ok() || authority.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    authority == host && (is_local || is_address)
 }
 
 fn admit_origin(headers: &mut HeaderMap, origin: HeaderValue) {

@@ -4,7 +4,8 @@
 //!
 //! 1. An *advance* is wanted while the contract stands where it begins. Once somebody else was faster it would revert, so
 //!    its replacement does nothing. What to advance by next follows from where the contract is, so none is remembered.
-//! 2. A *payment* is wanted until its withdrawal is paid, by whomever. Its user counts one as paid when the contract does.
+//! 2. A *payment* is wanted until its withdrawal is paid, by whomever. Its user counts one as paid when the contract has done so for
+//!    some blocks: until then the L1 may take it back, whoever sent it.
 //! 3. What the contract would refuse is not sent, nor a payment that takes more gas than somebody else's is worth; and what
 //!    reverted in a block again and again, though the L1 had said that it would not, is not sent again.
 //!
@@ -58,6 +59,8 @@ pub struct AdvancerConfig {
     pub fee_ceiling_wei: u128,
     /// How long a transaction waits before it is replaced by one that pays more.
     pub replace_after: Duration,
+    /// L1 blocks above a payment for it to count.
+    pub confirmations: u64,
 }
 
 impl AdvancerConfig {
@@ -72,6 +75,7 @@ impl AdvancerConfig {
             journal,
             fee_ceiling_wei: 200_000_000_000,
             replace_after: Duration::from_secs(36),
+            confirmations: 64,
         }
     }
 }
@@ -109,8 +113,10 @@ pub enum AdvanceError {
 pub enum Sent {
     /// It is journalled, and sent under this hash.
     Sent(B256),
-    /// The L1 has it already.
+    /// The L1 has it already, as deep as was asked for.
     Done,
+    /// The L1 has it, and may still take it back.
+    Lately,
     /// It has to wait: for another transaction, for cheaper gas, for an L1 that finalizes. The status says for which.
     NotNow,
     /// It will not be sent.
@@ -125,6 +131,8 @@ pub struct Advancer {
     turn: Option<View>,
     /// How often steps failed in a block.
     reverts: BTreeMap<Step, u32>,
+    /// Withdrawals that were found paid, and the L1's head when they first were.
+    paid_lately: BTreeMap<(u64, u64), u64>,
     status: watch::Sender<AdvancesStatus>,
 }
 
@@ -144,7 +152,8 @@ impl Advancer {
         };
         let submitter = Submitter::open(settings, "sinter_advance")?;
         let (status, _) = watch::channel(AdvancesStatus::default());
-        let advancer = Self { config, submitter, turn: None, reverts: BTreeMap::new(), status };
+        let advancer =
+            Self { config, submitter, turn: None, reverts: BTreeMap::new(), paid_lately: BTreeMap::new(), status };
         advancer.publish(None);
         Ok(advancer)
     }
@@ -175,7 +184,7 @@ impl Advancer {
         let waiting = self.submitter.entries().posts.iter().filter(|post| post.included.is_none());
         for step in waiting.map(|post| post.subject).collect::<Vec<_>>() {
             if let Step::Pay { batch, index } = step
-                && self.is_paid(batch, index).await?
+                && self.is_paid(batch, index, BlockId::latest()).await?
             {
                 paid.insert(step);
             }
@@ -228,9 +237,21 @@ impl Advancer {
     }
 
     async fn pay_at_length(&mut self, batch: u64, index: u64, call: Bytes) -> Result<Sent, AdvanceError> {
-        if self.is_paid(batch, index).await? {
-            return Ok(Sent::Done);
+        let Some(head) = self.turn.as_ref().map(|view| view.head) else { return Ok(Sent::NotNow) };
+        let depth = self.config.confirmations;
+        // What was found paid is not asked for at every look.
+        if self.paid_lately.get(&(batch, index)).is_some_and(|seen| head < seen.saturating_add(depth)) {
+            return Ok(Sent::Lately);
         }
+        if self.is_paid(batch, index, BlockId::latest()).await? {
+            if self.is_paid(batch, index, BlockId::number(head.saturating_sub(depth))).await? {
+                self.paid_lately.remove(&(batch, index));
+                return Ok(Sent::Done);
+            }
+            self.paid_lately.insert((batch, index), head);
+            return Ok(Sent::Lately);
+        }
+        self.paid_lately.remove(&(batch, index));
         self.post(Step::Pay { batch, index }, call, Some(PAYMENT_GAS_MAX)).await
     }
 
@@ -254,19 +275,13 @@ impl Advancer {
         if self.is_on_its_way(&step) {
             return Ok(Sent::NotNow);
         }
-        if let Some(times) = self.reverts.get(&step).filter(|times| **times >= REVERTS_MAX) {
-            return Ok(self.refused(step, Refusal::Reverts { times: *times }));
-        }
-        if let Some(expected) = gas_max {
-            // A recipient may be a contract that does whatever it likes with others' gas.
-            match self.submitter.l1().estimate(&call).await? {
-                Ok(got) if got > expected => return Ok(self.refused(step, Refusal::Gas { expected, got })),
-                Ok(_) => {}
-                Err(reverted) => return Ok(self.refused(step, Refusal::Contract(words(reverted)))),
-            }
+        // Shorter chains from the same place are the same thing tried again.
+        let times = self.reverts.iter().filter(|(failed, _)| failed.excludes(&step)).map(|(_, times)| times).sum();
+        if times >= REVERTS_MAX {
+            return Ok(self.refused(step, Refusal::Reverts { times }));
         }
         let limits = Limits::constant(self.config.fee_ceiling_wei);
-        match self.submitter.post(view, limits, step, call).await {
+        match self.submitter.post(view, limits, step, call, gas_max).await {
             Ok(Posted::Sent(hash)) => {
                 self.publish(None);
                 Ok(Sent::Sent(hash))
@@ -277,7 +292,11 @@ impl Advancer {
                 self.publish(Some("the L1 finalizes nothing".into()));
                 Ok(Sent::NotNow)
             }
-            Ok(Posted::Refused(reverted)) => Ok(self.refused(step, Refusal::Contract(words(reverted)))),
+            Ok(Posted::Refused(reverted)) => Ok(self.refused(step, refusal(reverted))),
+            // A recipient may be a contract that does whatever it likes with others' gas.
+            Ok(Posted::TooMuchGas(got)) => {
+                Ok(self.refused(step, Refusal::Gas { expected: gas_max.unwrap_or(u64::MAX), got }))
+            }
             Err(error @ (SubmitError::Oversized { .. } | SubmitError::GasCap { .. })) => {
                 Ok(self.refused(step, Refusal::Unpostable(error.to_string())))
             }
@@ -322,8 +341,8 @@ impl Advancer {
         Ok((state, Reached { height, offset, entries }))
     }
 
-    async fn is_paid(&self, batch: u64, index: u64) -> Result<bool, AdvanceError> {
-        self.view(Contract::withdrawnCall { batch, index }, BlockId::latest()).await
+    async fn is_paid(&self, batch: u64, index: u64, block: BlockId) -> Result<bool, AdvanceError> {
+        self.view(Contract::withdrawnCall { batch, index }, block).await
     }
 
     async fn view<C: SolCall>(&self, call: C, block: BlockId) -> Result<C::Return, AdvanceError> {
@@ -365,11 +384,12 @@ impl Post<Step> {
     }
 }
 
-/// A refusal in words, of the contract's errors by name.
-fn words(Reverted { data, words }: Reverted) -> String {
-    let Some(data) = data.filter(|data| !data.is_empty()) else { return words };
+/// A refusal, of the contract's errors by name.
+fn refusal(Reverted { data, words }: Reverted) -> Refusal {
+    let Some(data) = data.filter(|data| !data.is_empty()) else { return Refusal::Contract(words) };
     match Contract::RollupSettlementErrors::abi_decode(&data) {
-        Ok(error) => named(&error),
-        Err(_) => format!("error {data}"),
+        Ok(error @ Contract::RollupSettlementErrors::PaymentFailed(_)) => Refusal::Recipient(named(&error)),
+        Ok(error) => Refusal::Contract(named(&error)),
+        Err(_) => Refusal::Contract(format!("error {data}")),
     }
 }

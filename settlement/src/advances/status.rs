@@ -10,6 +10,9 @@ pub enum Refusal {
     /// The contract would refuse it.
     #[error("the contract refuses it: {0}")]
     Contract(String),
+    /// The recipient does not take it.
+    #[error("the recipient refuses it: {0}")]
+    Recipient(String),
     /// It takes more gas than this account pays for: the recipient can have it paid by its own.
     #[error("expected a payment of at most {expected} gas, got one of {got}")]
     Gas {
@@ -27,6 +30,15 @@ pub enum Refusal {
     /// It fits no transaction.
     #[error("{0}")]
     Unpostable(String),
+}
+
+impl Refusal {
+    /// Whether a payment is left to its recipient, who can have it paid by his own. What the contract says may be of an L1 node that is
+    /// behind, or of a block that is taken back, and is tried again.
+    #[must_use]
+    pub const fn is_for_good(&self) -> bool {
+        !matches!(self, Self::Contract(_))
+    }
 }
 
 /// A transaction that no block has.

@@ -224,7 +224,7 @@ impl Relayer {
         newest: Option<&CertifiedHeader>,
     ) -> Result<(), RelayerError> {
         let Some((height, call)) = self.due(head, newest)? else { return Ok(()) };
-        let posted = self.submitter.post(view, limits, HeaderPost { height }, call).await?;
+        let posted = self.submitter.post(view, limits, HeaderPost { height }, call, None).await?;
         let Posted::Refused(Reverted { data, .. }) = posted else { return Ok(()) };
         match data.and_then(|data| light_client::refusal(&data)) {
             // Somebody else was faster: the next round sees it.

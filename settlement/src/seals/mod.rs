@@ -334,9 +334,10 @@ impl SealSubmitter {
         let Some(index) = next else { return Ok(false) };
         let Tracked { root: Some(root), call, .. } = &self.seals[index] else { return Ok(false) };
         let (subject, call) = (SealPost { root: *root }, call.clone());
-        match self.submitter.post(view, limits, subject, call).await {
+        match self.submitter.post(view, limits, subject, call, None).await {
             Ok(Posted::TooDear) => return Ok(true),
-            Ok(Posted::Sent(_) | Posted::Backlog) => {}
+            // Only who names a bound for gas is told that it does not suffice.
+            Ok(Posted::Sent(_) | Posted::Backlog | Posted::TooMuchGas(_)) => {}
             Ok(Posted::Refused(reverted)) => {
                 self.refuse(index, Refusal::Contract(HubRefusal::from_revert(reverted)));
             }

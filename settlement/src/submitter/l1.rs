@@ -116,9 +116,10 @@ impl L1 {
         })
     }
 
-    /// The gas that a call to the contract needs.
+    /// The gas that a call to the contract needs on the last block. What waits in pools does not count: anybody can put it there, and
+    /// take it away.
     pub(crate) async fn estimate(&self, call: &Bytes) -> Result<Result<u64, Reverted>, SubmitError> {
-        understand(self.provider.estimate_gas(self.request(call)).await)
+        understand(self.provider.estimate_gas(self.request(call)).block(BlockId::latest()).await)
     }
 
     /// What the contract answers to a call from the sender, on the state after a block.

@@ -100,6 +100,8 @@ pub(crate) enum Posted {
     Backlog,
     /// The contract would refuse it.
     Refused(Reverted),
+    /// It takes this much gas, which is more than may be given.
+    TooMuchGas(u64),
 }
 
 /// A journal, an L1, and the steps of a round between them.
@@ -310,13 +312,14 @@ impl<S: Subject> Submitter<S> {
         self.send(&raw).await
     }
 
-    /// Signs, journals and sends a call under the L1's next nonce. Only after [`Self::push_waiting`] found nothing.
+    /// Signs, journals and sends a call under the L1's next nonce, with `gas_max` at most. Only after [`Self::push_waiting`] found nothing.
     pub(crate) async fn post(
         &mut self,
         view: &View,
         limits: Limits,
         subject: S,
         call: Bytes,
+        gas_max: Option<u64>,
     ) -> Result<Posted, SubmitError> {
         if self.journal.entries.posts.len() >= POSTS_MAX {
             tracing::warn!(posts = POSTS_MAX, "the L1 finalizes nothing: waiting with new posts");
@@ -330,10 +333,14 @@ impl<S: Subject> Submitter<S> {
             Ok(gas) => gas,
             Err(reverted) => return Ok(Posted::Refused(reverted)),
         };
+        let gas_max = gas_max.unwrap_or(u64::MAX);
+        if gas > gas_max {
+            return Ok(Posted::TooMuchGas(gas));
+        }
         let mut post = Post {
             nonce: view.nonce,
             subject,
-            gas_limit: transaction::gas_limit(gas, &call)?,
+            gas_limit: transaction::gas_limit(gas, &call)?.min(gas_max),
             call,
             attempts: Vec::new(),
             included: None,

@@ -196,8 +196,10 @@ impl Senders {
         let trace = self.first_answer(pending.member, ask).await;
         let (_, trace) = trace.or_fail(Exit::Failed, "asking for a trace")?;
         let TransactionStatus::Finalized { receipt } = trace.status else { return Ok(None) };
-        // By the member's clock, which is this machine's: asking for many takes longer than that. One that was away does not know.
-        let finalized_ms = trace.finalized_ms.unwrap_or_else(now_ms);
+        // By the member's clock, which is this machine's: asking for many takes longer than that. Where members are killed, one that was
+        // away does not know.
+        let now = self.resend_after.is_some().then(now_ms);
+        let Some(finalized_ms) = trace.finalized_ms.or(now) else { return Ok(None) };
         let to_final = Duration::from_millis(finalized_ms.saturating_sub(transaction.sent_ms));
         Ok(Some(SentTransaction { height: receipt.height, to_final, ..transaction }))
     }

@@ -2,7 +2,7 @@
 
 use super::{Finding, Verdict, host, l1};
 use crate::{aggregation::text, aggregator::config::AggregatorFile, config::load, relayer::read_key};
-use sinter_prover::{Folder, gpu::device_bytes, stages::total_memory_bytes};
+use sinter_prover::{CpuProver, Folder, Prover as _, gpu::device_bytes, guarded, stages::total_memory_bytes};
 use sinter_shaders::{Device, Kernels, Options};
 use std::{net::SocketAddr, path::Path, time::Duration};
 use tokio::runtime::Runtime;
@@ -24,8 +24,14 @@ pub(super) fn findings(runtime: &Runtime, path: &Path) -> Vec<Finding> {
     };
     let mut findings = vec![Finding::ok("configuration", path.display().to_string())];
     findings.push(host::disk(&folder.join(&file.data_dir), DISK_BYTES_MIN));
-    let runs = runtime.block_on(answers(file.listen));
+    let runs = runtime.block_on(answers(file.listen, file.tls.is_some()));
     findings.push(host::port("intake port", file.listen, false, runs));
+    if let Some(address) = file.listen_quic {
+        findings.push(host::port("QUIC port", address, true, runs));
+    }
+    if let Some(address) = file.metrics {
+        findings.push(host::port("metrics port", address, false, runs));
+    }
     findings.push(memory(&file));
     findings.extend(gpus(&file));
     findings.push(match file.clients.len() {
@@ -64,29 +70,45 @@ pub(super) fn findings(runtime: &Runtime, path: &Path) -> Vec<Finding> {
     findings
 }
 
-/// Whether an appliance is there already.
-async fn answers(listen: SocketAddr) -> bool {
-    let request = reqwest::Client::new().get(format!("http://{listen}/health")).timeout(Duration::from_secs(2));
-    request.send().await.is_ok()
+/// Whether an appliance is there already. Its certificate is for others to judge.
+async fn answers(listen: SocketAddr, encrypted: bool) -> bool {
+    let scheme = if encrypted { "https" } else { "http" };
+    let client = reqwest::Client::builder().danger_accept_invalid_certs(true).timeout(Duration::from_secs(2)).build();
+    match client {
+        Ok(client) => client.get(format!("{scheme}://{listen}/health")).send().await.is_ok(),
+        Err(_) => false,
+    }
 }
 
-/// Whether the machine has what proving was promised.
+/// Whether the machine has what proving was promised, and whether that is enough for the proofs that are made at once.
 fn memory(file: &AggregatorFile) -> Finding {
     let promised = file.memory_bytes;
-    match total_memory_bytes() {
+    let devices = file.prover.adapters().map_or(0, |adapters| adapters.len() as u32);
+    let at_once = file.proofs_at_once.unwrap_or((2 * devices).max(1));
+    let needed = match Folder::new() {
+        Ok(folder) if devices == 0 => CpuProver.memory_bytes(folder.node().proving(), at_once),
+        Ok(folder) => guarded::memory_bytes(folder.node().proving(), at_once),
+        Err(error) => return Finding::wrong("memory", &error, "this is a fault of the program: report it"),
+    };
+    let total = total_memory_bytes();
+    if needed > promised {
+        let found = format!(
+            "`memory_bytes` is {}, {at_once} proofs at once take up to {}: every job would be refused",
+            text::bytes(promised),
+            text::bytes(needed)
+        );
+        return Finding::new("memory", Verdict::Wrong, found, "raise `memory_bytes`, or lower `proofs_at_once`");
+    }
+    match total {
         Some(total) if total < promised => Finding::new(
             "memory",
             Verdict::Wrong,
             format!("`memory_bytes` promises {}, the machine has {}", text::bytes(promised), text::bytes(total)),
             "lower `memory_bytes`: a prover that is killed for memory gives its work back late",
         ),
-        Some(total) => {
-            Finding::ok("memory", format!("{} for proving, of {}", text::bytes(promised), text::bytes(total)))
-        }
-        None => Finding::skipped(
+        _ => Finding::ok(
             "memory",
-            "the system does not tell how much it has",
-            "compare `memory_bytes` with it yourself",
+            format!("{} of the {} that proving may take", text::bytes(needed), text::bytes(promised)),
         ),
     }
 }

@@ -8,25 +8,29 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener, UdpSocket},
     path::Path,
-    process::Command,
+    time::Duration,
 };
 
+/// How long a program of the system may take to answer.
+const PROGRAM_TIMEOUT: Duration = Duration::from_secs(5);
 /// Files that a machine under load opens: connections, and some for storage.
 const FILES_MIN: u64 = 16_384;
 /// Disk that is free on a machine that will still run in some weeks.
 const DISK_COMFORT_BYTES: u64 = 20 << 30;
 
 /// What does not depend on what runs here.
-pub(super) fn findings() -> Vec<Finding> {
-    vec![clock(), files(), udp_buffers("net.core.rmem_max"), udp_buffers("net.core.wmem_max")]
+pub(super) async fn findings() -> Vec<Finding> {
+    vec![clock().await, files(), udp_buffers("net.core.rmem_max"), udp_buffers("net.core.wmem_max")]
 }
 
 /// Whether something keeps the clock right.
-fn clock() -> Finding {
-    let remedy =
-        "systemctl enable --now systemd-timesyncd (or chrony): members vote late on blocks from ahead of their clock";
-    let asked = Command::new("timedatectl").args(["show", "--property=NTPSynchronized", "--value"]).output();
-    let answer = asked.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+async fn clock() -> Finding {
+    let remedy = "see to it that systemd-timesyncd or chrony runs and reaches its servers: members vote late on blocks from ahead of \
+                  their clock";
+    let mut command = tokio::process::Command::new("timedatectl");
+    command.args(["show", "--property=NTPSynchronized", "--value"]).kill_on_drop(true);
+    let asked = tokio::time::timeout(PROGRAM_TIMEOUT, command.output()).await;
+    let answer = asked.ok().and_then(Result::ok).filter(|output| output.status.success()).map(|output| output.stdout);
     match answer.as_deref().map(<[u8]>::trim_ascii) {
         Some(b"yes") => Finding::ok("clock", "synchronized"),
         Some(b"no") => Finding::new("clock", Verdict::Wrong, "nothing synchronizes it", remedy),
@@ -128,7 +132,7 @@ pub(super) async fn firmware(profile: &str) -> Finding {
             "firmware",
             Verdict::Warning,
             drift.join("; "),
-            format!("sinter firmware host --profile {profile} --apply"),
+            format!("sinter firmware host --profile {profile} shows it; drain the machine before you add --apply"),
         ),
     }
 }

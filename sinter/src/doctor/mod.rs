@@ -102,7 +102,7 @@ struct Report {
 /// When something is wrong, or the report cannot be written.
 pub fn run(arguments: &DoctorArguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().or_fail(Exit::Failed, "starting the runtime")?;
-    let mut findings = host::findings();
+    let mut findings = runtime.block_on(host::findings());
     if let Some(path) = &arguments.sequencer {
         findings.extend(runtime.block_on(sequencer::findings(path, arguments.member.as_deref())));
     }

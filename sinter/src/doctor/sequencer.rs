@@ -9,12 +9,19 @@ use sinter_sequencer::{
     consensus, keys,
     rpc::{api::SinterApiClient, types::BlockId},
 };
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Blocks whose certificates are looked at for votes of this member, which takes that many requests.
 const CERTIFICATES: usize = 16;
-/// Time between two looks: a chain makes several blocks in it.
+/// Looks at most, which take a minute.
+const LOOKS: usize = 120;
+/// Time between two looks: a chain makes a block or more in it.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Votes that were on their way when a member was stopped have arrived by then.
+const SETTLED: Duration = Duration::from_secs(3);
 
 pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> {
     /// Nothing is overridden.
@@ -30,8 +37,16 @@ pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> 
         Ok(node) => node.status().await.ok(),
         Err(_) => None,
     };
-    findings.push(host::port("peers' port", config.listen, true, status.is_some()));
-    findings.push(host::port("RPC port", config.rpc_listen, false, status.is_some()));
+    let ports = [
+        host::port("peers' port", config.listen, true, status.is_some()),
+        host::port("RPC port", config.rpc_listen, false, status.is_some()),
+    ];
+    // Whoever holds its ports may be the member itself, too busy to answer.
+    let is_stopped = status.is_none() && ports.iter().all(|port| port.verdict == Verdict::Ok);
+    findings.extend(ports);
+    if let Some(address) = config.metrics_listen {
+        findings.push(host::port("metrics port", address, false, status.is_some()));
+    }
     let (chain, seat) = match seat(&config) {
         Ok((chain, seat)) => {
             findings.push(Finding::ok("keys", format!("seat {seat} of {}", chain.committee.seats().len())));
@@ -63,16 +78,16 @@ pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> 
             ),
         });
     }
-    findings.push(match (status.is_some(), member) {
-        (true, _) => Finding::skipped(
+    findings.push(match (is_stopped, member) {
+        (false, _) => Finding::skipped(
             "duplicate signer",
-            "this member runs, and its own votes hide another's",
+            "this member runs, or something holds its ports: its own votes hide another's",
             "stop it and run this again with --member URL",
         ),
-        (false, None) => {
+        (true, None) => {
             Finding::skipped("duplicate signer", "nobody was asked", "--member URL, the RPC of another member")
         }
-        (false, Some(member)) => duplicate(member, &chain, seat).await,
+        (true, Some(member)) => duplicate(member, &chain, seat).await,
     });
     findings
 }
@@ -93,58 +108,59 @@ fn seat(config: &NodeConfig) -> Result<(Chain, usize), Finding> {
         .ok_or_else(|| Finding::new("keys", Verdict::Wrong, "no seat has the node key", remedy))
 }
 
-/// Whether certificates that are made while this member is stopped carry its vote. They are checked: whoever is asked cannot
-/// accuse anybody.
+/// Whether certificates of blocks that were made while this member is stopped carry its vote. They are checked, and so is their
+/// blocks' time: whoever is asked cannot accuse anybody with old ones.
 async fn duplicate(member: &str, chain: &Chain, seat: usize) -> Finding {
     let check = "duplicate signer";
-    let remedy = "--member URL, the RPC of another member";
+    let remedy = "--member URL, the RPC of another member that follows the chain";
     let node = match client::http(member) {
         Ok(node) => node,
         Err(failure) => return Finding::skipped(check, failure.to_string(), remedy),
     };
     let network = TrustedNetwork::from(chain);
-    let mut newest = None;
+    // A block's time may be ahead of this clock by the chain's drift, and the member may have been stopped a moment ago.
+    let drift = Duration::from_millis(chain.file.parameters.clock_drift_ms_max);
+    let since_ms = unix_ms() + (drift + SETTLED).as_millis() as u64;
+    let mut newest = 0;
     let mut seen = 0;
-    for _ in 0..2 * CERTIFICATES {
+    let mut reason = "no block was made in that time".to_owned();
+    for _ in 0..LOOKS {
+        tokio::time::sleep(LOOK_INTERVAL).await;
         let proof = match node.certificate(BlockId::Latest).await {
             Ok(proof) => proof,
-            Err(error) => return Finding::skipped(check, format!("{member}: {error}"), remedy),
+            Err(error) => {
+                // The last block may not be provable yet.
+                reason = error.to_string();
+                continue;
+            }
         };
         if let Err(error) = proof.verify(&network) {
+            return Finding::skipped(check, format!("{member} shows what does not hold: {error}"), remedy);
+        }
+        let made_ms = proof.headers.last().map_or(0, |header| header.timestamp_ms);
+        let view = proof.certificate.view;
+        if made_ms < since_ms || view <= newest {
+            continue;
+        }
+        (newest, seen) = (view, seen + 1);
+        if proof.certificate.signers.contains(seat) {
             return Finding::new(
                 check,
-                Verdict::Skipped,
-                format!("{member} shows what does not hold: {error}"),
-                remedy,
+                Verdict::Wrong,
+                format!(
+                    "view {view} has a vote of seat {seat}, whose member does not run here: another process votes with its key"
+                ),
+                "find and stop it before this one starts, or both will be slashed",
             );
         }
-        // What was certified before this look may be this member's own, from before it was stopped.
-        let view = proof.certificate.view;
-        if newest.is_some_and(|newest| view > newest) {
-            seen += 1;
-            if proof.certificate.signers.contains(seat) {
-                return Finding::new(
-                    check,
-                    Verdict::Wrong,
-                    format!(
-                        "view {view} has a vote of seat {seat}, whose member does not run here: another process votes with its key"
-                    ),
-                    "find and stop it before this one starts, or both will be slashed",
-                );
-            }
+        if seen == CERTIFICATES {
+            return Finding::ok(check, format!("{seen} certificates without a vote of seat {seat}"));
         }
-        newest = newest.max(Some(view));
-        if seen >= CERTIFICATES {
-            break;
-        }
-        tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    match seen {
-        0 => Finding::skipped(
-            check,
-            format!("nothing was certified while {member} was watched"),
-            "try again when the chain moves",
-        ),
-        seen => Finding::ok(check, format!("{seen} certificates without a vote of seat {seat}")),
-    }
+    let found = format!("{seen} of {CERTIFICATES} new certificates were seen at {member}: {reason}");
+    Finding::skipped(check, found, remedy)
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
 }

@@ -183,6 +183,7 @@ where
         hub: file.l1.hub,
         advances: AdvancerConfig {
             fee_ceiling_wei: u128::from(file.l1.fee_ceiling_gwei) * 1_000_000_000,
+            confirmations: file.l1.confirmations,
             ..AdvancerConfig::new(file.l1.url.clone(), site.l1_chain_id, file.l1.contract, signer, journal)
         },
         light_client: site.light_client,

@@ -143,6 +143,8 @@ pub(super) async fn connection(
     socket.set_write_timeout(Some(stall_timeout));
     let connection = http1::Builder::new()
         .keep_alive(keep_alive)
+        // Of one exchange, the end of what the client sends is the end of its request.
+        .half_close(!keep_alive)
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_BYTES_MAX)

@@ -125,11 +125,20 @@ impl Database {
         // Its connection is dropped after the pool is given up, and not put back into it.
         let mut work = pin!(work);
         match tokio::time::timeout(Duration::from_millis(self.answer_ms), work.as_mut()).await {
-            Ok(Err(QueueError::Database(sqlx::Error::PoolClosed))) if self.pool().number != pool.number => {}
             Err(_) | Ok(Err(QueueError::Database(sqlx::Error::PoolTimedOut))) => self.give_up(pool),
             Ok(outcome) => return outcome,
         }
-        Err(QueueError::Silent { within_ms: self.answer_ms })
+        Err(self.silent())
+    }
+
+    /// The error of who waited too long.
+    pub(super) const fn silent(&self) -> QueueError {
+        QueueError::Silent { within_ms: self.answer_ms }
+    }
+
+    /// Whether another one gave this pool up: who only waited for a connection asks the new one.
+    pub(super) fn is_renewed(&self, pool: &Pool) -> bool {
+        self.pool().number != pool.number
     }
 
     /// Begins a new pool in place of one that does not answer, unless somebody did so already.

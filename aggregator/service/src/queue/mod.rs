@@ -36,6 +36,7 @@ macro_rules! transact {
     ($queue:expr, $tx:ident => $body:expr) => {{
         let inner = &$queue.0;
         let mut conflicts = 0;
+        let mut renewed = false;
         loop {
             let pool = inner.database.pool();
             let attempt = inner.database.answered(&pool, async {
@@ -48,6 +49,12 @@ macro_rules! transact {
             });
             match attempt.await {
                 Err(error) if error.is_conflict() && conflicts < crate::queue::CONFLICTS_MAX => conflicts += 1,
+                Err(QueueError::Database(sqlx::Error::PoolClosed)) if inner.database.is_renewed(&pool) => {
+                    if renewed {
+                        break Err(inner.database.silent());
+                    }
+                    renewed = true;
+                }
                 outcome => break outcome,
             }
         }

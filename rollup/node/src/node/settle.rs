@@ -15,9 +15,12 @@ use sinter_settlement::{
     hub::Place,
     rollup::{self, Ordered},
 };
+use std::collections::BTreeSet;
 
 /// Most statements of one settlement.
 const CHAIN_MAX: usize = 16;
+/// Withdrawals that are looked after at once: those of as many L1 blocks as confirm one, and some to be paid.
+const PAYMENTS_MAX: usize = 128;
 
 impl<A> RollupNode<A>
 where
@@ -74,7 +77,7 @@ where
             let to = Reached::from(&chain[length - 1].1);
             let step = Step::Advance { before: state.into(), from: Reached { height, offset, entries }, to };
             match self.advancer.advance(step, call).await? {
-                Sent::Sent(_) | Sent::Done | Sent::NotNow => return Ok(()),
+                Sent::Sent(_) | Sent::Done | Sent::Lately | Sent::NotNow => return Ok(()),
                 Sent::Refused(refusal) => refused = Some(refusal),
             }
         }
@@ -117,32 +120,54 @@ where
         }
     }
 
-    /// Has withdrawals paid that the L1 has for good, one after the other. One counts as paid once the contract says so: until the
-    /// L1's block is final, the journal has the transaction.
+    /// Has withdrawals paid that the L1 has for good. One counts as paid once the contract has said so for `confirmations` blocks;
+    /// until then others are paid, and it is looked after.
     pub(super) async fn pay_out(&mut self) -> Result<(), NodeError> {
         if !self.config.pays_out {
             self.at.due.clear();
             return Ok(());
         }
-        while let Some(Due { batch, withdrawals, next }) = self.at.due.front().cloned() {
-            if next < withdrawals.len() {
-                let call = rollup::withdraw_call(batch, &withdrawals, next).map_err(|error| {
-                    ContractError::NotAContract { address: self.config.contract.address, reason: error.to_string() }
-                })?;
-                match self.advancer.pay(batch, next as u64, call).await? {
-                    Sent::Sent(_) | Sent::NotNow => return Ok(()),
-                    Sent::Done => {}
-                    // A recipient that cannot be paid does not keep the others from theirs: it can have it paid elsewhere.
-                    Sent::Refused(refusal) => {
-                        tracing::warn!(batch, index = next, %refusal, "a withdrawal is not paid");
-                    }
+        let mut passed = BTreeSet::new();
+        let mut refused = None;
+        let due: Vec<(u64, usize)> = self
+            .at
+            .due
+            .iter()
+            .flat_map(|due| (due.next..due.withdrawals.len()).map(|index| (due.batch, index)))
+            .collect();
+        for (batch, index) in due.into_iter().take(PAYMENTS_MAX) {
+            let Some(withdrawals) = self.at.due.iter().find(|due| due.batch == batch).map(|due| &due.withdrawals)
+            else {
+                break;
+            };
+            let call = rollup::withdraw_call(batch, withdrawals, index).map_err(|error| {
+                ContractError::NotAContract { address: self.config.contract.address, reason: error.to_string() }
+            })?;
+            match self.advancer.pay(batch, index as u64, call).await? {
+                Sent::Sent(_) | Sent::NotNow => break,
+                Sent::Lately => {}
+                Sent::Done => drop(passed.insert((batch, index))),
+                // A recipient that cannot be paid does not keep the others from theirs: it can have it paid elsewhere.
+                Sent::Refused(refusal) if refusal.is_for_good() => {
+                    tracing::warn!(batch, index, %refusal, "a withdrawal is not paid");
+                    passed.insert((batch, index));
                 }
-                self.at.due[0].next += 1;
+                Sent::Refused(refusal) => refused = Some(NodeError::Payment { batch, index, refusal }),
+            }
+        }
+        while let Some(Due { batch, withdrawals, next }) = self.at.due.front_mut() {
+            if *next < withdrawals.len() {
+                if !passed.contains(&(*batch, *next)) {
+                    break;
+                }
+                *next += 1;
             } else {
                 self.at.due.pop_front();
             }
+        }
+        if !passed.is_empty() {
             self.folder.write(&self.at)?;
         }
-        Ok(())
+        refused.map_or(Ok(()), Err)
     }
 }
