@@ -432,7 +432,12 @@ async fn a_rollup_reads_no_more_than_an_answer_may_have() {
     let url = format!("quic://localhost:{}", endpoint.local_addr().unwrap().port());
     let (sent, mut counted) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let connection = endpoint.accept().await.unwrap().await.unwrap();
+        // Its port was perhaps another's, whose client still calls.
+        let connection = loop {
+            if let Ok(connection) = endpoint.accept().await.unwrap().await {
+                break connection;
+            }
+        };
         for answer in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nx: "] {
             let (mut send, _receive) = connection.accept_bi().await.unwrap();
             send.write_all(answer.as_bytes()).await.unwrap();
@@ -442,6 +447,8 @@ async fn a_rollup_reads_no_more_than_an_answer_may_have() {
             }
             sent.send(bytes).unwrap();
         }
+        // An end of its own would have the rollup ask again.
+        connection.closed().await;
     });
     let rollup = Aggregator::signed_by(&url, "a", site.pem.as_bytes()).unwrap();
     let error = rollup.batches("open").await.unwrap_err();
