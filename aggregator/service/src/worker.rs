@@ -2,8 +2,8 @@
 //!
 //! A worker holds nothing that the queue does not: when it vanishes, its lease ends and the task is somebody else's. What it
 //! makes is in a blob before it says that it is done; a worker that finds its lease gone throws its result away. It is gone by
-//! its own clock, too: a worker that could not prolong it for as long as it lasts does not wait to be told. Whether that is before
-//! or after another has the task does not matter: the queue takes a result from the last claim alone.
+//! its own clock, too: a worker that could not prolong it for as long as it lasts, and gets no answer, does not wait to be told.
+//! Whether that is before or after another has the task does not matter: the queue takes a result from the last claim alone.
 
 use crate::{
     blobs::{BlobError, Blobs},
@@ -13,11 +13,11 @@ use crate::{
     queue::{Claim, Done, Failed, Lane, Lease, ProgramInput, Queue, QueueError, Work},
 };
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout_at},
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Times that a result is offered to a database that does not answer.
@@ -272,13 +272,15 @@ impl<P: Prove> Worker<P> {
         }
     }
 
-    /// Prolongs a lease, if that can be done before it is over.
+    /// Prolongs a lease. One that is over, and of which the queue does not say that it is not, is lost: it is perhaps somebody
+    /// else's already.
     async fn prolong(&self, held: &mut Held) -> Result<(), QueueError> {
         let asked = Instant::now();
-        // Where nobody answers it is over when its time is, and perhaps somebody else's already.
-        let fenced = |_| QueueError::Fenced { task: held.lease.task };
-        timeout_at(held.until, self.queue.heartbeat(&held.lease)).await.map_err(fenced)??;
-        held.until = asked + self.lease();
+        match self.queue.heartbeat(&held.lease).await {
+            Ok(()) => held.until = asked + self.lease(),
+            Err(error) if Instant::now() < held.until => return Err(error),
+            Err(_) => return Err(QueueError::Fenced { task: held.lease.task }),
+        }
         Ok(())
     }
 

@@ -240,12 +240,12 @@ async fn a_worker_that_is_cut_off_gives_its_lease_up_by_its_own_clock() {
     let job = kit.submit("a", "slow").await.job;
     let stop = CancellationToken::new();
     assert!(kit.worker("cut").step(Lane::Verify, &stop).await.unwrap());
-    kit.words.delay_ms.store(8000, Ordering::SeqCst);
+    kit.words.delay_ms.store(10_000, Ordering::SeqCst);
     let (worker, stopped) = (kit.worker("cut"), stop.clone());
     let working = tokio::spawn(async move { worker.step(Lane::Prove, &stopped).await });
     until("the wrap", async || kit.words.calls("wrap") == 1).await;
     line.cut();
-    tokio::time::sleep(Duration::from_millis(5000)).await;
+    tokio::time::sleep(Duration::from_millis(7000)).await;
     line.heal();
     assert!(working.await.unwrap().unwrap());
     let state = async || queue.job(&crate::kit::account("a"), job).await.unwrap().state;
