@@ -9,18 +9,23 @@
 //!
 //! | kind | is | data |
 //! |---|---|---|
-//! | 1 | registered | owner (20) ‖ stake (16) ‖ BLS key (192) ‖ proof of possession (96) ‖ node key (32) ‖ address |
+//! | 1 | registered | owner (20) ‖ stake (16) ‖ BLS key (192) ‖ proof of possession (96) ‖ node key (32) ‖ its consent (64) ‖ address |
 //! | 2 | stake changed | stake (16) |
 //! | 3 | BLS key changed | BLS key (192) ‖ proof of possession (96) |
-//! | 4 | node changed | node key (32) ‖ address |
+//! | 4 | node changed | node key (32) ‖ its consent (64) ‖ address |
 //! | 5 | left | nothing |
 //!
 //! Points are uncompressed, as the contract takes them ([`crate::committee`]); stake is in wei. The contract keeps the last head
 //! in one word of its storage, so whoever can prove that word at an L1 block (or asks a node that he believes) knows whether
 //! he was told all records up to that block, whoever told him.
 //!
-//! The contract has checked proofs of possession. What it cannot check is left to everybody who draws, who must do it alike:
-//! **a registrant whose node key is no ed25519 key, or whose address is none ([`crate::address`]), is no candidate.**
+//! The contract has checked proofs of possession. What it cannot check is left to everybody who draws, who must do it alike.
+//! **No candidate is a registrant**
+//!
+//! - whose node key did not consent: the consent is that key's ed25519 signature, valid by the rules of ZIP 215, over
+//!   `uvarint(11) ‖ "SINTER_NODE" ‖ L1 chain id (8) ‖ contract (20) ‖ owner (20)`;
+//! - whose address is none ([`crate::address`]);
+//! - whose node key has consented for a sound registrant with a lower number, too: who holds a key can only stand in his own way.
 
 use crate::{
     Committee, Digest,
@@ -29,15 +34,20 @@ use crate::{
     draw::{Candidate, DrawError, Leaders, Seed, draw},
 };
 use blst::min_sig::{SecretKey, Signature};
-use commonware_codec::{Copying, DecodeExt};
+use commonware_codec::{Copying, DecodeExt, Encode};
+use commonware_cryptography::{Signer as _, Verifier as _, ed25519};
 use sha3::{Digest as _, Keccak256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Most bytes of an address: a name of 253, a colon and a port.
 pub const ADDRESS_BYTES_MAX: usize = 259;
 /// What a key's consent to be registered signs under: the message is `uvarint(19) ‖ this ‖ L1 chain id (8) ‖ contract (20) ‖
 /// owner (20)`, hashed to G1 like a vote.
 pub const CONSENT_NAMESPACE: &[u8] = b"SINTER_REGISTRATION";
+/// What a node key's consent signs under: the message is `uvarint(11) ‖ this ‖ L1 chain id (8) ‖ contract (20) ‖ owner (20)`.
+pub const NODE_NAMESPACE: &[u8] = b"SINTER_NODE";
+/// Bytes of an ed25519 signature.
+pub const NODE_CONSENT_BYTES: usize = 64;
 
 const HEAD_TAG: &[u8] = b"SINTER_REGISTRY";
 const POINT_BYTES: usize = 96;
@@ -124,15 +134,19 @@ pub struct Registrant {
     pub possession: [u8; POINT_BYTES],
     /// His node's key, as he says.
     pub node_key: [u8; 32],
+    /// Whether that key consented to be his.
+    pub node_consents: bool,
     /// Where it listens, as he says.
     pub address: Vec<u8>,
 }
 
 impl Registrant {
-    /// The seat that he would have; `None` if he is no candidate.
+    /// The seat that he would have; `None` if he is no candidate, whoever else is registered.
     #[must_use]
     pub fn seat(&self) -> Option<Seat> {
-        commonware_cryptography::ed25519::PublicKey::decode(Copying(&self.node_key)).ok()?;
+        if !self.node_consents {
+            return None;
+        }
         let address = str::from_utf8(&self.address).ok()?;
         address.parse::<NodeAddress>().ok()?;
         Some(Seat {
@@ -159,6 +173,8 @@ pub struct Drawn {
 /// All registrants after some record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
+    l1_chain_id: u64,
+    contract: [u8; 20],
     head: Digest,
     records: u64,
     registrants: BTreeMap<u64, Registrant>,
@@ -169,7 +185,7 @@ impl Registry {
     #[must_use]
     pub fn new(l1_chain_id: u64, contract: &[u8; 20]) -> Self {
         let head = keccak(&[HEAD_TAG, &l1_chain_id.to_be_bytes(), contract]);
-        Self { head, records: 0, registrants: BTreeMap::new() }
+        Self { l1_chain_id, contract: *contract, head, records: 0, registrants: BTreeMap::new() }
     }
 
     /// The hash over all records so far: the contract's `head` at the same L1 block.
@@ -206,15 +222,23 @@ impl Registry {
         let change =
             Change::parse(kind, data).ok_or(RegistryError::Malformed { sequence, kind, length: data.len() })?;
         let refused = RegistryError::Member { sequence, member, kind };
+        let (l1_chain_id, contract) = (self.l1_chain_id, self.contract);
+        let consents = |node: &Node, owner| node.consents(&node_consent_message(l1_chain_id, &contract, owner));
         match (change, self.registrants.get_mut(&member)) {
-            (Change::Registered(registrant), None) => {
+            (Change::Registered { owner, stake_wei, bls_key, possession, node }, None) => {
+                let node_consents = consents(&node, &owner);
+                let Node { key: node_key, address, .. } = node;
+                let registrant = Registrant { owner, stake_wei, bls_key, possession, node_key, node_consents, address };
                 self.registrants.insert(member, registrant);
             }
             (Change::Stake(stake_wei), Some(known)) => known.stake_wei = stake_wei,
             (Change::BlsKey(bls_key, possession), Some(known)) => {
                 (known.bls_key, known.possession) = (bls_key, possession);
             }
-            (Change::Node(node_key, address), Some(known)) => (known.node_key, known.address) = (node_key, address),
+            (Change::Node(node), Some(known)) => {
+                known.node_consents = consents(&node, &known.owner);
+                (known.node_key, known.address) = (node.key, node.address);
+            }
             (Change::Left, Some(_)) => {
                 self.registrants.remove(&member);
             }
@@ -227,8 +251,10 @@ impl Registry {
     /// Those who may be drawn, by number.
     #[must_use]
     pub fn candidates(&self) -> Vec<Candidate> {
+        let mut node_keys = HashSet::new();
         let sound = self.registrants.iter().filter(|(_, registrant)| registrant.seat().is_some());
-        sound.map(|(id, registrant)| Candidate { id: *id, stake_wei: registrant.stake_wei }).collect()
+        let first = sound.filter(|(_, registrant)| node_keys.insert(registrant.node_key));
+        first.map(|(id, registrant)| Candidate { id: *id, stake_wei: registrant.stake_wei }).collect()
     }
 
     /// Draws a committee: this is the snapshot.
@@ -255,11 +281,36 @@ impl Registry {
 
 /// What a record says.
 enum Change {
-    Registered(Registrant),
+    Registered {
+        owner: [u8; 20],
+        stake_wei: u128,
+        bls_key: [u8; UNCOMPRESSED_KEY_BYTES],
+        possession: [u8; POINT_BYTES],
+        node: Node,
+    },
     Stake(u128),
     BlsKey([u8; UNCOMPRESSED_KEY_BYTES], [u8; POINT_BYTES]),
-    Node([u8; 32], Vec<u8>),
+    Node(Node),
     Left,
+}
+
+/// What a record says of a node.
+struct Node {
+    key: [u8; 32],
+    consent: [u8; NODE_CONSENT_BYTES],
+    address: Vec<u8>,
+}
+
+impl Node {
+    fn parse(rest: &mut &[u8]) -> Option<Self> {
+        Some(Self { key: take(rest)?, consent: take(rest)?, address: address(rest)? })
+    }
+
+    fn consents(&self, message: &[u8]) -> bool {
+        let key = ed25519::PublicKey::decode(Copying(&self.key));
+        let consent = ed25519::Signature::decode(Copying(&self.consent));
+        matches!((key, consent), (Ok(key), Ok(consent)) if key.verify(NODE_NAMESPACE, message, &consent))
+    }
 }
 
 impl Change {
@@ -269,13 +320,12 @@ impl Change {
             1 => {
                 let (owner, stake) = (take(&mut rest)?, take(&mut rest)?);
                 let (bls_key, possession) = (take(&mut rest)?, take(&mut rest)?);
-                let (node_key, address) = (take(&mut rest)?, address(&mut rest)?);
                 let stake_wei = u128::from_be_bytes(stake);
-                Self::Registered(Registrant { owner, stake_wei, bls_key, possession, node_key, address })
+                Self::Registered { owner, stake_wei, bls_key, possession, node: Node::parse(&mut rest)? }
             }
             2 => Self::Stake(u128::from_be_bytes(take(&mut rest)?)),
             3 => Self::BlsKey(take(&mut rest)?, take(&mut rest)?),
-            4 => Self::Node(take(&mut rest)?, address(&mut rest)?),
+            4 => Self::Node(Node::parse(&mut rest)?),
             5 => Self::Left,
             _ => return None,
         };
@@ -319,4 +369,23 @@ pub fn sign_consent(
     let secret = SecretKey::from_bytes(secret).map_err(|error| CommitteeError::SecretKey { reason: reason(error) })?;
     let message = consent_message(l1_chain_id, contract, owner);
     Ok(secret.sign(&message, crate::certificate::MESSAGE_DST, &[]).compress())
+}
+
+/// What a node key signs, under [`NODE_NAMESPACE`], so that `owner` may name it in the contract.
+fn node_consent_message(l1_chain_id: u64, contract: &[u8; 20], owner: &[u8; 20]) -> Vec<u8> {
+    [&l1_chain_id.to_be_bytes()[..], contract, owner].concat()
+}
+
+/// A node key's consent to be named by `owner`.
+#[must_use]
+pub fn sign_node_consent(
+    node_key: &ed25519::PrivateKey,
+    l1_chain_id: u64,
+    contract: &[u8; 20],
+    owner: &[u8; 20],
+) -> [u8; NODE_CONSENT_BYTES] {
+    let signature = node_key.sign(NODE_NAMESPACE, &node_consent_message(l1_chain_id, contract, owner));
+    let mut bytes = [0; NODE_CONSENT_BYTES];
+    bytes.copy_from_slice(&signature.encode());
+    bytes
 }

@@ -4,13 +4,14 @@
 
 use crate::proofs::blocks;
 use commonware_codec::Encode;
+use commonware_cryptography::{Signer as _, ed25519};
 use sinter_primitives::{
     Accumulator, Body, Digest, Ledger, Namespace, NamespaceTable, TransactionKind,
     certificate::uncompress_g1,
     committee::{sign_proof_of_possession, uncompress_key},
     merkle,
     receipt::{NamespaceRange, Receipt},
-    registry::sign_consent,
+    registry::{sign_consent, sign_node_consent},
     testkit::{CHAIN_ID, NAMESPACES, transaction},
 };
 use std::{collections::BTreeMap, path::Path};
@@ -113,6 +114,7 @@ fn a_registration_is_pinned() {
     let key = blst::min_sig::SecretKey::from_bytes(&secret).expect("below the order").sk_to_pk().compress();
     let possession = sign_proof_of_possession(&secret).expect("a key");
     let consent = sign_consent(&secret, 1337, &contract, &owner).expect("a key");
+    let node = ed25519::PrivateKey::from_seed(1);
     let pinned = [
         ("secret", hex(secret)),
         ("l1 chain id", "1337".into()),
@@ -121,6 +123,8 @@ fn a_registration_is_pinned() {
         ("bls key", hex(uncompress_key(&key).expect("a key"))),
         ("possession", hex(uncompress_g1(&possession).expect("a point"))),
         ("consent", hex(uncompress_g1(&consent).expect("a point"))),
+        ("node key", hex(node.public_key().encode())),
+        ("node consent", hex(sign_node_consent(&node, 1337, &contract, &owner))),
     ];
     check("registration.json", &pinned.into_iter().collect::<BTreeMap<_, _>>());
 }

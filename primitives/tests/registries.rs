@@ -6,13 +6,14 @@ use sinter_primitives::{
     certificate::uncompress_g1,
     committee::uncompress_key,
     draw::{Candidate, DrawError, Seed},
-    registry::{ADDRESS_BYTES_MAX, CommitteeDrawError, Record, Registry, RegistryError},
+    registry::{ADDRESS_BYTES_MAX, CommitteeDrawError, Record, Registry, RegistryError, sign_node_consent},
     testkit::{Member, member},
 };
 use std::collections::BTreeMap;
 
 const CHAIN: u64 = 1337;
 const CONTRACT: [u8; 20] = [0xcc; 20];
+const OWNER: [u8; 20] = [7; 20];
 
 /// A registry and what it was told.
 struct Told {
@@ -57,8 +58,14 @@ fn keys(member: &Member) -> Vec<u8> {
     [&key[..], &uncompress_g1(&member.seat.proof_of_possession).expect("a point")].concat()
 }
 
+/// A node of somebody whose account this is.
+fn node(member: &Member, owner: &[u8; 20], address: &[u8]) -> Vec<u8> {
+    let consent = sign_node_consent(&member.node_key, CHAIN, &CONTRACT, owner);
+    [&member.seat.node_key[..], &consent, address].concat()
+}
+
 fn registered(member: &Member, stake: u128, address: &[u8]) -> Vec<u8> {
-    [&[7; 20], &stake.to_be_bytes()[..], &keys(member), &member.seat.node_key, address].concat()
+    [&OWNER, &stake.to_be_bytes()[..], &keys(member), &node(member, &OWNER, address)].concat()
 }
 
 fn ordinary(told: &mut Told, count: u64) {
@@ -76,7 +83,7 @@ fn records_make_a_registry() {
     told.takes(2, 2, 500u128.to_be_bytes().to_vec());
     let other = member(50, 9);
     told.takes(1, 3, keys(&other));
-    told.takes(1, 4, [&other.seat.node_key[..], b"node.example.org:7000"].concat());
+    told.takes(1, 4, node(&other, &OWNER, b"node.example.org:7000"));
     let seat = told.registry.registrants()[&1].seat().expect("a candidate");
     let address = "node.example.org:7000".to_owned();
     assert_eq!(seat, sinter_primitives::committee::Seat { address, ..other.seat });
@@ -130,7 +137,7 @@ fn other_records_are_refused() {
         (2, vec![0; 15]),
         (2, vec![0; 17]),
         (3, vec![0; 287]),
-        (4, vec![0; 32]),
+        (4, vec![0; 96]),
         (5, vec![0]),
     ] {
         let length = data.len();
@@ -138,12 +145,55 @@ fn other_records_are_refused() {
         told.refuses(&record, RegistryError::Malformed { sequence: 2, kind, length });
     }
     for (member, kind, data) in
-        [(1, 1, sound.clone()), (7, 2, vec![0; 16]), (7, 3, vec![0; 288]), (7, 4, vec![0; 33]), (7, 5, Vec::new())]
+        [(1, 1, sound.clone()), (7, 2, vec![0; 16]), (7, 3, vec![0; 288]), (7, 4, vec![0; 97]), (7, 5, Vec::new())]
     {
         let record = told.record(member, kind, data);
         told.refuses(&record, RegistryError::Member { sequence: 2, member, kind });
     }
     told.registry.apply(&good).expect("the good one still");
+}
+
+/// A node key counts for the owner whom it consented to have, and once.
+#[test]
+fn node_keys_count_where_they_consented() {
+    let mut told = Told::new();
+    ordinary(&mut told, 3);
+    let ids = |told: &Told| told.registry.candidates().iter().map(|candidate| candidate.id).collect::<Vec<_>>();
+    assert_eq!(ids(&told), [1, 2, 3]);
+    let address = &b"node.example.org:7000"[..];
+    let (victim, stranger) = (member(2, 9), [8; 20]);
+    // Named by somebody else: with the victim's own consent, with that for another contract or chain, with none.
+    let stolen = |consent: [u8; 64]| [&victim.seat.node_key[..], &consent, address].concat();
+    let own = sign_node_consent(&victim.node_key, CHAIN, &CONTRACT, &OWNER);
+    let register = |owner: &[u8; 20], consent| {
+        let with = member(50, 9);
+        [owner, &5u128.to_be_bytes()[..], &keys(&with), &stolen(consent)].concat()
+    };
+    told.takes(4, 1, register(&stranger, own));
+    assert_eq!(ids(&told), [1, 2, 3]);
+    for consent in [
+        sign_node_consent(&victim.node_key, CHAIN + 1, &CONTRACT, &stranger),
+        sign_node_consent(&victim.node_key, CHAIN, &[1; 20], &stranger),
+        sign_node_consent(&member(50, 9).node_key, CHAIN, &CONTRACT, &stranger),
+        [0; 64],
+        [0xff; 64],
+    ] {
+        told.takes(4, 4, stolen(consent));
+        assert_eq!(ids(&told), [1, 2, 3]);
+        assert_eq!(told.registry.registrants()[&4].seat(), None);
+    }
+    // Consented twice: the lower number counts, whichever came first, or no committee of both could be made.
+    told.takes(4, 4, stolen(sign_node_consent(&victim.node_key, CHAIN, &CONTRACT, &stranger)));
+    assert_eq!(ids(&told), [1, 2, 3]);
+    told.takes(1, 4, node(&victim, &OWNER, address));
+    assert_eq!(ids(&told), [1, 3]);
+    let seed = Seed::new(&Digest([1; 32]), 4, &Digest([2; 32]), &[3; 32]);
+    assert_eq!(told.registry.draw(&seed, 7).expect("a committee").members.len(), 2);
+    // Who is no candidate for another reason stands in nobody's way.
+    told.takes(1, 4, node(&victim, &OWNER, b"nowhere"));
+    assert_eq!(ids(&told), [2, 3]);
+    told.takes(2, 5, Vec::new());
+    assert_eq!(ids(&told), [3, 4]);
 }
 
 #[test]

@@ -8,9 +8,9 @@ import {RegistryParameters} from "./RegistryParameters.sol";
 
 /// @title Who may be drawn for a committee, with which keys, and what stands behind him.
 /// @notice Anybody registers with stake, a BLS key that he proves to have, the key of his node and where it listens. Others
-/// delegate. Stake leaves after a delay **and** after the light client has shown that the last committee with it is over, or
-/// keys without stake could forge history; if the light client stands still, it leaves after a longer delay. Until it is
-/// claimed, it can be slashed.
+/// delegate. Stake leaves once the light client has shown that the last committee with it is over **and** evidence has had its
+/// time since, or keys without stake could forge history; if the light client stands still, it leaves after a longer delay. Until
+/// then it can be slashed, and so can whoever has left, by all of his keys: none of them counts any more once he can claim.
 ///
 /// **Shares.** Who brings a wei gets a share of that registrant. A slash takes wei and no shares, and ends the registration,
 /// and nobody joins a registration that ended: so a share is a wei until there is a slash, and `stake / shares` wei after
@@ -35,62 +35,85 @@ contract CommitteeRegistry is RegistryParameters {
         bytes32[3] consent;
     }
 
+    /// @notice A node. What of it is sound, whoever draws decides: an ed25519 signature costs too much here.
+    /// @param key its ed25519 key
+    /// @param consent that key's signature over this registry and the owner's account
+    /// @param listensAt its address, as text: docs/protocol.md
+    struct Node {
+        bytes32 key;
+        bytes32[2] consent;
+        bytes listensAt;
+    }
+
     /// @notice A registrant.
     /// @param owner who acts for him
     /// @param leftBlock the L1 block in which he left; zero while he has not
-    /// @param leftAt that block's time
+    /// @param released he has left, and nothing signed by any of his keys is slashed any more
     /// @param stake wei behind all shares
     /// @param shares all that are not claimed
     /// @param activeShares those that are not leaving
+    /// @param ownShares the owner's, leaving or not, that are not claimed
     /// @param blsKeyHash the Keccak-256 of his BLS key
-    /// @param nodeKey the ed25519 key of his node
     struct Member {
         address owner;
         uint48 leftBlock;
-        uint40 leftAt;
+        bool released;
         uint128 stake;
         uint128 shares;
         uint128 activeShares;
+        uint128 ownShares;
         bytes32 blsKeyHash;
-        bytes32 nodeKey;
     }
 
-    /// @notice Shares that leave.
+    /// @notice Shares that leave. The delays are those in force when they began to, whatever is enacted later.
     /// @param holder whose they are
+    /// @param epochsAhead epochs that must pass
     /// @param member the registrant
     /// @param shares how many
     /// @param since the L1 block from which on they are in no snapshot
-    /// @param unlocksAt the earliest time
+    /// @param exitDelay seconds for which they are bound after that
     /// @param escapesAt the time from which on the light client does not matter
     struct Ticket {
         address holder;
+        uint16 epochsAhead;
         uint64 member;
         uint128 shares;
         uint48 since;
-        uint40 unlocksAt;
+        uint40 exitDelay;
         uint40 escapesAt;
     }
 
     /// @notice A BLS key that was ever registered; it belongs to one registrant for ever.
     /// @param member whose
-    /// @param since the L1 block in which another one took its place; zero while none has
-    /// @param unlocksAt the earliest time at which nothing signed by it is slashed any more
-    /// @param escapesAt the time from which on the light client does not matter for that
+    /// @param since the L1 block in which it was retired, for another one or because its registrant left; zero while it is in use
+    /// @param exitDelay as in a ticket
+    /// @param escapesAt as in a ticket
+    /// @param epochsAhead as in a ticket
     /// @param released nothing signed by it is slashed any more
     struct Key {
         uint64 member;
         uint48 since;
-        uint40 unlocksAt;
+        uint40 exitDelay;
         uint40 escapesAt;
+        uint16 epochsAhead;
         bool released;
+    }
+
+    /// @notice What was shown of an epoch.
+    /// @param origin the greatest L1 origin of its headers that were shown
+    /// @param reachedAt when the first of them was
+    struct Epoch {
+        uint64 origin;
+        uint40 reachedAt;
     }
 
     error LengthMismatch(uint256 expected, uint256 got);
     error AddressLength(uint256 maximum, uint256 got);
     error BelowMinimum(uint256 minimum, uint256 got);
+    error AmountTooLarge(uint256 maximum, uint256 got);
     error RegistryFull(uint256 maximum);
+    error RegistryNotFull(uint256 maximum, uint256 got);
     error BlsKeyTaken(bytes32 keyHash, uint64 member);
-    error NodeKeyTaken(bytes32 nodeKey, uint64 member);
     error InvalidProofOfPossession();
     error InvalidConsent(address owner);
     error MemberUnknown(uint64 member);
@@ -102,7 +125,7 @@ contract CommitteeRegistry is RegistryParameters {
     error NotTheHolder(address expected, address got);
     error Locked(uint256 unlocksAt);
     error EpochBeforeLeaving(uint64 epoch, uint256 expected, uint256 got);
-    error EpochNotPassed(uint256 expected, uint256 got);
+    error EpochNotReached(uint256 epoch);
     error KeyUnknown(bytes32 keyHash);
     error KeyInUse(bytes32 keyHash);
     error KeyReleasedAlready(bytes32 keyHash);
@@ -123,15 +146,16 @@ contract CommitteeRegistry is RegistryParameters {
         address indexed holder,
         uint256 shares,
         uint256 since,
-        uint256 unlocksAt,
         uint256 escapesAt
     );
     /// @notice Shares left, for this many wei.
     event Claimed(uint64 indexed ticket, uint256 wei_, address to);
-    /// @notice A key was replaced by another one of the same registrant.
-    event KeyRetired(bytes32 indexed keyHash, uint256 since, uint256 unlocksAt, uint256 escapesAt);
+    /// @notice A key was replaced by another one of the same registrant, or he left.
+    event KeyRetired(bytes32 indexed keyHash, uint256 since, uint256 escapesAt);
     /// @notice Nothing signed by the key is slashed any more.
     event KeyReleased(bytes32 indexed keyHash);
+    /// @notice Nothing signed by any key of a registrant who has left is slashed any more.
+    event MemberReleased(uint64 indexed member);
     /// @notice A registrant misbehaved in an epoch and lost `penalty` wei, of which `reward` are the reporter's.
     event Slashed(uint64 indexed member, uint64 indexed epoch, bytes32 keyHash, uint256 penalty, address reporter, uint256 reward);
     /// @notice A reporter was paid.
@@ -139,18 +163,23 @@ contract CommitteeRegistry is RegistryParameters {
     /// @notice The committee of `epoch` certified a header with an L1 origin of this number.
     event Observed(uint64 indexed epoch, uint64 origin);
 
-    /// @notice A record's kind: owner (20) ‖ stake (16) ‖ BLS key (192) ‖ proof of possession (96) ‖ node key (32) ‖ address.
+    /// @notice A record's kind: owner (20) ‖ stake (16) ‖ BLS key (192) ‖ proof of possession (96) ‖ node key (32) ‖ its consent (64)
+    /// ‖ address.
     uint8 public constant REGISTERED = 1;
     /// @notice A record's kind: stake (16) that counts from now on.
     uint8 public constant STAKE_CHANGED = 2;
     /// @notice A record's kind: BLS key (192) ‖ proof of possession (96).
     uint8 public constant BLS_KEY_CHANGED = 3;
-    /// @notice A record's kind: node key (32) ‖ address.
+    /// @notice A record's kind: node key (32) ‖ its consent (64) ‖ address.
     uint8 public constant NODE_CHANGED = 4;
     /// @notice A record's kind: nothing; he is no candidate any more.
     uint8 public constant LEFT = 5;
     /// @notice Most bytes of an address: a name of 253, a colon and a port.
     uint256 public constant ADDRESS_BYTES_MAX = 259;
+    /// @notice Most wei that come at once: a million times what there is, so that no sum here overflows.
+    uint256 public constant AMOUNT_MAX = type(uint96).max;
+    /// @notice By how much a newcomer's stake exceeds that of whom he displaces, in 1/10,000.
+    uint256 public constant DISPLACEMENT_BASIS_POINTS = 1_000;
 
     /// @notice What tells which headers are certified.
     ICertified public immutable lightClient;
@@ -164,8 +193,6 @@ contract CommitteeRegistry is RegistryParameters {
     uint64 public tickets;
     /// @notice How many registrants have not left.
     uint32 public registrants;
-    /// @notice The last epoch of which a certified header was shown.
-    uint64 public newestEpoch;
     /// @notice Wei that were slashed and nobody gets.
     uint128 public burned;
 
@@ -173,10 +200,8 @@ contract CommitteeRegistry is RegistryParameters {
     mapping(uint64 member => mapping(address holder => uint128)) private _shares;
     mapping(uint64 ticket => Ticket) private _tickets;
     mapping(bytes32 keyHash => Key) private _keys;
-    /// @notice The registrant to whom a node key belongs for ever; zero for nobody.
-    mapping(bytes32 nodeKey => uint64 member) public nodeKeyMember;
-    /// @notice The greatest L1 origin of an epoch's headers that were shown.
-    mapping(uint64 epoch => uint64 origin) public originOf;
+    /// @notice What was shown of an epoch; all zero for nothing.
+    mapping(uint64 epoch => Epoch) public epochs;
     /// @notice Whether a registrant was slashed for an epoch.
     mapping(uint64 member => mapping(uint64 epoch => bool)) public slashedIn;
     /// @notice Wei that a reporter can withdraw.
@@ -187,7 +212,7 @@ contract CommitteeRegistry is RegistryParameters {
     /// @param timelock_ seconds between a proposal and its enactment
     /// @param parameters_ the first parameters
     constructor(ICertified lightClient_, address governor_, uint256 timelock_, Parameters memory parameters_)
-        RegistryParameters(governor_, timelock_, parameters_)
+        RegistryParameters(governor_, timelock_, lightClient_.trustingPeriod(), parameters_)
     {
         lightClient = lightClient_;
         head = keccak256(abi.encodePacked("SINTER_REGISTRY", uint64(block.chainid), address(this)));
@@ -219,22 +244,28 @@ contract CommitteeRegistry is RegistryParameters {
 
     /// @notice Registers the caller with the ether that comes with the call. He may do so more than once, with other keys.
     /// @param keys the BLS key to vote with
-    /// @param nodeKey the ed25519 key of his node. That he has it shows when others connect to it.
-    /// @param nodeAddress where the node listens, as text: docs/protocol.md
+    /// @param node his node
     /// @return id his number
-    function register(Keys calldata keys, bytes32 nodeKey, bytes calldata nodeAddress) external payable returns (uint64 id) {
-        if (msg.value < _parameters.stakeMin) revert BelowMinimum(_parameters.stakeMin, msg.value);
+    function register(Keys calldata keys, Node calldata node) external payable returns (uint64 id) {
         if (registrants >= _parameters.registrantsMax) revert RegistryFull(_parameters.registrantsMax);
-        id = ++members;
-        ++registrants;
-        Member storage m = _members[id];
-        m.owner = msg.sender;
-        m.blsKeyHash = _admitBlsKey(id, msg.sender, keys);
-        _admitNode(m, id, nodeKey, nodeAddress);
-        uint128 shares = _bond(m, id);
-        _record(
-            id, REGISTERED, abi.encodePacked(msg.sender, shares, keys.bls, keys.possession, nodeKey, nodeAddress)
-        );
+        return _register(keys, node);
+    }
+
+    /// @notice Registers the caller in the place of somebody with less stake, where all places are taken. Who is displaced leaves
+    /// as by `exit`. Which one, the caller chooses: to find the least here would cost everybody who delegates.
+    /// @param victim the registrant who leaves
+    /// @param keys as for `register`
+    /// @param node as for `register`
+    /// @return id his number
+    function displace(uint64 victim, Keys calldata keys, Node calldata node) external payable returns (uint64 id) {
+        if (registrants < _parameters.registrantsMax) revert RegistryNotFull(_parameters.registrantsMax, registrants);
+        Member storage m = _requireMember(victim);
+        uint256 stake = m.activeShares;
+        uint256 minimum = stake + stake * DISPLACEMENT_BASIS_POINTS / BASIS_POINTS + 1;
+        if (msg.value < minimum) revert BelowMinimum(minimum, msg.value);
+        _leave(m, victim);
+        _open(m, victim, m.owner, _shares[victim][m.owner]);
+        return _register(keys, node);
     }
 
     /// @notice Puts the ether that comes with the call behind a registrant: his owner tops up, others delegate.
@@ -250,26 +281,35 @@ contract CommitteeRegistry is RegistryParameters {
         Member storage m = _requireOwner(id);
         bytes32 old = m.blsKeyHash;
         m.blsKeyHash = _admitBlsKey(id, msg.sender, keys);
-        Key storage k = _keys[old];
-        (k.since, k.unlocksAt, k.escapesAt) = _leaving(uint48(block.number), uint40(block.timestamp));
-        emit KeyRetired(old, k.since, k.unlocksAt, k.escapesAt);
+        _retire(old);
         _record(id, BLS_KEY_CHANGED, abi.encodePacked(keys.bls, keys.possession));
     }
 
     /// @notice Runs another node, or listens elsewhere, from the next snapshot on.
-    function rotateNode(uint64 id, bytes32 nodeKey, bytes calldata nodeAddress) external {
-        Member storage m = _requireOwner(id);
-        _admitNode(m, id, nodeKey, nodeAddress);
-        _record(id, NODE_CHANGED, abi.encodePacked(nodeKey, nodeAddress));
+    function rotateNode(uint64 id, Node calldata node) external {
+        _requireOwner(id);
+        _record(id, NODE_CHANGED, _encode(node));
+    }
+
+    function _register(Keys calldata keys, Node calldata node) private returns (uint64 id) {
+        if (msg.value < _parameters.stakeMin) revert BelowMinimum(_parameters.stakeMin, msg.value);
+        id = ++members;
+        ++registrants;
+        Member storage m = _members[id];
+        m.owner = msg.sender;
+        m.blsKeyHash = _admitBlsKey(id, msg.sender, keys);
+        uint128 shares = _bond(m, id);
+        _record(id, REGISTERED, abi.encodePacked(msg.sender, shares, keys.bls, keys.possession, _encode(node)));
     }
 
     /// @dev A share for each wei that came with the call.
     function _bond(Member storage m, uint64 id) private returns (uint128 shares) {
-        // There are fewer than 2^96 wei.
+        if (msg.value > AMOUNT_MAX) revert AmountTooLarge(AMOUNT_MAX, msg.value);
         shares = uint128(msg.value);
         m.stake += shares;
         m.shares += shares;
         m.activeShares += shares;
+        if (msg.sender == m.owner) m.ownShares += shares;
         _shares[id][msg.sender] += shares;
         emit Bonded(id, msg.sender, shares);
     }
@@ -284,14 +324,10 @@ contract CommitteeRegistry is RegistryParameters {
         _keys[keyHash].member = id;
     }
 
-    /// @dev A node that only moves keeps its key.
-    function _admitNode(Member storage m, uint64 id, bytes32 nodeKey, bytes calldata nodeAddress) private {
-        uint256 length = nodeAddress.length;
+    function _encode(Node calldata node) private pure returns (bytes memory) {
+        uint256 length = node.listensAt.length;
         if (length == 0 || length > ADDRESS_BYTES_MAX) revert AddressLength(ADDRESS_BYTES_MAX, length);
-        uint64 taken = nodeKeyMember[nodeKey];
-        if (taken != 0 && (taken != id || m.nodeKey != nodeKey)) revert NodeKeyTaken(nodeKey, taken);
-        nodeKeyMember[nodeKey] = id;
-        m.nodeKey = nodeKey;
+        return abi.encodePacked(node.key, node.consent, node.listensAt);
     }
 
     // ---------------------------------------------------------------- leaving
@@ -300,7 +336,7 @@ contract CommitteeRegistry is RegistryParameters {
     function exit(uint64 id) external returns (uint64 number) {
         Member storage m = _requireOwner(id);
         _leave(m, id);
-        return _open(m, id, _shares[id][msg.sender]);
+        return _open(m, id, msg.sender, _shares[id][msg.sender]);
     }
 
     /// @notice Has shares leave. The owner of a registration that goes on keeps the minimum.
@@ -314,7 +350,7 @@ contract CommitteeRegistry is RegistryParameters {
         if (!left && msg.sender == m.owner && held - shares < _parameters.stakeMin) {
             revert BelowMinimum(_parameters.stakeMin, held - shares);
         }
-        number = _open(m, id, shares);
+        number = _open(m, id, msg.sender, shares);
         if (!left) _record(id, STAKE_CHANGED, abi.encodePacked(m.activeShares));
     }
 
@@ -322,14 +358,13 @@ contract CommitteeRegistry is RegistryParameters {
     function observe(bytes calldata header, uint64 index) external {
         lightClient.certified(header, index);
         (uint64 epoch, uint64 origin) = (header.epoch(), header.l1OriginNumber());
-        if (origin > originOf[epoch]) {
-            originOf[epoch] = origin;
-            emit Observed(epoch, origin);
-        }
-        if (epoch > newestEpoch) newestEpoch = epoch;
+        Epoch storage e = epochs[epoch];
+        if (e.reachedAt == 0) e.reachedAt = uint40(block.timestamp);
+        if (origin > e.origin) e.origin = origin;
+        emit Observed(epoch, origin);
     }
 
-    /// @notice Pays a ticket out.
+    /// @notice Pays a ticket out. The first one that is paid of what leaves with or after a registrant's end releases his keys.
     /// @param number the ticket
     /// @param epoch one with a header, shown before, whose L1 origin is not before the leaving
     /// @param to who gets the ether
@@ -337,62 +372,100 @@ contract CommitteeRegistry is RegistryParameters {
         Ticket memory t = _tickets[number];
         if (t.holder == address(0)) revert TicketUnknown(number);
         if (msg.sender != t.holder) revert NotTheHolder(t.holder, msg.sender);
-        _requirePassed(t.since, t.unlocksAt, t.escapesAt, epoch);
+        _requirePassed(Terms(t.since, t.exitDelay, t.escapesAt, t.epochsAhead), epoch);
         Member storage m = _members[t.member];
         // The ticket and its shares first: whoever is paid finds them gone.
         delete _tickets[number];
         uint256 value = uint256(t.shares) * m.stake / m.shares;
         m.stake -= uint128(value);
         m.shares -= t.shares;
+        if (t.holder == m.owner) m.ownShares -= t.shares;
+        if (m.leftBlock != 0 && t.since >= m.leftBlock) _release(m, t.member);
         emit Claimed(number, value, to);
         _pay(to, value);
     }
 
-    /// @notice Declares that nothing signed by a replaced key is slashed any more.
+    /// @notice Declares that nothing signed by a retired key is slashed any more: the last one of who has left releases all of
+    /// his.
     /// @param epoch as for `claim`
     function release(bytes32 keyHash, uint64 epoch) external {
         Key memory k = _keys[keyHash];
-        if (k.member == 0) revert KeyUnknown(keyHash);
+        Member storage m = _requireLiable(keyHash, k);
         if (k.since == 0) revert KeyInUse(keyHash);
-        if (k.released) revert KeyReleasedAlready(keyHash);
-        _requirePassed(k.since, k.unlocksAt, k.escapesAt, epoch);
-        _keys[keyHash].released = true;
-        emit KeyReleased(keyHash);
+        _requirePassed(Terms(k.since, k.exitDelay, k.escapesAt, k.epochsAhead), epoch);
+        if (keyHash == m.blsKeyHash) {
+            _release(m, k.member);
+        } else {
+            _keys[keyHash].released = true;
+            emit KeyReleased(keyHash);
+        }
+    }
+
+    /// @dev All keys of who has left were retired by then, so none of them waits for longer than what left with him.
+    function _release(Member storage m, uint64 id) private {
+        if (m.released) return;
+        m.released = true;
+        emit MemberReleased(id);
     }
 
     function _leave(Member storage m, uint64 id) private {
         m.leftBlock = uint48(block.number);
-        m.leftAt = uint40(block.timestamp);
         --registrants;
+        _retire(m.blsKeyHash);
         _record(id, LEFT, "");
     }
 
-    /// @dev Shares that the caller has leave, since now, or since the registration ended.
-    function _open(Member storage m, uint64 id, uint128 shares) private returns (uint64 number) {
-        _shares[id][msg.sender] -= shares;
+    /// @dev The key leaves now, as shares do.
+    function _retire(bytes32 keyHash) private {
+        Key storage k = _keys[keyHash];
+        Terms memory terms = _terms();
+        (k.since, k.exitDelay, k.escapesAt, k.epochsAhead) = (terms.since, terms.exitDelay, terms.escapesAt, terms.epochsAhead);
+        emit KeyRetired(keyHash, terms.since, terms.escapesAt);
+    }
+
+    /// @dev A holder's shares leave, now, or as if they had when the registration ended.
+    function _open(Member storage m, uint64 id, address holder, uint128 shares) private returns (uint64 number) {
+        _shares[id][holder] -= shares;
         m.activeShares -= shares;
-        bool left = m.leftBlock != 0;
-        (uint48 since, uint40 unlocksAt, uint40 escapesAt) =
-            _leaving(left ? m.leftBlock : uint48(block.number), left ? m.leftAt : uint40(block.timestamp));
+        Terms memory terms;
+        if (m.leftBlock == 0) {
+            terms = _terms();
+        } else {
+            Key storage k = _keys[m.blsKeyHash];
+            terms = Terms(k.since, k.exitDelay, k.escapesAt, k.epochsAhead);
+        }
         number = ++tickets;
-        _tickets[number] = Ticket(msg.sender, id, shares, since, unlocksAt, escapesAt);
-        emit TicketOpened(number, id, msg.sender, shares, since, unlocksAt, escapesAt);
+        _tickets[number] = Ticket(holder, terms.epochsAhead, id, shares, terms.since, terms.exitDelay, terms.escapesAt);
+        emit TicketOpened(number, id, holder, shares, terms.since, terms.escapesAt);
     }
 
-    function _leaving(uint48 since, uint40 from) private view returns (uint48, uint40, uint40) {
-        return (since, from + _parameters.exitDelay, from + _parameters.escapeDelay);
+    /// @dev What waits from now on, and for how long.
+    struct Terms {
+        uint48 since;
+        uint40 exitDelay;
+        uint40 escapesAt;
+        uint16 epochsAhead;
     }
 
-    /// @dev Reverts unless what left in L1 block `since` is in no committee any more, as far as can be known.
+    function _terms() private view returns (Terms memory) {
+        Parameters storage p = _parameters;
+        return Terms(uint48(block.number), p.exitDelay, uint40(block.timestamp) + p.escapeDelay, p.epochsAhead);
+    }
+
+    /// @dev Reverts unless what left is in no committee any more, as far as can be known, and evidence has had its time.
     ///
     /// A header of `epoch` with an origin at or past `since` means that the snapshots of all later draws, which are taken at
-    /// the origin of an epoch's last block, do not have it. Drawn by then are the committees up to two epochs on.
-    function _requirePassed(uint48 since, uint40 unlocksAt, uint40 escapesAt, uint64 epoch) private view {
-        if (block.timestamp >= escapesAt) return;
+    /// the origin of an epoch's last block, do not have it. Drawn by then are the committees up to two epochs on: when the epoch
+    /// after those is reached, the last duty is over, and from then on evidence has `exitDelay`.
+    function _requirePassed(Terms memory terms, uint64 epoch) private view {
+        if (block.timestamp >= terms.escapesAt) return;
+        if (epochs[epoch].origin < terms.since) revert EpochBeforeLeaving(epoch, terms.since, epochs[epoch].origin);
+        uint256 over = uint256(epoch) + terms.epochsAhead;
+        // Above 2^64 there is none.
+        uint256 reachedAt = over > type(uint64).max ? 0 : epochs[uint64(over)].reachedAt;
+        if (reachedAt == 0) revert EpochNotReached(over);
+        uint256 unlocksAt = reachedAt + terms.exitDelay;
         if (block.timestamp < unlocksAt) revert Locked(unlocksAt);
-        if (originOf[epoch] < since) revert EpochBeforeLeaving(epoch, since, originOf[epoch]);
-        uint256 passed = uint256(epoch) + _parameters.epochsAhead;
-        if (newestEpoch < passed) revert EpochNotPassed(passed, newestEpoch);
     }
 
     // ---------------------------------------------------------------- misconduct
@@ -405,14 +478,13 @@ contract CommitteeRegistry is RegistryParameters {
     function slash(bytes32 keyHash, uint64 epoch, address reporter) external {
         if (msg.sender != _parameters.evidence) revert NotEvidence(_parameters.evidence, msg.sender);
         Key memory k = _keys[keyHash];
-        if (k.member == 0) revert KeyUnknown(keyHash);
-        if (k.released) revert KeyReleasedAlready(keyHash);
+        Member storage m = _requireLiable(keyHash, k);
         if (slashedIn[k.member][epoch]) revert AlreadySlashed(k.member, epoch);
         slashedIn[k.member][epoch] = true;
-        Member storage m = _members[k.member];
         if (m.leftBlock == 0) _leave(m, k.member);
         uint256 penalty = uint256(m.stake) * _parameters.slashBasisPoints / BASIS_POINTS;
-        uint256 reward = penalty * _parameters.rewardBasisPoints / BASIS_POINTS;
+        // Only of what the owner loses himself: who reports himself must not gain by what others lose. Who is liable has shares.
+        uint256 reward = penalty * m.ownShares / m.shares * _parameters.rewardBasisPoints / BASIS_POINTS;
         m.stake -= uint128(penalty);
         burned += uint128(penalty - reward);
         owed[reporter] += reward;
@@ -429,6 +501,12 @@ contract CommitteeRegistry is RegistryParameters {
     }
 
     // ---------------------------------------------------------------- inside
+
+    function _requireLiable(bytes32 keyHash, Key memory k) private view returns (Member storage m) {
+        if (k.member == 0) revert KeyUnknown(keyHash);
+        m = _members[k.member];
+        if (k.released || m.released) revert KeyReleasedAlready(keyHash);
+    }
 
     function _requireMember(uint64 id) private view returns (Member storage m) {
         m = _members[id];

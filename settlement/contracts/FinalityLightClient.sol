@@ -3,11 +3,21 @@ pragma solidity 0.8.37;
 
 import {Bls} from "./Bls.sol";
 import {Headers} from "./Headers.sol";
+import {Votes} from "./Votes.sol";
 
 /// @title What the committee finalized, as far as somebody cared to post it.
 /// @notice A header counts once a quorum of its epoch's committee signed it. Heights only grow. Two
 /// finalizations that exclude each other freeze the contract for good: some third of the committee broke
 /// the protocol, and nothing that it says may move money any more.
+///
+/// **Epochs.** The last header of epoch `e` names the committee of `e + 2`. Epochs are entered one after the other: `e + 1`
+/// once the last header of `e` was posted, which ends `e`. So no epoch's committee is ever left unnamed, and a committee that is
+/// over posts nothing any more. Epoch 1 has the genesis committee, like epoch 0.
+///
+/// **Trust.** A committee is believed for `trustingPeriod` seconds after the newest thing that is known of it: after the time of
+/// its last header if its epoch is over, and after that of the newest header posted if not. What is said later may come from keys
+/// behind which there is no stake any more: it is neither posted nor a conflict. If the newest epoch's committee is not believed
+/// any more, nothing is ever posted again; what was posted stays certified. The argument is in docs/settlement.md.
 ///
 /// The committee is registered by opening its digest, page by page, with a proof of possession for every
 /// key, verified here: a key chosen to cancel the others' never gets in. A page becomes the code of a data
@@ -54,20 +64,36 @@ contract FinalityLightClient {
         address page0;
         uint16 seats;
         uint8 pagesRegistered;
+        // The time of the epoch's last header; zero until that was posted.
+        uint40 endedAt;
         address page1;
     }
 
+    // One word. A post is a transaction and enters one epoch at most, so neither counter overflows.
     struct Head {
         uint64 height;
         uint64 viewNumber;
-        uint64 posts;
+        uint48 posts;
+        // The newest header's time, or its post's if that is earlier.
+        uint40 saidAt;
+        uint32 epoch;
         bool frozen;
     }
 
     error Frozen();
     error StaleHeader(uint64 latest, uint64 got);
     error ViewBeforeHeader(uint64 header, uint64 certificate);
+    /// @notice The epoch is over: its last header was posted.
+    error EpochOver(uint64 epoch);
+    /// @notice The epoch is not over, so that no later one has begun: post its last header, and then those after it.
+    error EpochNotOver(uint64 epoch);
+    /// @notice No header that was posted names the epoch's committee.
     error CommitteeUnknown(uint64 epoch);
+    /// @notice The epoch's committee is named, and none of its keys is registered.
+    error CommitteeNotOpened(uint64 epoch);
+    /// @notice The epoch's committee is not believed since `until` (Unix seconds).
+    error TrustOver(uint64 epoch, uint256 until);
+    error TrustingPeriodOutOfRange(uint256 minimum, uint256 maximum, uint256 got);
     error CommitteeIncomplete(uint64 epoch, uint256 pagesExpected, uint256 pagesGot);
     error SignersOutOfRange(uint256 seats, uint256 signers);
     error BelowQuorum(uint256 expected, uint256 got);
@@ -88,6 +114,8 @@ contract FinalityLightClient {
 
     /// @notice A header was accepted; it is the post numbered `index`.
     event HeaderPosted(uint64 indexed height, bytes32 digest, uint64 index);
+    /// @notice An epoch's committee was named by the last header of the epoch two before.
+    event CommitteeNamed(uint64 indexed epoch, bytes32 digest);
     /// @notice A page of a committee's keys was registered, with a proof of possession each.
     event PageRegistered(uint64 indexed epoch, uint256 page, address data);
     /// @notice Two finalizations exclude each other.
@@ -97,6 +125,11 @@ contract FinalityLightClient {
     bytes32 public immutable chainHash;
     /// @notice The chain's id, as in every header.
     uint64 public immutable chainId;
+    /// @notice Seconds for which a committee is believed after its last word. Stake is bound for longer: the registry sees to it.
+    uint256 public immutable trustingPeriod;
+
+    uint256 private constant TRUSTING_PERIOD_MIN = 1 hours;
+    uint256 private constant TRUSTING_PERIOD_MAX = 365 days;
 
     Head private _head;
     /// @notice The digest of an epoch's committee.
@@ -106,11 +139,18 @@ contract FinalityLightClient {
 
     /// @param chainHash_ the SHA-256 of `chain.toml`
     /// @param chainId_ its chain id
-    /// @param genesisCommittee the digest of epoch 0's committee
-    constructor(bytes32 chainHash_, uint64 chainId_, bytes32 genesisCommittee) {
+    /// @param genesisCommittee the digest of epoch 0's and epoch 1's committee
+    /// @param trustingPeriod_ seconds for which a committee is believed after its last word: an hour to a year
+    constructor(bytes32 chainHash_, uint64 chainId_, bytes32 genesisCommittee, uint256 trustingPeriod_) {
+        if (trustingPeriod_ < TRUSTING_PERIOD_MIN || trustingPeriod_ > TRUSTING_PERIOD_MAX) {
+            revert TrustingPeriodOutOfRange(TRUSTING_PERIOD_MIN, TRUSTING_PERIOD_MAX, trustingPeriod_);
+        }
         chainHash = chainHash_;
         chainId = chainId_;
+        trustingPeriod = trustingPeriod_;
         committeeDigest[0] = genesisCommittee;
+        committeeDigest[1] = genesisCommittee;
+        _head.saidAt = uint40(block.timestamp);
     }
 
     // ---------------------------------------------------------------- reading
@@ -120,6 +160,11 @@ contract FinalityLightClient {
         Head memory h = _head;
         if (h.posts != 0) digest = _ring[(h.posts - 1) % RING];
         return (h.height, h.viewNumber, digest, h.posts, h.frozen);
+    }
+
+    /// @notice The newest epoch, and until when (Unix seconds) its committee is believed unless there is another post.
+    function newestEpoch() external view returns (uint64 epoch, uint256 trustedUntil) {
+        return (_head.epoch, _head.saidAt + trustingPeriod);
     }
 
     /// @notice The digest of the header posted as number `index`. Reverts where the ring has none (any more).
@@ -145,8 +190,8 @@ contract FinalityLightClient {
 
     // ---------------------------------------------------------------- headers
 
-    /// @notice Accepts a header above the last one posted. A certified header that differs from the last one
-    /// at its height is accepted as proof of a conflict: it freezes the contract.
+    /// @notice Accepts a header above the last one posted, of the newest epoch or, once that is over, of the one after it. A
+    /// certified header that differs from the last one at its height is accepted as proof of a conflict: it freezes the contract.
     function post(bytes calldata header, Certificate calldata certificate) external {
         Head memory h = _head;
         if (h.frozen) revert Frozen();
@@ -162,16 +207,43 @@ contract FinalityLightClient {
             _freeze(height, latest, digest);
             return;
         }
+        uint64 epoch = header.epoch();
+        _requireTurn(h.epoch, epoch);
         _verify(header, digest, certificate);
         _ring[h.posts % RING] = digest;
         emit HeaderPosted(height, digest, h.posts);
         h.height = height;
         h.viewNumber = certificate.viewNumber;
         h.posts += 1;
+        uint256 time = header.timestampMs() / 1000;
+        h.saidAt = uint40(time < block.timestamp ? time : block.timestamp);
+        h.epoch = uint32(epoch);
         _head = h;
+        bytes32 named = header.nextCommittee();
+        if (named != 0) {
+            _committees[epoch].endedAt = h.saidAt;
+            committeeDigest[epoch + 2] = named;
+            emit CommitteeNamed(epoch + 2, named);
+        }
     }
 
-    /// @notice Freezes the contract if the committee finalized a chain that excludes a posted header.
+    /// @dev Reverts unless `epoch` is the newest one, and not over, or the one after it, which then begins. A committee that
+    /// goes on, as the genesis committee does, is not opened again.
+    function _requireTurn(uint64 newest, uint64 epoch) private {
+        Committee storage last = _committees[newest];
+        uint40 endedAt = last.endedAt;
+        if (epoch < newest || (epoch == newest && endedAt != 0)) revert EpochOver(epoch);
+        if (epoch == newest) return;
+        if (committeeDigest[epoch] == 0) revert CommitteeUnknown(epoch);
+        if (endedAt == 0 || epoch != newest + 1) revert EpochNotOver(endedAt == 0 ? newest : newest + 1);
+        Committee storage next = _committees[epoch];
+        if (next.pagesRegistered != last.pagesRegistered && committeeDigest[epoch] == committeeDigest[newest]) {
+            (next.page0, next.seats, next.pagesRegistered, next.page1) = (last.page0, last.seats, last.pagesRegistered, last.page1);
+        }
+    }
+
+    /// @notice Freezes the contract if a committee that is believed finalized a chain that excludes a posted header, of
+    /// whichever epoch that is.
     /// @param posted the header posted as number `index`
     /// @param path headers of the other chain, from the one at `posted`'s height up to a certified one, each
     /// the parent of the next
@@ -211,8 +283,13 @@ contract FinalityLightClient {
         uint64 epoch = header.epoch();
         if (certificate.viewNumber < header.view_()) revert ViewBeforeHeader(header.view_(), certificate.viewNumber);
         Committee storage c = _committees[epoch];
-        (address page0, uint256 seats, uint256 registered) = (c.page0, c.seats, c.pagesRegistered);
-        if (seats == 0) revert CommitteeUnknown(epoch);
+        (address page0, uint256 seats, uint256 registered, uint256 until) = (c.page0, c.seats, c.pagesRegistered, c.endedAt);
+        if (seats == 0) {
+            if (committeeDigest[epoch] == 0) revert CommitteeUnknown(epoch);
+            revert CommitteeNotOpened(epoch);
+        }
+        until = (until == 0 ? _head.saidAt : until) + trustingPeriod;
+        if (block.timestamp > until) revert TrustOver(epoch, until);
         uint256 pages = (seats + PAGE_SEATS - 1) / PAGE_SEATS;
         if (_count(registered) != pages) revert CommitteeIncomplete(epoch, pages, _count(registered));
 
@@ -230,7 +307,9 @@ contract FinalityLightClient {
         uint256 missing = ((uint256(1) << seats) - 1) ^ signers;
         _aggregate(page0, missing >> PAGE_SEATS == 0 ? address(0) : c.page1, missing, input + 128);
         Bls.loadG1(certificate.signature, input + 384);
-        Bls.hashToG1(_message(epoch, certificate.viewNumber, certificate.parentView, digest), Bls.MESSAGE_DST, input);
+        bytes memory message =
+            Votes.proposal(chainHash, Votes.FINALIZE, epoch, certificate.viewNumber, certificate.parentView, digest);
+        Bls.hashToG1(message, Bls.MESSAGE_DST, input);
         if (!Bls.verify(input)) revert InvalidSignature();
     }
 
@@ -278,34 +357,6 @@ contract FinalityLightClient {
     function _copyKey(address page, uint256 position, uint256 to) private view {
         assembly ("memory-safe") {
             extcodecopy(page, to, position, 192)
-        }
-    }
-
-    /// @dev What every signer signed: uvarint(41) ‖ chain hash ‖ "_FINALIZE" ‖ uvarints ‖ digest.
-    function _message(uint64 epoch, uint64 viewNumber, uint64 parentView, bytes32 digest) private view returns (bytes memory message) {
-        bytes32 namespace = chainHash;
-        assembly ("memory-safe") {
-            function uvarint(at, value) -> next {
-                next := at
-                for {} gt(value, 0x7f) { value := shr(7, value) } {
-                    mstore8(next, or(0x80, and(value, 0x7f)))
-                    next := add(next, 1)
-                }
-                mstore8(next, value)
-                next := add(next, 1)
-            }
-            message := mload(0x40)
-            let start := add(message, 32)
-            mstore8(start, 41)
-            mstore(add(start, 1), namespace)
-            mstore(add(start, 33), "_FINALIZE")
-            let end := uvarint(add(start, 42), epoch)
-            end := uvarint(end, viewNumber)
-            end := uvarint(end, parentView)
-            mstore(end, digest)
-            end := add(end, 32)
-            mstore(message, sub(end, start))
-            mstore(0x40, and(add(end, 31), not(31)))
         }
     }
 

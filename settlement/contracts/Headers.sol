@@ -34,12 +34,21 @@ library Headers {
         return bytes32(_word(header, 42));
     }
 
+    function timestampMs(bytes calldata header) internal pure returns (uint64) {
+        return _u64(header, 78);
+    }
+
     function l1OriginNumber(bytes calldata header) internal pure returns (uint64) {
         return _u64(header, 86);
     }
 
     function namespacesRoot(bytes calldata header) internal pure returns (bytes32) {
         return bytes32(_word(header, 166));
+    }
+
+    /// @notice The digest of the committee of two epochs on; zero but in an epoch's last header.
+    function nextCommittee(bytes calldata header) internal pure returns (bytes32) {
+        return bytes32(_word(header, 230));
     }
 
     function _u64(bytes calldata header, uint256 position) private pure returns (uint64) {

@@ -2,10 +2,15 @@
 pragma solidity 0.8.37;
 
 /// @title What may change about a registry, and how slowly.
-/// @notice A governor proposes; after `timelock` seconds anybody enacts. Stake that begins to leave when a proposal is made
-/// can be out before it comes into force: the exit delay is never longer than the timelock. So who does not agree, whoever
-/// may slash or by how much, leaves. The governor may hand his role over or give it up; after `renounce` nothing changes any
-/// more, but for what was proposed by then.
+/// @notice A governor proposes; after `timelock` seconds anybody enacts. Stake that begins to leave within `MARGIN` of a proposal
+/// is out before it comes into force, by the slowest way there is: so who does not agree, whoever may slash or by how much,
+/// leaves. The governor may hand his role over or give it up; after `renounce` nothing changes any more, but for what was
+/// proposed by then.
+///
+/// **Delays.** Stake is bound for `exitDelay` after its last duty was seen to be over, which is the time that evidence has, and
+/// never for less than the light client believes a committee: who could still be believed can still be slashed. Where the light
+/// client stands still, its committee is believed for its trusting period and then has `exitDelay` to answer for it, with `MARGIN`
+/// for the epochs and L1 blocks between a draw and the committee's last word.
 abstract contract RegistryParameters {
     /// @param stakeMin wei that an owner himself must have behind his registration
     /// @param registrantsMax most registrants at a time
@@ -13,7 +18,7 @@ abstract contract RegistryParameters {
     /// past the leaving: the committees of two epochs are fixed by then, and repeat where the L1 does not finalize in time
     /// @param slashBasisPoints of a registrant's stake that one epoch's misconduct costs, in 1/10,000
     /// @param rewardBasisPoints of that for whoever proved it, in 1/10,000; the rest is burned
-    /// @param exitDelay seconds before stake unlocks, at least
+    /// @param exitDelay seconds for which stake is bound after its last duty was seen to be over
     /// @param escapeDelay seconds after which it unlocks even if the light client stands still
     /// @param evidence who may slash: the contract that checks evidence; zero for nobody
     struct Parameters {
@@ -52,12 +57,15 @@ abstract contract RegistryParameters {
     uint256 private constant EPOCHS_AHEAD_MAX = 64;
     uint256 private constant REWARD_MAX = 1_000;
     uint256 private constant EXIT_DELAY_MIN = 1 hours;
-    uint256 private constant ESCAPE_AFTER_EXIT_MIN = 7 days;
-    uint256 private constant ESCAPE_DELAY_MAX = 365 days;
-    uint256 private constant TIMELOCK_MAX = 180 days;
+    uint256 private constant TIMELOCK_MAX = 365 days;
+    /// @notice Seconds between the slowest exit and a proposal's enactment, and between a committee's draw and the light client's
+    /// last word of it.
+    uint256 public constant MARGIN = 7 days;
 
     /// @notice Seconds between a proposal and its enactment.
     uint256 public immutable timelock;
+    /// @notice Seconds for which the light client believes a committee after its last word.
+    uint256 public immutable trustingPeriod;
     /// @notice Who may propose; zero after `renounce`.
     address public governor;
     uint64 private _readyAt;
@@ -69,12 +77,13 @@ abstract contract RegistryParameters {
         _;
     }
 
-    constructor(address governor_, uint256 timelock_, Parameters memory parameters_) {
-        _requireRange("timelock", EXIT_DELAY_MIN, TIMELOCK_MAX, timelock_);
+    constructor(address governor_, uint256 timelock_, uint256 trustingPeriod_, Parameters memory parameters_) {
+        _requireRange("timelock", MARGIN, TIMELOCK_MAX, timelock_);
         timelock = timelock_;
+        trustingPeriod = trustingPeriod_;
         governor = governor_;
         emit GovernorChanged(address(0), governor_);
-        _check(parameters_, timelock_);
+        _check(parameters_, timelock_, trustingPeriod_);
         _parameters = parameters_;
         emit ParametersChanged(parameters_);
     }
@@ -91,7 +100,7 @@ abstract contract RegistryParameters {
 
     /// @notice Proposes parameters; an earlier proposal is gone.
     function propose(Parameters calldata parameters_) external onlyGovernor {
-        _check(parameters_, timelock);
+        _check(parameters_, timelock, trustingPeriod);
         _proposed = parameters_;
         _readyAt = uint64(block.timestamp + timelock);
         emit ParametersProposed(parameters_, _readyAt);
@@ -133,14 +142,15 @@ abstract contract RegistryParameters {
         governor = to;
     }
 
-    function _check(Parameters memory p, uint256 timelock_) private pure {
+    function _check(Parameters memory p, uint256 timelock_, uint256 trustingPeriod_) private pure {
         _requireRange("stakeMin", 1, type(uint96).max, p.stakeMin);
         _requireRange("registrantsMax", 1, REGISTRANTS_MAX, p.registrantsMax);
         _requireRange("epochsAhead", EPOCHS_AHEAD_MIN, EPOCHS_AHEAD_MAX, p.epochsAhead);
         _requireRange("slashBasisPoints", 1, BASIS_POINTS, p.slashBasisPoints);
         _requireRange("rewardBasisPoints", 0, REWARD_MAX, p.rewardBasisPoints);
-        _requireRange("exitDelay", EXIT_DELAY_MIN, timelock_, p.exitDelay);
-        _requireRange("escapeDelay", p.exitDelay + ESCAPE_AFTER_EXIT_MIN, ESCAPE_DELAY_MAX, p.escapeDelay);
+        uint256 exitDelayMin = trustingPeriod_ < EXIT_DELAY_MIN ? EXIT_DELAY_MIN : trustingPeriod_;
+        _requireRange("exitDelay", exitDelayMin, timelock_, p.exitDelay);
+        _requireRange("escapeDelay", p.exitDelay + trustingPeriod_ + MARGIN, timelock_ - MARGIN, p.escapeDelay);
     }
 
     function _requireRange(bytes32 parameter, uint256 minimum, uint256 maximum, uint256 got) private pure {

@@ -33,6 +33,9 @@ pub use contract::FinalityLightClient::FinalityLightClientErrors as Refusal;
 /// How long a deployment waits for each of its transactions.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The trusting period of a light client behind which there is no registry: three weeks.
+pub const TRUSTING_PERIOD_S: u64 = 21 * 86_400;
+
 /// L1 blocks of whose logs is asked at once: what providers take.
 pub const LOG_BLOCKS: u64 = 10_000;
 
@@ -93,19 +96,21 @@ pub fn predicted_address(deployer: Address, nonce: u64) -> Address {
     deployer.create(nonce)
 }
 
-/// The code that creates the contract, with its arguments; `committee_digest` is
-/// [`Committee::digest`] of epoch 0's committee.
+/// The code that creates the contract, with its arguments; `committee_digest` is [`Committee::digest`] of the committee of epochs
+/// 0 and 1, `trusting_period_s` for how long a committee is believed after its last word: an hour to a year.
 #[must_use]
-pub fn creation_code(chain_hash: &Digest, chain_id: u64, committee_digest: &Digest) -> Bytes {
+pub fn creation_code(chain_hash: &Digest, chain_id: u64, committee_digest: &Digest, trusting_period_s: u64) -> Bytes {
     let arguments = Contract::constructorCall {
         chainHash_: word(chain_hash),
         chainId_: chain_id,
         genesisCommittee: word(committee_digest),
+        trustingPeriod_: U256::from(trusting_period_s),
     };
     [Contract::BYTECODE.as_ref(), &arguments.abi_encode()].concat().into()
 }
 
-/// The calls that register an epoch's committee, a page of keys each; any order will do.
+/// The calls that register an epoch's committee, a page of keys each; any order will do. A committee that goes on from the epoch
+/// before needs none.
 ///
 /// # Errors
 /// [`CertificateError::Signature`] when a proof of possession is no point, which a [`Committee`] rules out.
@@ -180,7 +185,7 @@ pub fn refusal(data: &[u8]) -> Option<Refusal> {
     Refusal::abi_decode(data).ok()
 }
 
-/// Deploys the contract and registers the genesis committee. The provider signs and pays; it must not be
+/// Deploys the contract, with [`TRUSTING_PERIOD_S`], and registers the genesis committee. The provider signs and pays; it must not be
 /// used by anybody else meanwhile.
 ///
 /// # Errors
@@ -194,8 +199,8 @@ pub async fn deploy(
 ) -> Result<Address, LightClientError> {
     let nonce = provider.get_transaction_count(deployer).await?;
     let expected = predicted_address(deployer, nonce);
-    let receipt =
-        send(provider, deployer, TxKind::Create, creation_code(chain_hash, chain_id, &committee.digest())).await?;
+    let creation = creation_code(chain_hash, chain_id, &committee.digest(), TRUSTING_PERIOD_S);
+    let receipt = send(provider, deployer, TxKind::Create, creation).await?;
     if receipt.contract_address != Some(expected) {
         return Err(LightClientError::Address { expected, got: receipt.contract_address });
     }
@@ -237,6 +242,23 @@ pub async fn head(provider: &impl Provider, address: Address) -> Result<Head, Li
         posts: head.posts,
         frozen: head.frozen,
     })
+}
+
+/// The newest epoch of which a header was posted, and until when its committee is believed without another one (Unix seconds).
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn newest_epoch(provider: &impl Provider, address: Address) -> Result<(u64, u64), LightClientError> {
+    let request = TransactionRequest {
+        to: Some(TxKind::Call(address)),
+        input: Bytes::from(Contract::newestEpochCall {}.abi_encode()).into(),
+        ..Default::default()
+    };
+    let answer = provider.call(request).await?;
+    let newest = Contract::newestEpochCall::abi_decode_returns(&answer)
+        .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
+    // A time and at most a year.
+    Ok((newest.epoch, newest.trustedUntil.saturating_to()))
 }
 
 /// Whose headers the contract takes in an epoch: the SHA-256 of `chain.toml`, the chain's id, and the committee's digest.

@@ -12,11 +12,13 @@ use alloy::{
     rpc::types::{Filter, TransactionRequest},
     sol_types::{SolCall, SolConstructor, SolEvent, SolInterface},
 };
+use commonware_codec::Encode;
+use commonware_cryptography::{Signer as _, ed25519};
 use sinter_primitives::{
     Digest,
     certificate::CertificateError,
     committee::{CommitteeError, public_key, sign_proof_of_possession, uncompress_key},
-    registry::{Record, Registry, RegistryError, sign_consent},
+    registry::{Record, Registry, RegistryError, sign_consent, sign_node_consent},
 };
 
 /// The bindings that the checked-in artifact describes.
@@ -31,7 +33,7 @@ pub mod contract {
 
 use contract::CommitteeRegistry as Contract;
 pub use contract::{
-    CommitteeRegistry::{CommitteeRegistryErrors as Refusal, Keys},
+    CommitteeRegistry::{CommitteeRegistryErrors as Refusal, Keys, Node},
     RegistryParameters::Parameters,
 };
 
@@ -81,7 +83,7 @@ pub struct Genesis {
     pub light_client: Address,
     /// Who may propose parameters; zero for nobody.
     pub governor: Address,
-    /// Seconds between a proposal and its enactment: an hour to 180 days, and no less than the exit delay.
+    /// Seconds between a proposal and its enactment: at most 365 days, and at least a week more than the escape delay.
     pub timelock_s: u64,
     /// The first parameters.
     pub parameters: Parameters,
@@ -129,10 +131,16 @@ pub fn keys(secret: &[u8; 32], l1_chain_id: u64, registry: Address, owner: Addre
     })
 }
 
-/// The call that registers; the stake goes with it as ether.
+/// A node as `owner` names it to the contract, which takes any: without the key's consent he is no candidate.
 #[must_use]
-pub fn register_call(keys: Keys, node_key: &[u8; 32], address: &str) -> Contract::registerCall {
-    Contract::registerCall { keys, nodeKey: B256::from(node_key), nodeAddress: address.as_bytes().to_vec().into() }
+pub fn node(key: &ed25519::PrivateKey, l1_chain_id: u64, registry: Address, owner: Address, listens_at: &str) -> Node {
+    let consent = sign_node_consent(key, l1_chain_id, &registry.0.0, &owner.0.0);
+    let (left, right) = consent.split_at(32);
+    Node {
+        key: B256::from_slice(&key.public_key().encode()),
+        consent: [left, right].map(B256::from_slice),
+        listensAt: listens_at.as_bytes().to_vec().into(),
+    }
 }
 
 /// The contract's refusal, from what a reverted call returned.

@@ -74,8 +74,8 @@ async fn accepted_and_refused_posts(l1: &L1, record: &mut Record) {
     let first = header(10, 0);
     let good = members.certify(&first);
 
-    let unknown = Refusal::CommitteeUnknown(Contract::CommitteeUnknown { epoch: 0 });
-    bench.refuses("post before the committee", post(&first, &good), unknown).await;
+    let closed = Refusal::CommitteeNotOpened(Contract::CommitteeNotOpened { epoch: 0 });
+    bench.refuses("post before the committee", post(&first, &good), closed).await;
     for call in light_client::register_calls(0, &members.committee).unwrap() {
         bench.accepts("register", call).await;
     }
@@ -135,7 +135,7 @@ async fn accepted_and_refused_posts(l1: &L1, record: &mut Record) {
         got: U256::from(CHAIN_ID ^ 1),
     });
     bench.refuses("header chain id", mutate(9), chain).await;
-    let epoch = Refusal::CommitteeUnknown(Contract::CommitteeUnknown { epoch: 1 });
+    let epoch = Refusal::EpochNotOver(Contract::EpochNotOver { epoch: 0 });
     bench.refuses("header epoch", mutate(25), epoch).await;
     // Height, parent, proposer, time, origin, cursor, roots, next committee, randomness.
     for at in [17, 42, 77, 85, 93, 94, 133, 134, 166, 198, 230, 262, 293] {
@@ -327,8 +327,8 @@ async fn registrations(l1: &L1, record: &mut Record) {
     let encode = |call: &Contract::registerPageCall| Bytes::from(call.abi_encode());
 
     let mut call = sound.call();
-    call.epoch = 1;
-    let unknown = Refusal::CommitteeUnknown(Contract::CommitteeUnknown { epoch: 1 });
+    call.epoch = 2;
+    let unknown = Refusal::CommitteeUnknown(Contract::CommitteeUnknown { epoch: 2 });
     bench.refuses("register another epoch", encode(&call), unknown).await;
     let mut call = sound.call();
     call.opening.seats = 3;

@@ -5,6 +5,7 @@ mod advances;
 mod artifacts;
 mod contract;
 mod dev_l1;
+mod epochs;
 mod hub;
 mod poseidon2;
 mod proxy;

@@ -37,7 +37,8 @@ async fn start_chain(listen: SocketAddr, members: &Members) -> (DevL1, Address) 
     let chain = dev_l1::spawn(config).await.unwrap();
     let l1 = L1::beside(&chain, DEPLOYER);
     let contract = light_client::predicted_address(l1.account(), 0);
-    let creation = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &members.committee.digest());
+    let (digest, period) = (members.committee.digest(), light_client::TRUSTING_PERIOD_S);
+    let creation = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &digest, period);
     let mut calls = vec![(TxKind::Create, creation)];
     let registrations = light_client::register_calls(0, &members.committee).unwrap();
     calls.extend(registrations.into_iter().map(|call| (TxKind::Call(contract), call)));

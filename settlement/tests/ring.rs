@@ -20,25 +20,35 @@ const RING: u64 = 4096;
 /// Storage slots of the contract: `_head`, two mappings, then the ring.
 const HEAD_SLOT: u64 = 0;
 const RING_SLOT: u64 = 3;
-const ACCOUNT: Address = Address::repeat_byte(0x11);
+/// Who acts, with all the ether that there can be.
+pub const ACCOUNT: Address = Address::repeat_byte(0x11);
 
-struct Vm {
+/// An EVM whose storage can be set by hand.
+pub struct Vm {
     db: CacheDB<EmptyDB>,
     nonce: u64,
 }
 
 impl Vm {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut db = CacheDB::new(EmptyDB::default());
-        db.insert_account_info(ACCOUNT, AccountInfo::from_balance(U256::from(u128::MAX)));
+        db.insert_account_info(ACCOUNT, AccountInfo::from_balance(U256::MAX >> 1));
         Self { db, nonce: 0 }
     }
 
-    fn run(&mut self, kind: TxKind, data: Bytes) -> ExecutionResult {
+    pub fn chain_id(&self) -> u64 {
+        CfgEnv::<SpecId>::default().chain_id
+    }
+
+    pub fn run(&mut self, kind: TxKind, data: Bytes) -> ExecutionResult {
+        self.pay(kind, data, U256::ZERO)
+    }
+
+    pub fn pay(&mut self, kind: TxKind, data: Bytes, value: U256) -> ExecutionResult {
         let config = CfgEnv::new().with_spec_and_mainnet_gas_params(SpecId::OSAKA);
         let mut evm = Context::mainnet().with_db(&mut self.db).with_cfg(config).build_mainnet();
         let transaction =
-            TxEnv { caller: ACCOUNT, kind, data, nonce: self.nonce, gas_limit: 16_000_000, ..TxEnv::default() };
+            TxEnv { caller: ACCOUNT, kind, data, value, nonce: self.nonce, gas_limit: 16_000_000, ..TxEnv::default() };
         self.nonce += 1;
         evm.transact_commit(transaction).unwrap()
     }
@@ -48,7 +58,8 @@ impl Vm {
 fn a_lap_later() {
     let members = Members::new(4, 1);
     let mut vm = Vm::new();
-    let creation = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &members.committee.digest());
+    let (digest, period) = (members.committee.digest(), light_client::TRUSTING_PERIOD_S);
+    let creation = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &digest, period);
     let contract = light_client::predicted_address(ACCOUNT, 0);
     assert!(vm.run(TxKind::Create, creation).is_success());
     let call = TxKind::Call(contract);

@@ -39,7 +39,7 @@ pub const L1_CHAIN_ID: u64 = 1337;
 pub const GWEI: u128 = 1_000_000_000;
 /// Enough gas for anything here, and under the cap.
 const GAS: u64 = 16_000_000;
-/// When a timed chain begins, in Unix seconds; every block is a second later than the one before.
+/// When a timed chain begins, and every header was made, in Unix seconds; every block is a second later than the one before.
 const START: u64 = 4_000_000_000;
 
 /// A committee with its secrets, in seat order.
@@ -110,7 +110,7 @@ pub fn header(height: u64, variant: u8) -> Header {
         parent_view: height + 129,
         parent: digest(1),
         proposer_seat: 1,
-        timestamp_ms: 1_700_000_000_000 + height,
+        timestamp_ms: 1_000 * START + height,
         l1_origin: L1Origin { number: 3, hash: digest(2) },
         inbox_cursor: 0,
         body_root: digest(3),
@@ -372,8 +372,9 @@ impl L1 {
 
     /// Deploys a light client without its committee.
     pub async fn deploy(&self, committee_digest: &Digest) -> (Address, u64) {
-        let outcome =
-            self.execute(TxKind::Create, light_client::creation_code(&CHAIN_HASH, CHAIN_ID, committee_digest)).await;
+        let period = light_client::TRUSTING_PERIOD_S;
+        let creation = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, committee_digest, period);
+        let outcome = self.execute(TxKind::Create, creation).await;
         assert!(outcome.status);
         (outcome.contract.expect("a creation"), outcome.gas)
     }

@@ -8,6 +8,8 @@ contract ToldLightClient is ICertified {
     error NotPosted();
     error Frozen();
 
+    uint256 public constant trustingPeriod = 10 days;
+
     mapping(uint64 index => bytes32 digest) private _posts;
     bool private _frozen;
 

@@ -66,6 +66,7 @@ struct Pool {
     stake: u128,
     shares: u128,
     left: bool,
+    released: bool,
     slashed: Vec<u64>,
     held: BTreeMap<usize, u128>,
 }
@@ -74,8 +75,8 @@ struct Pool {
 #[derive(Default)]
 struct Model {
     pools: Vec<Pool>,
-    /// Holder, member, shares.
-    tickets: BTreeMap<u64, (usize, usize, u128)>,
+    /// Holder, member, shares, and whether they leave with their registration or after it.
+    tickets: BTreeMap<u64, (usize, usize, u128, bool)>,
     opened: u64,
     paid: u128,
     burned: u128,
@@ -86,7 +87,13 @@ impl Model {
     fn open(&mut self, holder: usize, member: usize, shares: u128) {
         *self.pools[member].held.entry(holder).or_default() -= shares;
         self.opened += 1;
-        self.tickets.insert(self.opened, (holder, member, shares));
+        self.tickets.insert(self.opened, (holder, member, shares, self.pools[member].left));
+    }
+
+    /// What the owner of a registration has in it: the first holder owns the first, and so on.
+    fn own(&self, member: usize) -> u128 {
+        let leaving = self.tickets.values().filter(|ticket| (ticket.0, ticket.1) == (member, member));
+        self.pools[member].held[&member] + leaving.map(|ticket| ticket.2).sum::<u128>()
     }
 
     /// Does the step, if it is allowed: who calls with what, and whether it is.
@@ -105,7 +112,6 @@ impl Model {
                 let pool = &self.pools[member];
                 let held = pool.held.get(&holder).copied().unwrap_or(0);
                 let shares = held * u128::from(part) / 255;
-                // The first holder owns the first registration, and so on.
                 let keeps = pool.left || holder != member || held - shares >= STAKE_MIN;
                 let allowed = shares > 0 && keeps;
                 if allowed {
@@ -124,13 +130,14 @@ impl Model {
                 (HOLDERS[member], Contract::exitCall { id: member as u64 + 1 }.abi_encode(), 0, allowed)
             }
             Step::Slash { member, epoch } => {
+                let own = self.own(member);
                 let pool = &mut self.pools[member];
-                let allowed = !pool.slashed.contains(&epoch);
+                let allowed = !pool.slashed.contains(&epoch) && !pool.released;
                 if allowed {
                     pool.slashed.push(epoch);
                     pool.left = true;
                     let penalty = pool.stake * 3_333 / 10_000;
-                    let reward = penalty * 500 / 10_000;
+                    let reward = penalty * own / pool.shares * 500 / 10_000;
                     pool.stake -= penalty;
                     self.burned += penalty - reward;
                     self.owed += reward;
@@ -142,12 +149,13 @@ impl Model {
             Step::Claim { ticket } => {
                 let open: Vec<u64> = self.tickets.keys().copied().collect();
                 let number = if open.is_empty() { 99 } else { open[ticket % open.len()] };
-                let Some((holder, member, shares)) = self.tickets.remove(&number) else {
+                let Some((holder, member, shares, releases)) = self.tickets.remove(&number) else {
                     return (HOLDERS[0], claim(number, 0, PAID).abi_encode(), 0, false);
                 };
                 let pool = &mut self.pools[member];
                 let value = shares * pool.stake / pool.shares;
                 (pool.stake, pool.shares) = (pool.stake - value, pool.shares - shares);
+                pool.released |= releases;
                 self.paid += value;
                 (HOLDERS[holder], claim(number, 0, PAID).abi_encode(), 0, true)
             }
@@ -160,9 +168,9 @@ impl Model {
         for (member, pool) in self.pools.iter().enumerate() {
             let got = registry.member(suite, member as u64 + 1).await;
             assert_eq!((got.stake, got.shares), (pool.stake, pool.shares), "member {member}");
-            assert_eq!(!got.leftBlock.is_zero(), pool.left);
-            let leaving: u128 =
-                self.tickets.values().filter(|ticket| ticket.1 == member).map(|(_, _, shares)| shares).sum();
+            assert_eq!((!got.leftBlock.is_zero(), got.released), (pool.left, pool.released));
+            assert_eq!(got.ownShares, self.own(member));
+            let leaving: u128 = self.tickets.values().filter(|ticket| ticket.1 == member).map(|ticket| ticket.2).sum();
             assert_eq!(got.activeShares, pool.held.values().sum::<u128>());
             assert_eq!(got.shares, got.activeShares + leaving, "every share is somebody's");
             for (holder, shares) in &pool.held {

@@ -10,7 +10,7 @@ use commonware_cryptography::{Signer as _, ed25519};
 use sinter_primitives::{Header, header::L1Origin, registry::Registry as Followed};
 use sinter_settlement::{
     dev_l1::dev_signer,
-    registry::{self, Genesis, Keys, Parameters, contract::CommitteeRegistry as Contract},
+    registry::{self, Genesis, Keys, Node, Parameters, contract::CommitteeRegistry as Contract},
 };
 
 pub const ETHER: u128 = 1_000_000_000_000_000_000;
@@ -18,7 +18,9 @@ pub const STAKE_MIN: u128 = 32 * ETHER;
 pub const DAY: u64 = 86_400;
 pub const EXIT_DELAY: u64 = 14 * DAY;
 pub const ESCAPE_DELAY: u64 = 60 * DAY;
-pub const TIMELOCK: u64 = 21 * DAY;
+pub const TIMELOCK: u64 = 70 * DAY;
+/// As `ToldLightClient` says.
+pub const TRUSTING_PERIOD: u64 = 10 * DAY;
 pub const EPOCHS_AHEAD: u64 = 3;
 /// The development account that stands for the contract that checks evidence.
 pub const EVIDENCE: usize = 9;
@@ -49,8 +51,12 @@ pub fn secret(number: u8) -> [u8; 32] {
     secret
 }
 
+pub fn node_secret(number: u8) -> ed25519::PrivateKey {
+    ed25519::PrivateKey::from_seed(u64::from(number))
+}
+
 pub fn node_key(number: u8) -> [u8; 32] {
-    ed25519::PrivateKey::from_seed(u64::from(number)).public_key().encode().as_ref().try_into().unwrap()
+    node_secret(number).public_key().encode().as_ref().try_into().unwrap()
 }
 
 pub fn key_hash(keys: &Keys) -> B256 {
@@ -81,9 +87,15 @@ impl Registry {
         registry::keys(&secret(number), L1_CHAIN_ID, self.address, account(owner)).unwrap()
     }
 
+    /// The node of this number, as this account names it.
+    pub fn node(&self, number: u8, owner: usize, listens_at: &str) -> Node {
+        registry::node(&node_secret(number), L1_CHAIN_ID, self.address, account(owner), listens_at)
+    }
+
     /// The call by which this account registers the keys of this number.
     pub fn registration(&self, number: u8, owner: usize) -> Contract::registerCall {
-        registry::register_call(self.keys(number, owner), &node_key(number), &format!("192.0.2.{number}:7000"))
+        let node = self.node(number, owner, &format!("192.0.2.{number}:7000"));
+        Contract::registerCall { keys: self.keys(number, owner), node }
     }
 
     /// Has an account register the keys of this number; gives the registrant's.
@@ -116,6 +128,13 @@ impl Registry {
     pub async fn observes(&mut self, suite: &mut Suite, epoch: u64, origin: u64) {
         let call = self.posted(suite, epoch, origin).await;
         suite.accepts("observe", self.address, &call).await;
+    }
+
+    /// Shows that epoch `over - EPOCHS_AHEAD` saw the L1 at `since`, and that `over` came, and lets evidence have its time.
+    pub async fn passes(&mut self, suite: &mut Suite, over: u64, since: u64) {
+        self.observes(suite, over - EPOCHS_AHEAD, since).await;
+        self.observes(suite, over, since).await;
+        suite.l1.pass(EXIT_DELAY).await;
     }
 
     /// Tells the light client such a header; gives the call that shows it.

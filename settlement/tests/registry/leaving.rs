@@ -7,7 +7,7 @@ use crate::suite::{
     Suite, both,
     contract::{Reentrant, ToldLightClient},
 };
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256, Uint};
 use commonware_codec::Encode;
 use sinter_settlement::registry::contract::CommitteeRegistry as Contract;
 
@@ -22,15 +22,10 @@ async fn light_client(suite: &mut Suite) {
     let since = ticket.since.to::<u64>();
     assert_eq!((ticket.holder, ticket.member, ticket.shares), (account(1), 1, STAKE_MIN));
     assert_eq!(since, suite.block().await);
+    assert_eq!((ticket.exitDelay, ticket.epochsAhead), (Uint::from(EXIT_DELAY), EPOCHS_AHEAD as u16));
 
-    // The chain goes on, but too little time has passed.
-    registry.observes(suite, 5, since).await;
-    registry.observes(suite, 5 + EPOCHS_AHEAD, since).await;
-    let locked = || Contract::Locked { unlocksAt: U256::from(ticket.unlocksAt) };
-    suite.refuses("at once", at, &claim(number, 5, TO), locked()).await;
     // Time passes, but it is not said that the L1 was seen past the leaving.
     suite.l1.pass(EXIT_DELAY).await;
-    assert!(suite.l1.now().await >= ticket.unlocksAt.to::<u64>());
     let before = |epoch, got| Contract::EpochBeforeLeaving { epoch, expected: U256::from(since), got: U256::from(got) };
     suite.refuses("an epoch that nobody showed", at, &claim(number, 6, TO), before(6, 0)).await;
     registry.observes(suite, 4, since - 1).await;
@@ -38,12 +33,22 @@ async fn light_client(suite: &mut Suite) {
     // An epoch's later header may show more; an earlier one takes nothing back.
     registry.observes(suite, 4, since).await;
     registry.observes(suite, 4, since - 1).await;
-    assert_eq!(suite.reads(at, &Contract::originOfCall { epoch: 4 }).await, since);
-    assert_eq!(suite.reads(at, &Contract::newestEpochCall {}).await, 5 + EPOCHS_AHEAD);
-    // Epochs that have not passed.
+    assert_eq!(suite.reads(at, &Contract::epochsCall { epoch: 4 }).await.origin, since);
+    // The epochs in which he may have a seat are not over.
+    registry.observes(suite, 5, since).await;
+    let not_reached = |epoch: u64| Contract::EpochNotReached { epoch: U256::from(epoch) };
+    suite.refuses("before they are over", at, &claim(number, 5, TO), not_reached(5 + EPOCHS_AHEAD)).await;
+    // They are, but evidence has not had its time; nobody starts it anew.
+    registry.observes(suite, 5 + EPOCHS_AHEAD, since).await;
+    let reached = suite.l1.now().await;
+    let locked = || Contract::Locked { unlocksAt: U256::from(reached + EXIT_DELAY) };
+    suite.refuses("at once", at, &claim(number, 5, TO), locked()).await;
+    suite.l1.pass(EXIT_DELAY - DAY).await;
+    registry.observes(suite, 5 + EPOCHS_AHEAD, since + 5).await;
+    suite.refuses("a day before", at, &claim(number, 5, TO), locked()).await;
+    suite.l1.pass(DAY).await;
     let newest = 5 + EPOCHS_AHEAD;
-    let not_passed = Contract::EpochNotPassed { expected: U256::from(newest + EPOCHS_AHEAD), got: U256::from(newest) };
-    suite.refuses("an epoch too late", at, &claim(number, newest, TO), not_passed).await;
+    suite.refuses("an epoch too late", at, &claim(number, newest, TO), not_reached(newest + EPOCHS_AHEAD)).await;
     // Not his.
     let other = suite.act_as(2);
     let holder = Contract::NotTheHolder { expected: account(1), got: other };
@@ -60,7 +65,7 @@ async fn light_client(suite: &mut Suite) {
     let call = registry.posted(suite, 91, 1 << 40).await;
     suite.accepts("freeze", registry.light_client, &ToldLightClient::freezeCall {}).await;
     suite.refuses("a frozen light client", at, &call, ToldLightClient::Frozen {}).await;
-    assert_eq!(suite.reads(at, &Contract::newestEpochCall {}).await, newest);
+    assert_eq!(suite.reads(at, &Contract::epochsCall { epoch: 91 }).await.reachedAt, 0);
 }
 
 async fn escape(suite: &mut Suite) {
@@ -93,9 +98,8 @@ async fn delegators(suite: &mut Suite) {
         (registry.ticket(suite, early).await, registry.ticket(suite, own).await, registry.ticket(suite, late).await);
     assert!(early_ticket.since < own_ticket.since);
     assert_eq!(late_ticket.since, own_ticket.since);
-    assert_eq!(late_ticket.unlocksAt, own_ticket.unlocksAt);
-    registry.observes(suite, 8, own_ticket.since.to()).await;
-    registry.observes(suite, 8 + EPOCHS_AHEAD, own_ticket.since.to()).await;
+    assert_eq!(late_ticket.escapesAt, own_ticket.escapesAt);
+    registry.passes(suite, 8 + EPOCHS_AHEAD, own_ticket.since.to()).await;
     suite.accepts("claim", at, &claim(late, 8, TO)).await;
     assert_eq!(suite.balance(TO).await, U256::from(ETHER / 2));
     // Whoever leaves part keeps the rest, and nobody else's moves.
@@ -132,12 +136,13 @@ async fn keys(suite: &mut Suite) {
     suite.accepts("rotate", at, &rotate).await;
     let key = suite.reads(at, &Contract::keyCall { keyHash: old }).await;
     assert_eq!((key.member, key.since.to::<u64>(), key.released), (1, suite.block().await, false));
-    suite.refuses("at once", at, &release(3), Contract::Locked { unlocksAt: U256::from(key.unlocksAt) }).await;
-    suite.l1.pass(EXIT_DELAY).await;
     registry.observes(suite, 3, key.since.to()).await;
-    let waits = Contract::EpochNotPassed { expected: U256::from(3 + EPOCHS_AHEAD), got: U256::from(3) };
+    let waits = Contract::EpochNotReached { epoch: U256::from(3 + EPOCHS_AHEAD) };
     suite.refuses("before the epochs have passed", at, &release(3), waits).await;
     registry.observes(suite, 3 + EPOCHS_AHEAD, key.since.to()).await;
+    let unlocks = U256::from(suite.l1.now().await + EXIT_DELAY);
+    suite.refuses("at once", at, &release(3), Contract::Locked { unlocksAt: unlocks }).await;
+    suite.l1.pass(EXIT_DELAY).await;
     suite.act_as(5);
     suite.accepts("anybody releases", at, &release(3)).await;
     suite.refuses("again", at, &release(3), Contract::KeyReleasedAlready { keyHash: old }).await;

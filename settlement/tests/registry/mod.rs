@@ -1,7 +1,8 @@
 //! `CommitteeRegistry`: everything that it takes and refuses, and that nothing is made or lost in it.
 
+mod attacks;
 mod conservation;
-mod fixture;
+pub mod fixture;
 mod following;
 mod journey;
 mod leaving;

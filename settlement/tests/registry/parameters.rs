@@ -1,6 +1,6 @@
 //! Parameters change slowly, within bounds, and by nobody once the role is given up.
 
-use super::fixture::{DAY, EXIT_DELAY, GOVERNOR, Registry, STAKE_MIN, TIMELOCK, account, parameters};
+use super::fixture::{DAY, EXIT_DELAY, GOVERNOR, Registry, STAKE_MIN, TIMELOCK, TRUSTING_PERIOD, account, parameters};
 use crate::suite::{Suite, both};
 use alloy::primitives::{Address, FixedBytes, U256, Uint};
 use sinter_settlement::registry::{Genesis, Parameters, contract::CommitteeRegistry as Contract, creation_code};
@@ -16,7 +16,9 @@ async fn bounds(suite: &mut Suite) {
     let seconds = |seconds: u64| Uint::from(seconds);
     let day = u128::from(DAY);
     let most = (1u128 << 96) - 1;
-    let (escape_min, timelock) = (u128::from(EXIT_DELAY) + 7 * day, u128::from(TIMELOCK));
+    let (trusting, timelock) = (u128::from(TRUSTING_PERIOD), u128::from(TIMELOCK));
+    // Whoever is believed last has as long to answer for it as everybody; and the slowest exit is faster than a change.
+    let (escape_min, escape_max) = (u128::from(EXIT_DELAY) + trusting + 7 * day, timelock - 7 * day);
     let p = parameters;
     let wrong: Vec<(Parameters, Contract::ParameterOutOfRange)> = vec![
         (Parameters { stakeMin: 0, ..p() }, out_of_range("stakeMin", 1, most, 0)),
@@ -28,28 +30,33 @@ async fn bounds(suite: &mut Suite) {
         (Parameters { slashBasisPoints: 0, ..p() }, out_of_range("slashBasisPoints", 1, 10_000, 0)),
         (Parameters { slashBasisPoints: 10_001, ..p() }, out_of_range("slashBasisPoints", 1, 10_000, 10_001)),
         (Parameters { rewardBasisPoints: 1_001, ..p() }, out_of_range("rewardBasisPoints", 0, 1_000, 1_001)),
-        (Parameters { exitDelay: seconds(3_599), ..p() }, out_of_range("exitDelay", 3_600, timelock, 3_599)),
+        // Who could still be believed could still be slashed.
+        (
+            Parameters { exitDelay: seconds(TRUSTING_PERIOD - 1), ..p() },
+            out_of_range("exitDelay", trusting, timelock, trusting - 1),
+        ),
         (
             Parameters { exitDelay: seconds(TIMELOCK + 1), ..p() },
-            out_of_range("exitDelay", 3_600, timelock, timelock + 1),
+            out_of_range("exitDelay", trusting, timelock, timelock + 1),
         ),
         (
             Parameters { escapeDelay: seconds(EXIT_DELAY), ..p() },
-            out_of_range("escapeDelay", escape_min, 365 * day, u128::from(EXIT_DELAY)),
+            out_of_range("escapeDelay", escape_min, escape_max, u128::from(EXIT_DELAY)),
         ),
         (
-            Parameters { escapeDelay: seconds(366 * DAY), ..p() },
-            out_of_range("escapeDelay", escape_min, 365 * day, 366 * day),
+            Parameters { escapeDelay: seconds(TIMELOCK - 7 * DAY + 1), ..p() },
+            out_of_range("escapeDelay", escape_min, escape_max, escape_max + 1),
         ),
     ];
+    let registry = Registry::new(suite).await;
+    let light_client = registry.light_client;
     let genesis = |timelock_s, parameters| {
-        creation_code(&Genesis { light_client: Address::ZERO, governor: account(GOVERNOR), timelock_s, parameters })
+        creation_code(&Genesis { light_client, governor: account(GOVERNOR), timelock_s, parameters })
     };
-    for got in [3_599, 180 * DAY + 1] {
-        let refusal = out_of_range("timelock", 3_600, 180 * day, u128::from(got));
+    for got in [7 * DAY - 1, 365 * DAY + 1] {
+        let refusal = out_of_range("timelock", 7 * day, 365 * day, u128::from(got));
         suite.refuses_to_deploy("a timelock", genesis(got, parameters()), refusal).await;
     }
-    let registry = Registry::new(suite).await;
     suite.act_as(GOVERNOR);
     for (wrong, refusal) in wrong {
         suite.refuses_to_deploy("parameters", genesis(TIMELOCK, wrong.clone()), refusal.clone()).await;
@@ -90,7 +97,7 @@ async fn changing(suite: &mut Suite) {
     suite.refuses("enact what is gone", at, &enact, nothing()).await;
     suite.accepts("propose once more", at, &propose()).await;
 
-    // Whoever does not like it can be out before: the exit delay is the shorter one.
+    // Whoever does not like it can be out before: the escape delay is the shorter one.
     suite.l1.pass(TIMELOCK).await;
     assert_eq!(suite.reads(at, &Contract::parametersCall {}).await, parameters(), "until somebody enacts it");
     suite.act_as(1);

@@ -1,12 +1,12 @@
 //! What nobody can register, and what is not for everybody.
 
-use super::fixture::{ETHER, Registry, STAKE_MIN, account, key_hash, node_key, secret};
+use super::fixture::{ETHER, Registry, STAKE_MIN, account, key_hash, secret};
 use crate::{
     suite::{Suite, both},
     support::L1_CHAIN_ID,
 };
 use alloy::{
-    primitives::{B256, Bytes, FixedBytes, U256},
+    primitives::{Bytes, FixedBytes, U256},
     sol_types::SolCall,
 };
 use blst::min_sig::{AggregatePublicKey, SecretKey};
@@ -29,7 +29,8 @@ async fn registering(suite: &mut Suite) {
     let below = Contract::BelowMinimum { minimum, got: minimum - U256::ONE };
     suite.refuses_paid("a wei less", at, sound().abi_encode().into(), minimum - U256::ONE, below).await;
     for length in [0, 260] {
-        let call = Contract::registerCall { nodeAddress: vec![b'a'; length].into(), ..sound() };
+        let mut call = sound();
+        call.node.listensAt = vec![b'a'; length].into();
         let refusal = Contract::AddressLength { maximum: U256::from(259), got: U256::from(length) };
         suite.refuses_paid("an address's length", at, call.abi_encode().into(), minimum, refusal).await;
     }
@@ -43,9 +44,6 @@ async fn registering(suite: &mut Suite) {
     call.keys = taken.keys.clone();
     let key = Contract::BlsKeyTaken { keyHash: key_hash(&taken.keys), member: 1 };
     suite.refuses_paid("a BLS key that is taken", at, call.abi_encode().into(), minimum, key).await;
-    let call = Contract::registerCall { nodeKey: taken.nodeKey, ..sound() };
-    let node = || Contract::NodeKeyTaken { nodeKey: taken.nodeKey, member: 1 };
-    suite.refuses_paid("a node key that is taken", at, call.abi_encode().into(), minimum, node()).await;
 
     // Proofs of something else.
     let other = registry.keys(6, 0);
@@ -96,13 +94,10 @@ async fn registering(suite: &mut Suite) {
     registry.exits(suite, 1, 3).await;
     registry.registers(suite, 5, 0, STAKE_MIN).await;
     // Who left took his keys with him.
-    let mut call = registry.registration(3, 1);
+    let call = registry.registration(3, 1);
     let key = Contract::BlsKeyTaken { keyHash: key_hash(&call.keys), member: 3 };
     registry.exits(suite, 1, 4).await;
     suite.refuses_paid("a key that was used", at, call.abi_encode().into(), minimum, key).await;
-    call.keys = registry.keys(8, 1);
-    let node = Contract::NodeKeyTaken { nodeKey: call.nodeKey, member: 3 };
-    suite.refuses_paid("a node key that was used", at, call.abi_encode().into(), minimum, node).await;
 }
 
 /// Whoever subtracts the others' keys from his own could sign for all of them; he cannot show that he has the
@@ -152,11 +147,7 @@ async fn acting(suite: &mut Suite) {
     let not_owner = || Contract::NotTheOwner { expected: account(1), got: stranger };
     let keys = registry.keys(3, 3);
     suite.refuses("rotate another's", at, &Contract::rotateBlsKeyCall { id: 1, keys }, not_owner()).await;
-    let move_ = |id, number| Contract::rotateNodeCall {
-        id,
-        nodeKey: node_key(number).into(),
-        nodeAddress: Bytes::from_static(b"192.0.2.1:1"),
-    };
+    let move_ = |id, number| Contract::rotateNodeCall { id, node: registry.node(number, 1, "192.0.2.1:1") };
     suite.refuses("move another's", at, &move_(1, 3), not_owner()).await;
     suite.refuses("end another's", at, &Contract::exitCall { id: 1 }, not_owner()).await;
     let none = Contract::InsufficientShares { held: U256::ZERO, got: U256::ONE };
@@ -185,10 +176,13 @@ async fn acting(suite: &mut Suite) {
     suite.accepts("rotate", at, &Contract::rotateBlsKeyCall { id: 1, keys }).await;
     let taken = Contract::BlsKeyTaken { keyHash: key_hash(&call.keys), member: 1 };
     suite.refuses("rotate back", at, &call, taken).await;
+    for length in [0, 260] {
+        let mut call = move_(1, 4);
+        call.node.listensAt = vec![b'a'; length].into();
+        let refusal = Contract::AddressLength { maximum: U256::from(259), got: U256::from(length) };
+        suite.refuses("an address's length", at, &call, refusal).await;
+    }
     suite.accepts("another node", at, &move_(1, 4)).await;
-    let taken = |number, member| Contract::NodeKeyTaken { nodeKey: B256::from(node_key(number)), member };
-    suite.refuses("the node before", at, &move_(1, 1), taken(1, 1)).await;
-    suite.refuses("another's node", at, &move_(1, 2), taken(2, 2)).await;
 
     // After the end.
     registry.exits(suite, 1, 1).await;

@@ -26,13 +26,14 @@ async fn slashing(suite: &mut Suite) {
     let unknown = Contract::KeyUnknown { keyHash: B256::repeat_byte(7) };
     suite.refuses("nobody's key", at, &call(B256::repeat_byte(7), 7), unknown).await;
 
-    // Half of 40 ether goes; a twentieth of that is the reporter's.
+    // Half of 40 ether goes; a twentieth of what the owner loses of his 32 is the reporter's.
     registry.slashes(suite, &keys, 7, account(REPORTER)).await;
     let member = registry.member(suite, 1).await;
     assert_eq!((member.stake, member.shares), (20 * ETHER, 40 * ETHER));
     assert_eq!(member.leftBlock.to::<u64>(), suite.block().await, "and ends the registration");
-    assert_eq!(suite.reads(at, &Contract::burnedCall {}).await, 19 * ETHER);
-    assert_eq!(suite.reads(at, &Contract::owedCall { reporter: account(REPORTER) }).await, U256::from(ETHER));
+    let reward = 16 * ETHER / 20;
+    assert_eq!(suite.reads(at, &Contract::burnedCall {}).await, 20 * ETHER - reward);
+    assert_eq!(suite.reads(at, &Contract::owedCall { reporter: account(REPORTER) }).await, U256::from(reward));
     assert_eq!(registry.member(suite, 2).await.stake, STAKE_MIN, "his other registration is another one");
     let ids: Vec<_> = registry.followed(suite).await.candidates().iter().map(|candidate| candidate.id).collect();
     assert_eq!(ids, [2]);
@@ -56,7 +57,7 @@ async fn slashing(suite: &mut Suite) {
     suite.act_as(REPORTER);
     let withdraw = Contract::withdrawRewardCall { to: Address::repeat_byte(0x72) };
     suite.accepts("reward", at, &withdraw).await;
-    assert_eq!(suite.balance(Address::repeat_byte(0x72)).await, U256::from(ETHER + ETHER / 2));
+    assert_eq!(suite.balance(Address::repeat_byte(0x72)).await, U256::from(reward + reward / 2));
     let nothing = Contract::NothingOwed { account: account(REPORTER) };
     suite.refuses("again", at, &withdraw, nothing).await;
     let burned = U256::from(suite.reads(at, &Contract::burnedCall {}).await);
@@ -78,9 +79,10 @@ async fn running_away(suite: &mut Suite) {
     suite.act_as(1);
     suite.accepts("claim", at, &claim(number, 0, TO)).await;
     assert_eq!(suite.balance(TO).await, U256::from(STAKE_MIN / 2));
-    // Evidence that comes after the last claim takes nothing, and breaks nothing.
-    registry.slashes(suite, &old, 4, account(REPORTER)).await;
-    assert_eq!(registry.member(suite, id).await.stake, 0);
+    // Evidence that comes after the last claim is about nobody.
+    suite.act_as(EVIDENCE);
+    let call = Contract::slashCall { keyHash: key_hash(&old), epoch: 4, reporter: account(REPORTER) };
+    suite.refuses("too late", at, &call, Contract::KeyReleasedAlready { keyHash: key_hash(&old) }).await;
     assert_eq!(suite.reads(at, &Contract::registrantsCall {}).await, 0);
 }
 

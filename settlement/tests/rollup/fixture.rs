@@ -63,7 +63,8 @@ impl Rollup {
     pub async fn begun(suite: &mut Suite, hub: Hub, program_id: B256, state: impl FnOnce(&Domain) -> Words) -> Self {
         let members = Members::new(4, 1);
         let committee = &members.committee;
-        let code = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &committee.digest());
+        let code =
+            light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &committee.digest(), light_client::TRUSTING_PERIOD_S);
         let light_client = suite.deploy("light client", code).await;
         for call in light_client::register_calls(0, committee).unwrap() {
             suite.accepts_raw("register", light_client, call, U256::ZERO).await;

@@ -107,7 +107,7 @@ async fn consuming(suite: &mut Suite) {
     }
     rollup.settles(suite, "what is overdue", &[old]).await;
     rollup.settles(suite, "all of it", &[rollup.next_with_inbox(0, &[])]).await;
-    suite.l1.pass(30 * 86_400).await;
+    suite.l1.pass(14 * 86_400).await;
     rollup.settles(suite, "long after, with nothing to take", &[rollup.next(0, &[])]).await;
 }
 

@@ -85,9 +85,9 @@ async fn headers(suite: &mut Suite) {
     suite.refuses_raw("a later header", at, case.call(&[later], 2, &later_leaf), height).await;
     // A committee of an epoch that nobody registered, and strangers in this one.
     let future = Header { epoch: 1, ..header(40, 0) };
-    let unknown = LightClient::CommitteeUnknown { epoch: 1 };
+    let not_begun = LightClient::EpochNotOver { epoch: 0 };
     let post = light_client::post_call(&future, &Members::new(4, 7).certify(&future)).unwrap();
-    suite.refuses_raw("a future committee's header", case.rollup.light_client, post, unknown).await;
+    suite.refuses_raw("a future committee's header", case.rollup.light_client, post, not_begun).await;
     let (stranger, _) = block_with(41, accumulator(10));
     let post = light_client::post_call(&stranger, &Members::new(4, 7).certify(&stranger)).unwrap();
     let invalid = LightClient::InvalidSignature {};

@@ -103,7 +103,8 @@ fn header(height: u64) -> Header {
         parent_view: height - 1,
         parent: Digest([1; 32]),
         proposer_seat: 1,
-        timestamp_ms: 1_700_000_000_000 + height,
+        // Later than the L1's present, as which it then counts.
+        timestamp_ms: 4_000_000_000_000 + height,
         l1_origin: L1Origin { number: 3, hash: Digest([2; 32]) },
         inbox_cursor: 0,
         body_root: Digest([3; 32]),
