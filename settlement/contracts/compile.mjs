@@ -13,6 +13,7 @@ const groups = {
   artifacts: [
     "AggregationHub",
     "CommitteeRegistry",
+    "Evidence",
     "FinalityLightClient",
     "RollupSettlement",
     "SealGateway",

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`light_client`] | the `FinalityLightClient` contract: deploy, encode, read |
 //! | [`registry`] | the `CommitteeRegistry` contract: deploy, register, follow |
+//! | [`evidence`] | the `Evidence` contract: deploy, report two votes that exclude each other |
 //! | [`hub`] | `AggregationHub`, its gateway and the adapters: calls and proofs |
 //! | [`rollup`] | `RollupSettlement` and its inbox: statements and the calls that settle them |
 //! | [`l1`] | a client of an L1 |
@@ -20,6 +21,7 @@
 pub mod advances;
 pub mod deployment;
 pub mod dev_l1;
+pub mod evidence;
 pub mod hub;
 pub mod l1;
 pub mod light_client;

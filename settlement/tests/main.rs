@@ -6,6 +6,7 @@ mod artifacts;
 mod contract;
 mod dev_l1;
 mod epochs;
+mod evidence;
 mod hub;
 mod poseidon2;
 mod proxy;
