@@ -36,7 +36,7 @@ impl Vm {
         Self { db, nonce: 0 }
     }
 
-    pub fn chain_id(&self) -> u64 {
+    pub fn chain_id() -> u64 {
         CfgEnv::<SpecId>::default().chain_id
     }
 

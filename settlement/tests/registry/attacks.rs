@@ -7,7 +7,6 @@ use super::fixture::{
 use crate::{
     ring::Vm,
     suite::{Suite, both, contract::ToldLightClient, gas_of},
-    support::L1_CHAIN_ID,
 };
 use alloy::{
     primitives::{Address, TxKind, U256, Uint},
@@ -272,8 +271,9 @@ fn amounts_that_do_not_fit_are_refused() {
     let genesis = Genesis { light_client, governor: Address::ZERO, timelock_s: TIMELOCK, parameters: parameters() };
     assert!(vm.run(TxKind::Create, registry::creation_code(&genesis)).is_success());
     let most = U256::from((1u128 << 96) - 1);
-    let keys = registry::keys(&super::fixture::secret(1), vm.chain_id(), at, crate::ring::ACCOUNT).unwrap();
-    let node = registry::node(&super::fixture::node_secret(1), L1_CHAIN_ID, at, crate::ring::ACCOUNT, "192.0.2.1:7000");
+    let keys = registry::keys(&super::fixture::secret(1), Vm::chain_id(), at, crate::ring::ACCOUNT).unwrap();
+    let node =
+        registry::node(&super::fixture::node_secret(1), Vm::chain_id(), at, crate::ring::ACCOUNT, "192.0.2.1:7000");
     let register = Contract::registerCall { keys, node }.abi_encode();
     let mut refused = |call: Vec<u8>, value: U256| {
         let result = vm.pay(TxKind::Call(at), call.into(), value);

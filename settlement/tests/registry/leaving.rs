@@ -65,7 +65,7 @@ async fn light_client(suite: &mut Suite) {
     let call = registry.posted(suite, 91, 1 << 40).await;
     suite.accepts("freeze", registry.light_client, &ToldLightClient::freezeCall {}).await;
     suite.refuses("a frozen light client", at, &call, ToldLightClient::Frozen {}).await;
-    assert_eq!(suite.reads(at, &Contract::epochsCall { epoch: 91 }).await.reachedAt, 0);
+    assert_eq!(suite.reads(at, &Contract::epochsCall { epoch: 91 }).await.origin, 0);
 }
 
 async fn escape(suite: &mut Suite) {
