@@ -42,3 +42,38 @@ async fn what_somebody_else_paid_is_not_paid_again() {
     assert_eq!((world.nonce().await, world.proxy.distinct_sends()), (0, 0));
     assert_eq!(world.wei_of(0).await, U256::from(super::WEI));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_counts_once_it_is_deep_enough() {
+    let world = World::new(2).await;
+    let mut advancer = Advancer::open(AdvancerConfig { confirmations: 2, ..world.config() }).unwrap();
+    assert!(world.by_another(world.settle_call(0..2)).await);
+    assert!(world.by_another(world.pay_call(0)).await);
+    for expected in [Sent::Lately, Sent::Lately, Sent::Done] {
+        assert!(advancer.look().await.unwrap());
+        assert_eq!(advancer.pay(0, 0, world.pay_call(0)).await.unwrap(), expected);
+        world.chain.mine();
+    }
+    assert_eq!((world.nonce().await, world.proxy.distinct_sends()), (0, 0));
+}
+
+/// Somebody else's payment is taken back with its block, and he does not send it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_is_taken_back_is_made_by_us() {
+    let world = World::new(2).await;
+    let mut advancer = Advancer::open(AdvancerConfig { confirmations: 4, ..world.config() }).unwrap();
+    assert!(world.by_another(world.settle_call(0..2)).await);
+    assert!(world.by_another(world.pay_call(0)).await);
+    assert!(advancer.look().await.unwrap());
+    assert_eq!(advancer.pay(0, 0, world.pay_call(0)).await.unwrap(), Sent::Lately);
+    assert_eq!(world.chain.rollback(1, false), 1);
+    for _ in 0..4 {
+        world.chain.mine();
+    }
+    assert!(advancer.look().await.unwrap());
+    let sent = advancer.pay(0, 0, world.pay_call(0)).await.unwrap();
+    assert!(matches!(sent, Sent::Sent(_)), "{sent:?}");
+    world.chain.mine();
+    assert_eq!(world.wei_of(0).await, U256::from(super::WEI));
+    assert_eq!(world.nonce().await, 1);
+}
