@@ -208,7 +208,7 @@ impl Kernels {
                 "coset_ntt",
                 format!("{} columns of 2^{} elements onto 4 cosets", low.columns, low.log_rows),
                 4 * 5 * width * rows,
-                4 * width * (rows / 2 * u64::from(low.log_rows) + rows),
+                4 * width * (rows / 2 * u64::from(low.log_rows) + 2 * rows),
                 move |recorder| { self.extend(recorder, low.of(columns), F::GENERATOR, 2, (extension, 0)) }
             ),
             work!(
