@@ -161,7 +161,7 @@ impl World {
         while *cursor < to.div_ceil(2) {
             match advancer.pay(*cursor as u64, 0, self.pay_call(*cursor)).await? {
                 Sent::Done => *cursor += 1,
-                Sent::Sent(_) | Sent::NotNow => return Ok(false),
+                Sent::Sent(_) | Sent::NotNow | Sent::Lately => return Ok(false),
                 Sent::Refused(refusal) => panic!("{refusal}"),
             }
         }
