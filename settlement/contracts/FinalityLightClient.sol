@@ -17,7 +17,8 @@ import {Votes} from "./Votes.sol";
 /// **Trust.** A committee is believed for `trustingPeriod` seconds after the newest thing that is known of it: after the time of
 /// its last header if its epoch is over, and after that of the newest header posted if not. What is said later may come from keys
 /// behind which there is no stake any more: it is neither posted nor a conflict. If the newest epoch's committee is not believed
-/// any more, nothing is ever posted again; what was posted stays certified. The argument is in docs/settlement.md.
+/// any more, nothing is ever posted again; what was posted stays certified. Where no stake is behind the keys that could leave
+/// them, the period is 0, and a committee is believed for ever. The argument is in docs/settlement.md.
 ///
 /// The committee is registered by opening its digest, page by page, with a proof of possession for every
 /// key, verified here: a key chosen to cancel the others' never gets in. A page becomes the code of a data
@@ -125,7 +126,7 @@ contract FinalityLightClient {
     bytes32 public immutable chainHash;
     /// @notice The chain's id, as in every header.
     uint64 public immutable chainId;
-    /// @notice Seconds for which a committee is believed after its last word. Stake is bound for longer: the registry sees to it.
+    /// @notice Seconds for which a committee is believed after its last word; 0 for ever. A registry binds stake for longer.
     uint256 public immutable trustingPeriod;
 
     uint256 private constant TRUSTING_PERIOD_MIN = 1 hours;
@@ -140,9 +141,9 @@ contract FinalityLightClient {
     /// @param chainHash_ the SHA-256 of `chain.toml`
     /// @param chainId_ its chain id
     /// @param genesisCommittee the digest of epoch 0's and epoch 1's committee
-    /// @param trustingPeriod_ seconds for which a committee is believed after its last word: an hour to a year
+    /// @param trustingPeriod_ seconds for which a committee is believed after its last word: an hour to a year, or 0 for ever
     constructor(bytes32 chainHash_, uint64 chainId_, bytes32 genesisCommittee, uint256 trustingPeriod_) {
-        if (trustingPeriod_ < TRUSTING_PERIOD_MIN || trustingPeriod_ > TRUSTING_PERIOD_MAX) {
+        if (trustingPeriod_ != 0 && (trustingPeriod_ < TRUSTING_PERIOD_MIN || trustingPeriod_ > TRUSTING_PERIOD_MAX)) {
             revert TrustingPeriodOutOfRange(TRUSTING_PERIOD_MIN, TRUSTING_PERIOD_MAX, trustingPeriod_);
         }
         chainHash = chainHash_;
@@ -164,7 +165,7 @@ contract FinalityLightClient {
 
     /// @notice The newest epoch, and until when (Unix seconds) its committee is believed unless there is another post.
     function newestEpoch() external view returns (uint64 epoch, uint256 trustedUntil) {
-        return (_head.epoch, _head.saidAt + trustingPeriod);
+        return (_head.epoch, _trustedUntil(_head.saidAt));
     }
 
     /// @notice The digest of the header posted as number `index`. Reverts where the ring has none (any more).
@@ -216,7 +217,9 @@ contract FinalityLightClient {
         h.viewNumber = certificate.viewNumber;
         h.posts += 1;
         uint256 time = header.timestampMs() / 1000;
-        h.saidAt = uint40(time < block.timestamp ? time : block.timestamp);
+        if (time > block.timestamp) time = block.timestamp;
+        // Headers from before the deployment say nothing newer than that.
+        if (time > h.saidAt) h.saidAt = uint40(time);
         h.epoch = uint32(epoch);
         _head = h;
         bytes32 named = header.nextCommittee();
@@ -278,6 +281,11 @@ contract FinalityLightClient {
         if (got != digest) revert NotThePostedHeader(digest, got);
     }
 
+    /// @dev Until when a committee is believed whose last word was then.
+    function _trustedUntil(uint256 said) private view returns (uint256) {
+        return trustingPeriod == 0 ? type(uint256).max : said + trustingPeriod;
+    }
+
     /// @dev Reverts unless a quorum of the committee of the header's epoch signed.
     function _verify(bytes calldata header, bytes32 digest, Certificate calldata certificate) private view {
         uint64 epoch = header.epoch();
@@ -288,7 +296,7 @@ contract FinalityLightClient {
             if (committeeDigest[epoch] == 0) revert CommitteeUnknown(epoch);
             revert CommitteeNotOpened(epoch);
         }
-        until = (until == 0 ? _head.saidAt : until) + trustingPeriod;
+        until = _trustedUntil(until == 0 ? _head.saidAt : until);
         if (block.timestamp > until) revert TrustOver(epoch, until);
         uint256 pages = (seats + PAGE_SEATS - 1) / PAGE_SEATS;
         if (_count(registered) != pages) revert CommitteeIncomplete(epoch, pages, _count(registered));

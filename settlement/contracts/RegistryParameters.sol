@@ -79,6 +79,8 @@ abstract contract RegistryParameters {
 
     constructor(address governor_, uint256 timelock_, uint256 trustingPeriod_, Parameters memory parameters_) {
         _requireRange("timelock", MARGIN, TIMELOCK_MAX, timelock_);
+        // Of a light client that believes for ever, no delay would be enough.
+        _requireRange("trustingPeriod", 1, type(uint256).max, trustingPeriod_);
         timelock = timelock_;
         trustingPeriod = trustingPeriod_;
         governor = governor_;

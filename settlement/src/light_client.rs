@@ -33,8 +33,10 @@ pub use contract::FinalityLightClient::FinalityLightClientErrors as Refusal;
 /// How long a deployment waits for each of its transactions.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The trusting period of a light client behind which there is no registry: three weeks.
+/// The trusting period of a light client behind which there is a registry: three weeks.
 pub const TRUSTING_PERIOD_S: u64 = 21 * 86_400;
+/// The trusting period where there is none, and no stake that could leave a committee's keys: for ever.
+pub const TRUST_FOR_EVER_S: u64 = 0;
 
 /// L1 blocks of whose logs is asked at once: what providers take.
 pub const LOG_BLOCKS: u64 = 10_000;
@@ -97,7 +99,7 @@ pub fn predicted_address(deployer: Address, nonce: u64) -> Address {
 }
 
 /// The code that creates the contract, with its arguments; `committee_digest` is [`Committee::digest`] of the committee of epochs
-/// 0 and 1, `trusting_period_s` for how long a committee is believed after its last word: an hour to a year.
+/// 0 and 1, `trusting_period_s` for how long a committee is believed after its last word: an hour to a year, or 0 for ever.
 #[must_use]
 pub fn creation_code(chain_hash: &Digest, chain_id: u64, committee_digest: &Digest, trusting_period_s: u64) -> Bytes {
     let arguments = Contract::constructorCall {
@@ -185,7 +187,7 @@ pub fn refusal(data: &[u8]) -> Option<Refusal> {
     Refusal::abi_decode(data).ok()
 }
 
-/// Deploys the contract, with [`TRUSTING_PERIOD_S`], and registers the genesis committee. The provider signs and pays; it must not be
+/// Deploys the contract, with [`TRUST_FOR_EVER_S`], and registers the genesis committee. The provider signs and pays; it must not be
 /// used by anybody else meanwhile.
 ///
 /// # Errors
@@ -199,7 +201,7 @@ pub async fn deploy(
 ) -> Result<Address, LightClientError> {
     let nonce = provider.get_transaction_count(deployer).await?;
     let expected = predicted_address(deployer, nonce);
-    let creation = creation_code(chain_hash, chain_id, &committee.digest(), TRUSTING_PERIOD_S);
+    let creation = creation_code(chain_hash, chain_id, &committee.digest(), TRUST_FOR_EVER_S);
     let receipt = send(provider, deployer, TxKind::Create, creation).await?;
     if receipt.contract_address != Some(expected) {
         return Err(LightClientError::Address { expected, got: receipt.contract_address });
@@ -257,7 +259,7 @@ pub async fn newest_epoch(provider: &impl Provider, address: Address) -> Result<
     let answer = provider.call(request).await?;
     let newest = Contract::newestEpochCall::abi_decode_returns(&answer)
         .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
-    // A time and at most a year.
+    // A time, at most a year ahead, or for ever.
     Ok((newest.epoch, newest.trustedUntil.saturating_to()))
 }
 

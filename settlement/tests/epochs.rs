@@ -23,12 +23,17 @@ struct World {
 impl World {
     /// Deploys with the genesis committee opened; `seats` are those of the committees of epochs 0 and 1, 2, 3, …
     async fn new(suite: &mut Suite, seats: &[usize]) -> Self {
+        Self::believing(suite, seats, TRUSTING_PERIOD).await
+    }
+
+    /// The same with another trusting period.
+    async fn believing(suite: &mut Suite, seats: &[usize], trusting_period_s: u64) -> Self {
         let mut committees: Vec<Members> =
             seats.iter().enumerate().map(|(salt, seats)| Members::new(*seats, salt as u8 + 1)).collect();
         committees.insert(0, Members::new(seats[0], 1));
         suite.act_as(0);
         let digest = committees[0].committee.digest();
-        let code = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &digest, TRUSTING_PERIOD);
+        let code = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &digest, trusting_period_s);
         let world = Self { at: suite.deploy("light client", code).await, committees };
         world.opens(suite, 0).await;
         world
@@ -209,6 +214,20 @@ async fn trust(suite: &mut Suite) {
     let certified = Contract::certifiedCall { header: ordinary.encode().to_vec().into(), index: 0 };
     assert_eq!(suite.reads(at, &certified).await.height, ordinary.height);
 
+    // A header from before the deployment says nothing newer than that.
+    let world = World::new(suite, &[4]).await;
+    let deployed = world.newest(suite).await;
+    let before = Header { timestamp_ms: 1_000, ..header(1, 0) };
+    world.posts(suite, "from before the deployment", &before).await;
+    assert_eq!(world.newest(suite).await, deployed);
+
+    // Where no registry is behind it, it believes for ever.
+    let world = World::believing(suite, &[4], light_client::TRUST_FOR_EVER_S).await;
+    suite.l1.pass(1_000 * DAY).await;
+    let late = world.header(suite, 0, 1).await;
+    world.posts(suite, "after years", &late).await;
+    assert_eq!(world.newest(suite).await, (0, u64::MAX));
+
     // A header from the future vouches for the present.
     let world = World::new(suite, &[4]).await;
     let now = suite.l1.now().await;
@@ -264,7 +283,7 @@ async fn old_conflicts(suite: &mut Suite) {
 
 async fn bounds(suite: &mut Suite) {
     let digest = Members::new(1, 1).committee.digest();
-    for got in [3_599, 365 * DAY + 1] {
+    for got in [1, 3_599, 365 * DAY + 1] {
         let code = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &digest, got);
         let [minimum, maximum, got] = [3_600, 365 * DAY, got].map(U256::from);
         let refusal = Contract::TrustingPeriodOutOfRange { minimum, maximum, got };
