@@ -134,8 +134,8 @@ impl Kernels {
         })
     }
 
-    /// Runs each of [`KERNELS`] alone, or the one with this name, on 2^`log_rows` rows (or what is next to it), and measures it. Results are
-    /// not looked at: tests do that.
+    /// Runs each of [`KERNELS`] alone, or the one with this name, on 2^`log_rows` rows (or what is next to it), and measures it. Results
+    /// are not looked at: tests do that.
     ///
     /// # Errors
     /// [`DeviceError`] when the device fails or is full.

@@ -16,8 +16,8 @@ pub struct MetricsArguments {
     pub address: Option<SocketAddr>,
 }
 
-/// Serves the metrics of this process, which is a `machine`, if an address is given, until what is returned is dropped. Call it before anything
-/// takes a handle to a metric: what is taken earlier records nothing.
+/// Serves the metrics of this process, which is a `machine`, if an address is given, until what is returned is dropped. Call it
+/// before anything takes a handle to a metric: what is taken earlier records nothing.
 ///
 /// # Errors
 /// When nobody can listen there.

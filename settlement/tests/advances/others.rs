@@ -38,6 +38,9 @@ async fn what_somebody_else_paid_is_not_paid_again() {
     assert!(world.by_another(world.settle_call(0..2)).await);
     assert!(advancer.look().await.unwrap());
     assert!(world.by_another(world.pay_call(0)).await);
+    // It has looked before that, and believes what is as deep as it wants in what it saw.
+    assert_eq!(advancer.pay(0, 0, world.pay_call(0)).await.unwrap(), Sent::Lately);
+    assert!(advancer.look().await.unwrap());
     assert_eq!(advancer.pay(0, 0, world.pay_call(0)).await.unwrap(), Sent::Done);
     assert_eq!((world.nonce().await, world.proxy.distinct_sends()), (0, 0));
     assert_eq!(world.wei_of(0).await, U256::from(super::WEI));
@@ -67,7 +70,7 @@ async fn a_payment_that_is_taken_back_is_made_by_us() {
     assert!(advancer.look().await.unwrap());
     assert_eq!(advancer.pay(0, 0, world.pay_call(0)).await.unwrap(), Sent::Lately);
     assert_eq!(world.chain.rollback(1, false), 1);
-    for _ in 0..4 {
+    for _ in 0..5 {
         world.chain.mine();
     }
     assert!(advancer.look().await.unwrap());

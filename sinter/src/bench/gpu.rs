@@ -1,7 +1,8 @@
 //! `sinter bench gpu`: how fast a GPU is, kernel by kernel and for whole folds, each result checked against the processor.
 //!
 //! A kernel's fractions are of what the device itself was measured to give: bytes, of what a copy moves in the same time; products in
-//! the field, of what a kernel of nothing but products computes. A transform in p passes reads and writes every element p times; its fraction is of the time that copying so many bytes takes.
+//! the field, of what a kernel of nothing but products computes. A transform in p passes reads and writes every element p times; its
+//! fraction is of the time that copying so many bytes takes.
 
 use crate::{
     aggregation::text::{seconds, stages},
