@@ -56,6 +56,9 @@ pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 #[derive(Clone)]
 pub struct Held(pub Arc<dyn Any + Send + Sync>);
 
+/// What was shown, and when.
+type Numbers = (Instant, Arc<str>);
+
 /// Everything that a look may need.
 #[derive(Clone)]
 struct Page {
@@ -64,11 +67,10 @@ struct Page {
     render: Render,
     viewers: Arc<Semaphore>,
     /// The last numbers and their time: many viewers cost no more than one.
-    last: Arc<Mutex<Option<(Instant, Arc<str>)>>>,
+    last: Arc<Mutex<Option<Numbers>>>,
 }
 
 /// The paths of the dashboard of a machine.
-#[must_use]
 pub fn routes(machine: Machine, render: Render) -> Routes {
     let page = Page {
         machine,
