@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-const MINUTES: Duration = Duration::from_secs(180);
+const MINUTES: Duration = Duration::from_secs(300);
 
 /// `sinter aggregate` of these files.
 fn aggregate(files: &[PathBuf], programs: &[&Path], state: &Path, root: &Path) -> Command {

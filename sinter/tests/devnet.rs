@@ -6,7 +6,7 @@ use crate::process::{
 use serde_json::Value;
 use std::{process::Stdio, time::Duration};
 
-const MINUTES: Duration = Duration::from_secs(180);
+const MINUTES: Duration = Duration::from_secs(300);
 
 /// What every good run's summary says.
 fn check(summary: &Value) {

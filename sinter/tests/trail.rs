@@ -15,7 +15,7 @@ const STEPS: [&str; 8] = ["received", "notarized", "finalized", "proved", "folde
 /// A devnet's counter.
 const COUNTER: u64 = 13;
 const UP_MAX: Duration = Duration::from_secs(120);
-const SETTLED_MAX: Duration = Duration::from_secs(240);
+const SETTLED_MAX: Duration = Duration::from_secs(300);
 
 /// A devnet whose machines are up.
 struct Site {
@@ -31,7 +31,7 @@ fn address(url: &Value) -> SocketAddr {
 
 impl Site {
     fn start(directory: &Path) -> Self {
-        let (devnet, addresses) = start_devnet(directory, &["--json", "--rate", "20"]);
+        let (devnet, addresses) = start_devnet(directory, &["--json", "--rate", "1"]);
         let file = directory.join("devnet.json");
         let read = || -> Value { serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap() };
         let machines = || read()["machines"].as_array().cloned().unwrap_or_default();
