@@ -11,6 +11,7 @@ use crate::{
 use commonware_codec::{Copying, DecodeExt};
 use commonware_cryptography::{Hasher, Sha256, ed25519::PublicKey};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 
 /// Most namespaces that a chain may open.
 pub const NAMESPACES_MAX: usize = 4096;
@@ -20,6 +21,9 @@ pub const CHAIN_FILE_BYTES_MAX: usize = 4 << 20;
 pub const NAME_BYTES_MAX: usize = 64;
 /// Most seats in a committee: what one certificate's bitmap and the L1 contract are sized for.
 pub const SEATS_MAX: usize = 128;
+
+/// Fewest blocks of an epoch: enough for a committee to meet before it is replaced.
+pub const EPOCH_BLOCKS_MIN: u64 = 8;
 
 /// Why a `chain.toml` was refused.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +140,9 @@ pub struct Parameters {
     pub clock_drift_ms_max: u64,
     /// Views that a leader keeps.
     pub leader_term_views: u64,
+    /// Heights of an epoch; without it, epoch 0 never ends. Epoch `e` has the heights from `e × epoch_blocks` on, genesis being one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch_blocks: Option<NonZeroU64>,
 }
 
 impl Default for Parameters {
@@ -151,6 +158,7 @@ impl Default for Parameters {
             idle_interval_ms: 250,
             clock_drift_ms_max: 500,
             leader_term_views: 1,
+            epoch_blocks: None,
         }
     }
 }
@@ -164,6 +172,24 @@ impl Parameters {
             transactions_max: self.block_transactions_max,
             payload_bytes_max: self.payload_bytes_max,
         }
+    }
+
+    /// The epoch that a height belongs to.
+    #[must_use]
+    pub fn epoch_of(&self, height: u64) -> u64 {
+        self.epoch_blocks.map_or(0, |blocks| height / blocks)
+    }
+
+    /// The height before an epoch's first block: what the epoch stands on. Genesis, for epoch 0.
+    #[must_use]
+    pub fn boundary_before(&self, epoch: u64) -> u64 {
+        self.epoch_blocks.map_or(0, |blocks| epoch.saturating_mul(blocks.get()).saturating_sub(1))
+    }
+
+    /// Whether a height is the last of its epoch, whose header names the committee of the epoch after the next.
+    #[must_use]
+    pub fn is_last_of_epoch(&self, height: u64) -> bool {
+        self.epoch_blocks.is_some_and(|blocks| height % blocks == blocks.get() - 1)
     }
 }
 
@@ -274,6 +300,9 @@ impl ChainFile {
         in_range("parameters.idle_interval_ms", parameters.idle_interval_ms, 1, parameters.leader_timeout_ms / 2)?;
         in_range("parameters.clock_drift_ms_max", parameters.clock_drift_ms_max, 1, 60_000)?;
         in_range("parameters.leader_term_views", parameters.leader_term_views, 1, 1_000)?;
+        if let Some(blocks) = parameters.epoch_blocks {
+            in_range("parameters.epoch_blocks", blocks.get(), EPOCH_BLOCKS_MIN, u64::from(u32::MAX))?;
+        }
         in_range("name (bytes)", self.name.len(), 1, NAME_BYTES_MAX)?;
         for spec in &self.namespaces {
             in_range("namespaces.name (bytes)", spec.name.len(), 1, NAME_BYTES_MAX)?;

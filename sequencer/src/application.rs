@@ -7,6 +7,7 @@
 use crate::{
     block::SequencedBlock,
     clock::unix_ms,
+    committees::Committees,
     consensus::{Context, Scheme},
     ledgers::{AHEAD_MAX, Gap, Ledgers, Lineage, NotKept, State},
     mempool::Mempool,
@@ -15,11 +16,10 @@ use crate::{
 };
 use commonware_codec::EncodeSize;
 use commonware_consensus::{Application, Epochable, Handoff, marshal::ancestry::Ancestry};
-use commonware_cryptography::{Digested, Digestible, ed25519::PublicKey};
+use commonware_cryptography::{Digested, Digestible};
 use commonware_macros::select;
 use commonware_parallel::Strategy;
 use commonware_runtime::Clock;
-use commonware_utils::ordered::Set;
 use futures::{StreamExt, future};
 use sinter_primitives::{Block, Body, Chain, Digest, Header, header::VERSION};
 use std::{sync::Arc, time::Duration};
@@ -32,23 +32,23 @@ const LINEAGE_ROUNDS_MAX: usize = 4;
 #[derive(Clone)]
 pub struct Sequencer<T: Strategy> {
     chain: Arc<Chain>,
-    participants: Set<PublicKey>,
+    committees: Committees,
     ledgers: Arc<Ledgers>,
     mempool: Mempool,
     strategy: T,
 }
 
 impl<T: Strategy> Sequencer<T> {
-    /// A sequencer of `chain`, whose seats are `participants` in order.
+    /// A sequencer of `chain`, in whichever of its `committees` has the epoch.
     #[must_use]
     pub const fn new(
         chain: Arc<Chain>,
-        participants: Set<PublicKey>,
+        committees: Committees,
         ledgers: Arc<Ledgers>,
         mempool: Mempool,
         strategy: T,
     ) -> Self {
-        Self { chain, participants, ledgers, mempool, strategy }
+        Self { chain, committees, ledgers, mempool, strategy }
     }
 
     /// The states that proposals build on.
@@ -57,15 +57,17 @@ impl<T: Strategy> Sequencer<T> {
         &self.ledgers
     }
 
-    /// Where consensus says that a block belongs. `None` when it names a leader who has no seat.
-    fn slot(&self, context: &Context) -> Option<Slot> {
-        let (parent_view, parent) = context.parent;
+    /// Where consensus says that a block on `parent` belongs. `None` when it names a leader who has no seat.
+    fn slot(&self, context: &Context, parent: &Digested<SequencedBlock>) -> Option<Slot> {
+        let epoch = context.epoch().get();
+        let (parent_view, parent_digest) = context.parent;
         Some(Slot {
-            epoch: context.epoch().get(),
+            epoch,
             view: context.round.view().get(),
             parent_view: parent_view.get(),
-            parent,
-            leader_seat: u32::try_from(self.participants.position(&context.leader)?).ok()?,
+            parent: parent_digest,
+            leader_seat: self.committees.get(epoch)?.seat(&context.leader)?,
+            next_committee: self.committees.named_at(parent.inner().header.height.saturating_add(1)),
         })
     }
 
@@ -270,7 +272,7 @@ pub fn assemble(
         body_root: body.root(),
         namespaces_root: table.root(),
         ledger_root: ledger.root(),
-        next_committee: Digest([0; 32]),
+        next_committee: slot.next_committee,
         randomness: Digest([0; 32]),
     };
     let state =
@@ -292,8 +294,8 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
         mut ancestry: impl Ancestry<SequencedBlock>,
         (): (),
     ) -> Handoff<Digested<SequencedBlock>> {
-        let Some(slot) = self.slot(&context) else { return Handoff::Wait };
         let Some(parent) = ancestry.next().await else { return Handoff::Wait };
+        let Some(slot) = self.slot(&context, &parent) else { return Handoff::Wait };
         let Some(lineage) = self.lineage(parent, ancestry).await else { return Handoff::Wait };
         let body = self.mempool.build(lineage.parent.header.height + 1, &lineage.unfinalized_ids());
         if body.lanes.is_empty() {
@@ -308,8 +310,8 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
         mut ancestry: impl Ancestry<SequencedBlock>,
         (): (),
     ) -> Option<Digested<SequencedBlock>> {
-        let slot = self.slot(&context)?;
         let parent = ancestry.next().await?;
+        let slot = self.slot(&context, &parent)?;
         let lineage = self.lineage(parent, ancestry).await?;
         let body = self.wait_for_body(&runtime, &lineage).await;
         self.build(&runtime, slot, lineage, body).await
@@ -317,9 +319,9 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
 
     async fn verify(&mut self, (runtime, context): (E, Context), mut ancestry: impl Ancestry<SequencedBlock>) -> bool {
         let outcome = async {
-            let slot = self.slot(&context)?;
             let block = ancestry.next().await?;
             let parent = ancestry.next().await?;
+            let slot = self.slot(&context, &parent)?;
             let lineage = self.lineage(parent, ancestry).await?;
             Some(self.verdict(&runtime, slot, lineage, block).await)
         };

@@ -2,7 +2,7 @@
 //! deterministic tests.
 //!
 //! ```text
-//!   peers ── votes, certificates, resolver ──► simplex ──► observer ──► inline adapter ──► marshal
+//!   peers ── votes, certificates, resolver ──► an epoch's simplex ──► observer ──► inline adapter ──► marshal
 //!                                                 │  propose, verify         ▲               │ final blocks
 //!   peers ── blocks ──► buffered broadcast ───────┼──────────────────────────┘               ▼
 //!   peers ── backfill ──► marshal's resolver      └──► Sequencer ◄── ledgers ◄── finalizer ── index, mempool
@@ -12,15 +12,18 @@
 use crate::{
     application::Sequencer,
     block::SequencedBlock,
+    committees::{Committees, CommitteesError, Seated, Succession},
     consensus::{Context, Marshal, Scheme},
     dissemination::{self, DisseminationConfig},
+    epochs::{self, EpochStart},
     finalizer::{self, FinalizerError},
     handle::Head,
     history::RecentBlocks,
     index::{FinalizedBlock, Index, IndexError, Persist},
+    keys,
+    leaders::NextLeaders,
     ledgers::{Ledgers, State},
     mempool::Mempool,
-    observer::Observer,
     status::Status,
     validity,
 };
@@ -34,52 +37,43 @@ use commonware_consensus::{
         standard::{Inline, Standard},
         store::Blocks as _,
     },
-    simplex::{
-        self, ForwardPolicy,
-        config::{SkipBudget, SkipPolicy},
-        elector::{Config as _, Elector as _, RoundRobin, RoundRobinElector},
-    },
-    types::{Epoch, FixedEpocher, Round, TermLength, View, ViewDelta},
+    types::{FixedEpocher, ViewDelta},
 };
 use commonware_cryptography::{
     Digested, Digestible,
-    certificate::{ConstantProvider, Verifier as _},
-    ed25519::PublicKey,
+    bls12381::primitives::group::Private,
+    certificate::Verifier as _,
+    ed25519::{PrivateKey, PublicKey},
 };
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::Strategy;
 use commonware_runtime::{
-    Clock, Handle, Metrics, Spawner, Storage,
+    Blob as _, Clock, Handle, Metrics, Spawner, Storage,
     buffer::paged::{self, CacheRef},
 };
 use commonware_storage::{
     archive::{Identifier, prunable},
     translator::EightCap,
 };
-use commonware_utils::{
-    NZU64, NZUsize, NonZeroDuration,
-    ordered::{Quorum as _, Set},
-};
+use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
 use rand_core::CryptoRng;
 use sinter_primitives::{Block, Body, Chain, Digest, NamespaceTable, Parameters, Transaction};
 use std::{
-    num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize},
+    num::{NonZeroU16, NonZeroU64, NonZeroUsize},
     sync::Arc,
     time::Duration,
 };
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
-/// The one epoch: rotation of the committee gives it an end.
-const EPOCH: Epoch = Epoch::zero();
-/// Where simplex keeps its votes, behind the settings' prefix. Losing this partition can make the node vote
-/// twice in a view.
-pub const VOTES_PARTITION: &str = "votes-0";
+const VOTES_PARTITION: &str = "votes-";
 const MARSHAL_PARTITION: &str = "marshal";
+/// Names the epochs in which this node does not vote.
+const ABSTENTIONS_PARTITION: &str = "abstentions";
 
 // Mailboxes preallocate their slots, and most messages carry only a pointer to a block.
-const MAILBOX_MESSAGES: NonZeroUsize = NZUsize!(256);
+pub(crate) const MAILBOX_MESSAGES: NonZeroUsize = NZUsize!(256);
 /// Final blocks that wait for the index at most.
 const PENDING_BLOCKS_MAX: NonZeroUsize = NZUsize!(16);
 /// Missing blocks that are asked for at once: each answer may be a whole block.
@@ -92,27 +86,40 @@ const BROADCAST_BLOCKS_PER_PEER_MAX: usize = 6;
 /// sends before the former is certified.
 const BROADCAST_BLOCKS_PER_PEER_MIN: usize = 2;
 /// Views behind the last finalized one for which votes are tracked as evidence, and blocks kept for peers.
-const RETAINED_VIEWS: ViewDelta = ViewDelta::new(128);
-/// Views that a stable leader runs ahead of certification.
-const OPTIMISTIC_VIEWS: ViewDelta = ViewDelta::new(2);
+pub(crate) const RETAINED_VIEWS: ViewDelta = ViewDelta::new(128);
 /// Blocks in one file of the archive: the grain of pruning, and one pair of open files each.
 const ARCHIVE_BLOCKS_PER_SECTION: NonZeroU64 = NZU64!(16_384);
 const CACHE_VIEWS_PER_SECTION: NonZeroU64 = NZU64!(64);
 pub(crate) const PAGE_SIZE: NonZeroU16 = paged::page_size(4096);
 /// Pages of journals in memory: 4 MiB.
 const PAGES: NonZeroUsize = NZUsize!(1024);
-const KEY_WRITE_BUFFER_BYTES: NonZeroUsize = NZUsize!(64 << 10);
+pub(crate) const KEY_WRITE_BUFFER_BYTES: NonZeroUsize = NZUsize!(64 << 10);
 const VALUE_WRITE_BUFFER_BYTES: NonZeroUsize = NZUsize!(1 << 20);
-const REPLAY_BUFFER_BYTES: NonZeroUsize = NZUsize!(1 << 20);
-const FETCH_RETRY: Duration = Duration::from_millis(100);
+pub(crate) const REPLAY_BUFFER_BYTES: NonZeroUsize = NZUsize!(1 << 20);
+pub(crate) const FETCH_RETRY: Duration = Duration::from_millis(100);
+
+/// Where simplex keeps an epoch's votes, behind the settings' prefix. Losing this partition can make the node vote twice in a view.
+#[must_use]
+pub fn votes_partition(prefix: &str, epoch: u64) -> String {
+    format!("{prefix}{VOTES_PARTITION}{epoch}")
+}
+
+/// The epoch whose votes are in a partition without prefix.
+pub(crate) fn epoch_of_votes(partition: &str) -> Option<u64> {
+    partition.strip_prefix(VOTES_PARTITION)?.parse().ok()
+}
+
+/// Told, with every epoch that begins, of its committee and the next: whom to be connected to.
+pub type Track = Box<dyn Fn(u64, &[&Seated]) + Send + Sync>;
 
 /// What makes this node's engine its own.
-#[derive(Clone, Debug)]
 pub struct Settings {
-    /// What the node votes with.
-    pub scheme: Scheme,
     /// What its peers know it by.
-    pub node_key: PublicKey,
+    pub node_key: PrivateKey,
+    /// What it votes with.
+    pub bls_key: Private,
+    /// How committees follow on each other.
+    pub succession: Arc<dyn Succession>,
     /// Blocks that stay on disk behind the last final one.
     pub retention_blocks: u64,
     /// How eagerly it passes transactions on.
@@ -154,6 +161,8 @@ pub struct Network<S, R, B, P> {
     pub blocker: B,
     /// The committee, as the network knows it.
     pub peers: P,
+    /// Tells the network whom to connect to.
+    pub track: Track,
 }
 
 /// Why the engine did not start, or stopped.
@@ -164,7 +173,7 @@ pub enum EngineError {
     Storage(String),
     /// The node has history but no record of its votes.
     #[error(
-        "index is at height {height}, but the voting journal `{VOTES_PARTITION}` is gone, and a node that \
+        "index is at height {height}, but the voting journal is gone, and a node that \
          forgot its votes could vote twice: rejoin with a new BLS key"
     )]
     VotesLost {
@@ -177,6 +186,19 @@ pub enum EngineError {
     /// The finalizer stopped.
     #[error(transparent)]
     Finalizer(#[from] FinalizerError),
+    /// A committee cannot vote.
+    #[error(transparent)]
+    Committees(#[from] CommitteesError),
+    /// The block that the epoch stands on is not in the index.
+    #[error(
+        "index ends at height {height} and lacks the header at {boundary}, which its epoch stands on: rejoin with an empty data directory"
+    )]
+    Boundary {
+        /// The index's last height.
+        height: u64,
+        /// The height that is missing.
+        boundary: u64,
+    },
     /// A part of consensus ended by itself.
     #[error("{0} stopped")]
     Stopped(&'static str),
@@ -189,7 +211,7 @@ pub struct Engine {
     /// The last final blocks.
     pub recent: Arc<RecentBlocks>,
     finalizer: Handle<Result<(), finalizer::Failed>>,
-    consensus: Handle<()>,
+    consensus: Handle<Result<(), EngineError>>,
     delivery: Handle<()>,
     broadcast: Handle<()>,
     dissemination: Handle<()>,
@@ -203,7 +225,10 @@ impl Engine {
                 Ok(Err(failed)) => failed.error.into(),
                 _ => EngineError::Stopped("finalizer"),
             },
-            _ = &mut self.consensus => EngineError::Stopped("consensus"),
+            outcome = &mut self.consensus => match outcome {
+                Ok(Err(error)) => error,
+                _ => EngineError::Stopped("consensus"),
+            },
             _ = &mut self.delivery => EngineError::Stopped("marshal"),
             _ = &mut self.broadcast => EngineError::Stopped("block broadcast"),
             _ = &mut self.dissemination => EngineError::Stopped("dissemination"),
@@ -211,7 +236,7 @@ impl Engine {
     }
 }
 
-/// Starts consensus for the seat that `settings.scheme` signs for. `application` may wrap the [`Sequencer`]:
+/// Starts consensus for the node of `settings`, with a seat or without. `application` may wrap the [`Sequencer`]:
 /// nodes run it as it is.
 ///
 /// # Errors
@@ -234,18 +259,18 @@ where
     T: Strategy,
 {
     let Shared { chain, index, mempool, status, heads } = shared;
-    let Settings { scheme, node_key, retention_blocks, dissemination, partition_prefix } = settings;
-    let votes_partition = format!("{partition_prefix}{VOTES_PARTITION}");
+    let Settings { node_key, bls_key, succession, retention_blocks, dissemination, partition_prefix } = settings;
+    let public_key = keys::node_public(&node_key);
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
     let parameters = chain.file.parameters;
     let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
-    check_votes(&context, &votes_partition, &index).await?;
-
-    let certificates =
-        open_archive(&context, &marshal_partition, "finalizations", &page_cache, scheme.certificate_codec_config())
-            .await?;
+    let bounds = Scheme::certificate_codec_config_unbounded();
+    let certificates = open_archive(&context, &marshal_partition, "finalizations", &page_cache, bounds).await?;
     let blocks = open_archive(&context, &marshal_partition, "blocks", &page_cache, parameters.body_bounds()).await?;
     let ledgers = Arc::new(recover(&chain, &index, &blocks).await?);
+    let committees = Committees::new(chain.clone(), (&node_key, bls_key), succession, index.tip().header.height + 1)?;
+    let start = epoch_start(&parameters, &index)?;
+    check_votes(&context, &partition_prefix, &chain, &index, &committees, start.epoch).await?;
     let mut window = index.recent_ids(parameters.expiry_blocks)?;
     // Idle heights hold no ids, but the mempool must know how far the chain is.
     window.push((index.tip().header.height, Vec::new()));
@@ -253,13 +278,13 @@ where
 
     let genesis = SequencedBlock::new(Block { header: chain.genesis(), body: Body::default() });
     let genesis_digest = genesis.digest();
-    let epocher = FixedEpocher::new(NonZeroU64::MAX);
+    let epocher = FixedEpocher::new(parameters.epoch_blocks.unwrap_or(NonZeroU64::MAX));
     let (actor, mailbox, _) = Actor::<_, Standard<SequencedBlock>, _, _, _, _, _>::init(
         context.child("marshal"),
         certificates,
         blocks,
         marshal::Config {
-            provider: ConstantProvider::new(scheme.clone()),
+            provider: committees.clone(),
             epocher: epocher.clone(),
             start: Start::Genesis(Digested::precomputed(genesis, genesis_digest)),
             partition_prefix: marshal_partition,
@@ -281,7 +306,7 @@ where
     let (broadcast, buffer) = buffered::Engine::new(
         context.child("broadcast"),
         buffered::Config {
-            public_key: node_key.clone(),
+            public_key: public_key.clone(),
             mailbox_size: MAILBOX_MESSAGES,
             deque_size: broadcast_blocks_per_peer(&parameters, chain.committee.seats().len()),
             priority: false,
@@ -296,7 +321,7 @@ where
     let resolver = backfill::init(
         context.child("backfill"),
         backfill::Config {
-            public_key: node_key.clone(),
+            public_key: public_key.clone(),
             peer_provider: network.peers,
             blocker: network.blocker.clone(),
             mailbox_size: MAILBOX_MESSAGES,
@@ -309,10 +334,13 @@ where
     );
 
     let recent = Arc::new(RecentBlocks::default());
+    let (epochs, epochs_receiver) = watch::channel(start);
     let (deliveries, finalizer) = finalizer::start(
         context.child("finalizer"),
         finalizer::Parts {
             chain: chain.clone(),
+            committees: committees.clone(),
+            epochs,
             ledgers: ledgers.clone(),
             mempool: mempool.clone(),
             index,
@@ -326,75 +354,96 @@ where
     );
     let delivery = actor.start(deliveries, buffer, resolver);
 
-    let participants = {
-        use commonware_cryptography::certificate::Scheme as _;
-        scheme.participants().clone()
-    };
     let sequencer =
-        Sequencer::new(chain.clone(), participants.clone(), ledgers.clone(), mempool.clone(), strategy.clone());
+        Sequencer::new(chain.clone(), committees.clone(), ledgers.clone(), mempool.clone(), strategy.clone());
+    status.observe_round(start.epoch, 0);
     let dissemination = dissemination::Actor::new(
         context.child("dissemination"),
         dissemination,
         parameters,
-        (&node_key, participants.iter().cloned().collect()),
+        &public_key,
         mempool.clone(),
-        next_leaders(&parameters, participants.clone(), status.clone()),
+        NextLeaders { parameters, committees: committees.clone(), status: status.clone() },
         network.blocker.clone(),
     )
     .start(network.transactions);
     let adapter = Inline::new(context.child("application"), application(sequencer), mailbox.clone(), epocher);
-    let observer = Observer::new(
-        adapter.clone(),
-        scheme.clone(),
-        ledgers,
-        mempool,
-        status,
-        context.child("evidence"),
-        strategy.clone(),
-    );
-    let engine = simplex::Engine::new(
-        context.child("simplex"),
-        simplex::Config {
-            scheme,
-            elector: elector(&parameters),
+    let consensus = epochs::start(
+        context.child("epochs"),
+        epochs::Parts {
+            chain,
+            committees,
+            adapter,
+            marshal: mailbox.clone(),
+            ledgers,
+            mempool,
+            status,
             blocker: network.blocker,
-            automaton: adapter.clone(),
-            relay: adapter,
-            reporter: observer,
-            track_historical_votes: true,
-            strategy,
-            partition: votes_partition,
-            mailbox_size: MAILBOX_MESSAGES,
-            epoch: EPOCH,
-            floor: simplex::Floor::Genesis(genesis_digest),
-            replay_buffer: REPLAY_BUFFER_BYTES,
-            write_buffer: KEY_WRITE_BUFFER_BYTES,
+            track: network.track,
+            votes_prefix: partition_prefix,
             page_cache,
-            leader_timeout: Duration::from_millis(parameters.leader_timeout_ms),
-            certification_timeout: Duration::from_millis(parameters.certification_timeout_ms),
-            timeout_retry: Duration::from_millis(parameters.timeout_retry_ms),
-            view_retention: RETAINED_VIEWS,
-            skip: skip_policy(&parameters),
-            fetch_timeout,
-            fetch_retry_delay: FETCH_RETRY,
-            forward: ForwardPolicy::SilentLeader,
         },
+        epochs::Channels { votes: network.votes, certificates: network.certificates, resolver: network.resolver },
+        epochs_receiver,
+        strategy,
     );
-    let consensus = engine.start(network.votes, network.certificates, network.resolver);
     Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, broadcast, dissemination })
 }
 
-/// Refuses to vote when the record of earlier votes is gone while other history is there.
-async fn check_votes<E: Storage>(context: &E, partition: &str, index: &Index) -> Result<(), EngineError> {
+/// The epoch of the block after the index's tip.
+fn epoch_start(parameters: &Parameters, index: &Index) -> Result<EpochStart, EngineError> {
+    let tip = index.tip();
+    let height = tip.header.height;
+    let epoch = parameters.epoch_of(height.saturating_add(1));
+    let at = parameters.boundary_before(epoch);
+    let header = if at == height { Some(tip.header) } else { index.snapshot()?.header(at)? };
+    let boundary = header.ok_or(EngineError::Boundary { height, boundary: at })?.digest();
+    Ok(EpochStart { epoch, boundary })
+}
+
+/// Refuses to vote in an epoch when the record of earlier votes in it is gone while other history of it is there. Where the epoch
+/// ends, the node abstains until then, and remembers that it does: what it signed is unknown only here.
+async fn check_votes<E: Storage>(
+    context: &E,
+    prefix: &str,
+    chain: &Chain,
+    index: &Index,
+    committees: &Committees,
+    epoch: u64,
+) -> Result<(), EngineError> {
+    let parameters = &chain.file.parameters;
     let height = index.tip().header.height;
-    if height == 0 {
-        return Ok(());
+    let abstentions = format!("{prefix}{ABSTENTIONS_PARTITION}");
+    let name = epoch.to_be_bytes();
+    let is_lost = height != parameters.boundary_before(epoch)
+        && names(context, &votes_partition(prefix, epoch)).await?.is_empty();
+    if is_lost && parameters.epoch_blocks.is_none() {
+        return Err(EngineError::VotesLost { height });
     }
+    let abstained = names(context, &abstentions).await?.iter().any(|abstained| *abstained == name);
+    if is_lost && !abstained {
+        let (blob, _) = context.open(&abstentions, &name).await.map_err(storage)?;
+        blob.sync().await.map_err(storage)?;
+    }
+    if is_lost || abstained {
+        let last = parameters.boundary_before(epoch.saturating_add(1));
+        warn!(epoch, height, last, "the voting journal of this epoch was lost: this node abstains until it ends");
+        committees.abstain(epoch);
+    }
+    Ok(())
+}
+
+/// The blobs of a partition; none where there is no such partition.
+async fn names<E: Storage>(context: &E, partition: &str) -> Result<Vec<Vec<u8>>, EngineError> {
     match context.scan(partition).await {
-        Ok(blobs) if !blobs.is_empty() => Ok(()),
-        Ok(_) | Err(commonware_runtime::Error::PartitionMissing(_)) => Err(EngineError::VotesLost { height }),
-        Err(error) => Err(EngineError::Storage(error.to_string())),
+        Ok(names) => Ok(names),
+        Err(commonware_runtime::Error::PartitionMissing(_)) => Ok(Vec::new()),
+        Err(error) => Err(storage(error)),
     }
+}
+
+fn storage(error: commonware_runtime::Error) -> EngineError {
+    EngineError::Storage(error.to_string())
 }
 
 type Archive<E, V> = prunable::Archive<EightCap, E, Digest, V>;
@@ -483,43 +532,7 @@ fn broadcast_blocks_per_peer(parameters: &Parameters, seats: usize) -> usize {
     affordable.clamp(BROADCAST_BLOCKS_PER_PEER_MIN, BROADCAST_BLOCKS_PER_PEER_MAX)
 }
 
-fn elector(parameters: &Parameters) -> RoundRobin {
-    let views = u32::try_from(parameters.leader_term_views).unwrap_or(u32::MAX);
-    match NonZeroU32::new(views) {
-        Some(views) if views.get() > 1 => {
-            // A leader that notarizes but withholds finality is evicted in the time of a few failed views.
-            let stall = Duration::from_millis(4 * parameters.certification_timeout_ms);
-            RoundRobin::default().with_term(TermLength::new(views), stall, OPTIMISTIC_VIEWS)
-        }
-        _ => RoundRobin::default(),
-    }
-}
-
-/// The leaders from the current view on, without repeats: where a transaction should be soonest.
-fn next_leaders(
-    parameters: &Parameters,
-    participants: Set<PublicKey>,
-    status: Arc<Status>,
-) -> impl Fn(usize) -> Vec<PublicKey> + Send + 'static {
-    let elector: RoundRobinElector<Scheme> = elector(parameters).build(&participants);
-    let term_views = parameters.leader_term_views;
-    move |count| {
-        let current = status.view().saturating_add(1);
-        let views = (0..participants.len() as u64).map(|term| current.saturating_add(term * term_views));
-        views
-            .filter_map(|view| participants.key(elector.elect(Round::new(EPOCH, View::new(view)), ())).cloned())
-            .take(count)
-            .collect()
-    }
-}
-
-/// A leader that is known to be away costs nothing: its views are skipped at once.
-fn skip_policy(parameters: &Parameters) -> SkipPolicy {
-    let slowest = parameters.certification_timeout_ms.max(parameters.timeout_retry_ms);
-    SkipPolicy::Enabled { timeout: Duration::from_millis(2 * slowest), budget: SkipBudget::Participants }
-}
-
-fn fetch_timeout(parameters: &Parameters) -> NonZeroDuration {
+pub(crate) fn fetch_timeout(parameters: &Parameters) -> NonZeroDuration {
     // Long enough for a whole block from one peer, short enough to try others within a view's timeouts.
     NonZeroDuration::new_panic(Duration::from_millis(parameters.leader_timeout_ms.max(500)))
 }

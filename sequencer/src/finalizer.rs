@@ -8,7 +8,9 @@
 use crate::{
     block::SequencedBlock,
     clock::unix_ms,
+    committees::{Committees, CommitteesError},
     consensus::Marshal,
+    epochs::EpochStart,
     handle::Head,
     history::RecentBlocks,
     index::{FinalizedBlock, Index, IndexError, Persist},
@@ -53,6 +55,9 @@ pub enum FinalizerError {
         /// The height that was delivered.
         got: u64,
     },
+    /// The next committee is another than this node's.
+    #[error(transparent)]
+    Committees(#[from] CommitteesError),
     /// A final block does not follow from its parent.
     #[error("final block at height {height} does not follow from its parent: {source}")]
     Invalid {
@@ -75,6 +80,10 @@ pub struct Failed {
 pub struct Parts {
     /// The network.
     pub chain: Arc<Chain>,
+    /// Who votes in which epoch.
+    pub committees: Committees,
+    /// Told of every epoch that begins.
+    pub epochs: watch::Sender<EpochStart>,
     /// The states above the tip.
     pub ledgers: Arc<Ledgers>,
     /// Where ordered transactions leave.
@@ -114,7 +123,7 @@ impl<E: Clock> Reporter for Deliveries<E> {
     fn report(&mut self, update: Self::Activity) -> Feedback {
         match update {
             Update::Tip(round, height, _) => {
-                self.status.observe_view(round.view().get());
+                self.status.observe_round(round.epoch().get(), round.view().get());
                 self.status.observe_finalized(height.get(), unix_ms(self.clock.as_ref()));
                 Feedback::Ok
             }
@@ -197,6 +206,10 @@ fn finalize(
             Head { height: header.height, digest: state.digest, timestamp_ms: header.timestamp_ms, view: header.view };
         parts.ledgers.finalize(state);
         parts.heads.send_replace(head);
+        // Last: the next committee builds on this block as soon as it hears of it.
+        if parts.chain.file.parameters.is_last_of_epoch(header.height) {
+            parts.epochs.send_replace(EpochStart { epoch: header.epoch.saturating_add(1), boundary: head.digest });
+        }
     }
     Ok(())
 }
@@ -218,6 +231,7 @@ fn index_blocks<'a>(
             return Err(FinalizerError::Gap { tip: tip.header.height, got: height });
         }
         tip = state_after(&parts.chain, &parts.ledgers, &tip, block)?;
+        parts.committees.finalized(&tip.header)?;
         new.push((block, tip.clone()));
     }
     let finalized: Vec<_> = new

@@ -273,7 +273,7 @@ impl Inner {
             .states
             .values()
             .filter(|state| state.digest != *parent && !parents.contains(&state.digest))
-            .min_by_key(|state| state.header.view)
+            .min_by_key(|state| (state.header.epoch, state.header.view))
             .map(|state| state.digest);
         let Some(evicted) = oldest.and_then(|digest| self.states.remove(&digest)) else { return false };
         self.bytes -= evicted.memory();

@@ -6,6 +6,7 @@ use crate::{
     block::SequencedBlock,
     channels,
     clock::unix_ms,
+    committees::{Repeat, Seated},
     config::{ConfigError, NodeConfig},
     consensus::{self, Scheme, SeatError},
     disk::{self, DiskError},
@@ -26,9 +27,12 @@ use crate::{
 };
 use ::tokio::sync::watch;
 use commonware_consensus::{marshal, simplex};
-use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
+use commonware_cryptography::{
+    bls12381::primitives::group::Private,
+    ed25519::{PrivateKey, PublicKey},
+};
 use commonware_macros::select;
-use commonware_p2p::{AddressableManager, authenticated::lookup};
+use commonware_p2p::{AddressableManager, authenticated::lookup, utils::mux};
 use commonware_runtime::{Metrics as _, Quota, Runner as _, Spawner, Strategizer, Supervisor, tokio};
 use commonware_utils::{NZU32, NZUsize};
 use sinter_primitives::{Chain, Digest, Namespace, chain::ChainError};
@@ -43,7 +47,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Domain of the p2p layer; the chain's hash, in the handshake, tells networks apart.
 const P2P_NAMESPACE: &[u8] = b"SINTER_P2P";
@@ -198,9 +202,8 @@ struct Prepared {
     config: NodeConfig,
     chain: Arc<Chain>,
     node_key: PrivateKey,
-    scheme: Scheme,
+    bls_key: Private,
     transport: Arc<Transport>,
-    addresses: commonware_utils::ordered::Map<PublicKey, commonware_p2p::Address>,
     index: Arc<Index>,
 }
 
@@ -213,8 +216,8 @@ impl Prepared {
         check_bounds(&config, &chain)?;
         let node_key = keys::read_node_key(&config.node_key_file)?;
         let bls_key = keys::read_bls_key(&config.bls_key_file)?;
-        let scheme = consensus::signer(&chain, &keys::node_public(&node_key), bls_key)?;
-        let addresses = peers::addresses(&chain.committee, &config.peers)?;
+        consensus::signer(&chain.hash, &chain.committee, &keys::node_public(&node_key), bls_key.clone())?;
+        peers::addresses([&chain.committee], &config.peers)?;
         let transport = Transport::new(QuicConfig::new(node_key.clone(), chain.hash))?;
         std::fs::create_dir_all(&config.data_dir).map_err(|source| NodeError::Path {
             key: "data_dir",
@@ -225,7 +228,7 @@ impl Prepared {
         // The index refuses a directory that another node holds, before consensus touches it.
         let index = Arc::new(Index::open(&config.data_dir.join("index.redb"), chain.clone())?);
         mark::enter(&chain.hash, &config.bls_key_file, &config.data_dir)?;
-        Ok(Self { config, chain, node_key, scheme, transport, addresses, index })
+        Ok(Self { config, chain, node_key, bls_key, transport, index })
     }
 }
 
@@ -235,6 +238,15 @@ fn check_bounds(config: &NodeConfig, chain: &Chain) -> Result<(), NodeError> {
     // A transaction's kind, expiry height and length stand before its payload.
     config.mempool.check(parameters.payload_bytes_max + 1 + 8 + 5)?;
     config.rpc_config().check(parameters)?;
+    let epoch_blocks = parameters.epoch_blocks.map_or(0, |blocks| blocks.get());
+    if config.retention_blocks <= epoch_blocks {
+        // An epoch stands on the block before its first, which a restart reads.
+        return Err(NodeError::Config(ConfigError::OutOfRange {
+            key: "retention_blocks".into(),
+            expected: format!("above the chain's `epoch_blocks`, {epoch_blocks}"),
+            got: config.retention_blocks.to_string(),
+        }));
+    }
     if config.retention_blocks < parameters.expiry_blocks {
         // After a restart the index alone knows what was ordered, and so what would repeat.
         return Err(NodeError::Config(ConfigError::OutOfRange {
@@ -275,7 +287,7 @@ async fn start_and_wait(
     started: Started,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
-    let Prepared { config, chain, scheme, index, .. } = prepared;
+    let Prepared { config, chain, index, .. } = prepared;
     let public_key = keys::node_public(&prepared.node_key);
     let mempool = Mempool::new(chain.clone(), config.mempool);
     let seats = chain.committee.seats().len();
@@ -293,8 +305,9 @@ async fn start_and_wait(
         context.child("engine"),
         Shared { chain: chain.clone(), index: index.clone(), mempool: mempool.clone(), status: status.clone(), heads },
         Settings {
-            scheme: scheme.clone(),
-            node_key: public_key.clone(),
+            node_key: prepared.node_key.clone(),
+            bls_key: prepared.bls_key.clone(),
+            succession: Arc::new(Repeat),
             retention_blocks: config.retention_blocks,
             dissemination: config.dissemination,
             partition_prefix: String::new(),
@@ -363,7 +376,7 @@ fn join_network(
     context: &tokio::Context,
     prepared: &Prepared,
 ) -> (engine::Network<Sender, Receiver, Oracle, Oracle>, commonware_runtime::Handle<()>) {
-    let Prepared { config, chain, transport, addresses, .. } = prepared;
+    let Prepared { config, chain, transport, .. } = prepared;
     let seats = chain.committee.seats().len();
     let mut lookup_config = lookup::Config::recommended(
         transport.upgrader(),
@@ -376,7 +389,7 @@ fn join_network(
     // Peers are known by key. Their addresses may be private, translated, or change while they are connected.
     lookup_config.allow_private_ips = true;
     lookup_config.bypass_ip_check = true;
-    // One committee, forever: mailboxes are allocated for every tracked set.
+    // An epoch's set has the members of the next one, too, and mailboxes are allocated for every tracked set.
     lookup_config.tracked_peer_sets = NZUsize!(1);
     lookup_config.peer_connection_cooldown = RECONNECT_COOLDOWN;
     lookup_config.dial_frequency = DIAL_INTERVAL;
@@ -385,8 +398,18 @@ fn join_network(
     lookup_config.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(32));
     lookup_config.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(128));
     let quic = QuicContext::new(context.child("p2p"), transport.clone());
-    let (mut network, mut oracle) = lookup::Network::new(quic, lookup_config);
-    oracle.track(0, addresses.clone());
+    let (mut network, oracle) = lookup::Network::new(quic, lookup_config);
+    let track = {
+        let (overrides, oracle) = (config.peers.clone(), commonware_utils::sync::Mutex::new(oracle.clone()));
+        Box::new(move |epoch, seated: &[&Seated]| {
+            match peers::addresses(seated.iter().map(|seated| &seated.committee), &overrides) {
+                Ok(addresses) => {
+                    oracle.lock().track(epoch, addresses);
+                }
+                Err(error) => error!(epoch, %error, "peers of this epoch are not dialed"),
+            }
+        })
+    };
     let mut register = |channel| network.register(channel, channels::quota(channel));
     let channels = engine::Network {
         votes: register(channels::VOTES),
@@ -397,6 +420,7 @@ fn join_network(
         transactions: register(channels::TRANSACTIONS),
         blocker: oracle.clone(),
         peers: oracle,
+        track,
     };
     (channels, network.start())
 }
@@ -406,7 +430,7 @@ fn message_bytes_max(chain: &Chain) -> u32 {
     let seats = u32::try_from(chain.committee.seats().len()).unwrap_or(u32::MAX);
     let bounds = chain.file.parameters.body_bounds();
     commonware_p2p::max_message_size(&[
-        simplex::max_payload_size::<Scheme, Digest>(seats),
+        mux::prefixed(simplex::max_payload_size::<Scheme, Digest>(seats)),
         marshal::max_payload_size::<marshal::standard::Standard<SequencedBlock>, Scheme>(seats, &bounds),
         dissemination::message_bytes_max(&chain.file.parameters),
     ])

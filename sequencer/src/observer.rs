@@ -88,14 +88,16 @@ where
         use commonware_consensus::simplex::types::Attributable;
         match &activity {
             Activity::Notarization(notarization) => {
-                self.status.observe_view(notarization.view().get());
+                self.status.observe_round(notarization.epoch().get(), notarization.view().get());
                 self.notarized(&notarization.proposal.payload);
             }
             Activity::Nullification(nullification) => {
-                self.status.observe_view(nullification.view().get());
+                self.status.observe_round(nullification.epoch().get(), nullification.view().get());
                 metrics::counter!(telemetry::VIEWS_NULLIFIED).increment(1);
             }
-            Activity::Finalization(finalization) => self.status.observe_view(finalization.view().get()),
+            Activity::Finalization(finalization) => {
+                self.status.observe_round(finalization.epoch().get(), finalization.view().get())
+            }
             Activity::ConflictingNotarize(evidence) => {
                 self.fault(telemetry::CONFLICTING_NOTARIZE, evidence.signer().get(), &activity);
             }

@@ -1,6 +1,7 @@
 //! What a running node says about itself: a few atomics that consensus writes and the RPC reads.
 
 use crate::timeline::Timeline;
+use commonware_utils::sync::Mutex;
 use sinter_primitives::Parameters;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -9,7 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub struct Status {
     started_ms: u64,
     stall_bound_ms: u64,
-    view: AtomicU64,
+    /// Epoch and view.
+    round: Mutex<(u64, u64)>,
     finalized_height: AtomicU64,
     finalized_at_ms: AtomicU64,
     peers: AtomicU32,
@@ -26,7 +28,7 @@ impl Status {
         Self {
             started_ms: now_ms,
             stall_bound_ms,
-            view: AtomicU64::new(0),
+            round: Mutex::new((0, 0)),
             finalized_height: AtomicU64::new(0),
             finalized_at_ms: AtomicU64::new(0),
             peers: AtomicU32::new(0),
@@ -41,10 +43,16 @@ impl Status {
         self.started_ms
     }
 
-    /// The highest view in which this node has seen a certificate.
+    /// The last epoch, and the highest view of it, in which this node has seen a certificate.
+    #[must_use]
+    pub fn round(&self) -> (u64, u64) {
+        *self.round.lock()
+    }
+
+    /// The highest view in which this node has seen a certificate; views count from 1 in every epoch.
     #[must_use]
     pub fn view(&self) -> u64 {
-        self.view.load(Ordering::Relaxed)
+        self.round().1
     }
 
     /// The height of the last block that this node learned to be final.
@@ -87,9 +95,10 @@ impl Status {
         now_ms.saturating_sub(since) > self.stall_bound_ms
     }
 
-    /// Raises the view.
-    pub fn observe_view(&self, view: u64) {
-        self.view.fetch_max(view, Ordering::Relaxed);
+    /// Raises the view, or the epoch.
+    pub fn observe_round(&self, epoch: u64, view: u64) {
+        let mut round = self.round.lock();
+        *round = (epoch, view).max(*round);
     }
 
     /// Records that the block at `height` is final.

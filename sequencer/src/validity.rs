@@ -4,7 +4,8 @@
 //! delays a vote. What is checked, in this order:
 //!
 //! 1. the header names this chain, its parent, and the view it was proposed in, by the view's leader;
-//! 2. time moves forward, and the L1 origin and the inbox stand still;
+//! 2. time moves forward, the L1 origin and the inbox stand still, and an epoch's last block names the committee of the epoch after
+//!    the next;
 //! 3. the body is within bounds and is the one that the header commits to;
 //! 4. every transaction is for a height near this one, and none repeats;
 //! 5. every lane obeys its namespace's ordering rule;
@@ -34,6 +35,8 @@ pub struct Slot {
     pub parent: Digest,
     /// The seat that leads the view.
     pub leader_seat: u32,
+    /// Digest of the committee that the block must name: zero, but in an epoch's last block.
+    pub next_committee: Digest,
 }
 
 /// Why a block is invalid.
@@ -204,7 +207,7 @@ fn check_place(chain: &Chain, parent: &Header, slot: &Slot, header: &Header) -> 
         return Err(InvalidBlock::L1Origin { expected: parent.l1_origin, got: header.l1_origin });
     }
     number("inbox cursor", parent.inbox_cursor, header.inbox_cursor)?;
-    digest("next committee", NONE, header.next_committee)?;
+    digest("next committee", slot.next_committee, header.next_committee)?;
     digest("randomness", NONE, header.randomness)
 }
 

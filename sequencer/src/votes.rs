@@ -5,8 +5,8 @@
 //! with it. Only the last views are kept; [`crate::engine`] says how many.
 
 use crate::{
-    consensus::{self, Scheme, SeatError},
-    engine::{PAGE_SIZE, VOTES_PARTITION},
+    consensus::Scheme,
+    engine::{PAGE_SIZE, epoch_of_votes, votes_partition},
 };
 use commonware_consensus::{
     Epochable, Viewable,
@@ -17,7 +17,7 @@ use commonware_runtime::{ReadOptions, Runner as _, Supervisor as _, buffer::page
 use commonware_storage::journal::segmented::variable::{Config, Journal};
 use commonware_utils::NZUsize;
 use serde::{Deserialize, Serialize};
-use sinter_primitives::{Chain, Digest};
+use sinter_primitives::Digest;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -41,6 +41,12 @@ pub enum VotesError {
         /// What the system says.
         source: io::Error,
     },
+    /// There is none.
+    #[error("voting journal: expected one in {path}, found none")]
+    None {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// Its contents are not a voting journal of this chain.
     #[error("voting journal {path}: {message}")]
     Damaged {
@@ -49,9 +55,6 @@ pub enum VotesError {
         /// What is wrong.
         message: String,
     },
-    /// The chain's committee cannot vote.
-    #[error(transparent)]
-    Committee(#[from] SeatError),
 }
 
 /// What was voted for.
@@ -122,21 +125,48 @@ pub fn conflicts(votes: &[Vote]) -> Vec<(Vote, Vote)> {
     conflicts
 }
 
-/// The votes in the journal under `data_dir`, by view, in the order in which they were cast.
+/// The votes in the journals under `data_dir`, by epoch and view, in the order in which they were cast.
 ///
 /// Reads a copy: opening a journal repairs its tail, and the original is the node's alone. What a running node
 /// writes meanwhile may or may not be seen.
 ///
 /// # Errors
 /// [`VotesError`].
-pub fn read(data_dir: &Path, chain: &Chain) -> Result<Vec<Vote>, VotesError> {
-    let original = data_dir.join(CONSENSUS_DIRECTORY).join(VOTES_PARTITION);
-    let scheme = Scheme::verifier(chain.hash.as_ref(), consensus::participants(chain)?);
+pub fn read(data_dir: &Path) -> Result<Vec<Vote>, VotesError> {
+    let originals = data_dir.join(CONSENSUS_DIRECTORY);
     let storage = tempfile::tempdir().map_err(|source| VotesError::Io { path: std::env::temp_dir(), source })?;
-    copy(&original, &storage.path().join(VOTES_PARTITION))?;
+    let epochs = epochs(&originals)?;
+    for epoch in &epochs {
+        let partition = votes_partition("", *epoch);
+        copy(&originals.join(&partition), &storage.path().join(&partition))?;
+    }
     let config = tokio::Config::new().with_worker_threads(1).with_storage_directory(storage.path());
-    let votes = tokio::Runner::new(config).start(|context| replay(context, scheme));
-    votes.map_err(|error| VotesError::Damaged { path: original, message: error.to_string() })
+    let votes = tokio::Runner::new(config).start(|context| async move {
+        let mut votes = Vec::new();
+        for epoch in epochs {
+            votes.extend(replay(&context, epoch).await?);
+        }
+        Ok(votes)
+    });
+    votes.map_err(|error: commonware_storage::journal::Error| VotesError::Damaged {
+        path: originals,
+        message: error.to_string(),
+    })
+}
+
+/// The epochs that there is a journal of, ascending; at least one.
+fn epochs(directory: &Path) -> Result<Vec<u64>, VotesError> {
+    let failed = |source| VotesError::Io { path: directory.into(), source };
+    let mut epochs = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        epochs.extend(name.to_str().and_then(epoch_of_votes));
+    }
+    epochs.sort_unstable();
+    if epochs.is_empty() {
+        return Err(VotesError::None { path: directory.into() });
+    }
+    Ok(epochs)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), VotesError> {
@@ -157,15 +187,17 @@ fn copy(from: &Path, to: &Path) -> Result<(), VotesError> {
     Ok(())
 }
 
-async fn replay(context: tokio::Context, scheme: Scheme) -> Result<Vec<Vote>, commonware_storage::journal::Error> {
+async fn replay(context: &tokio::Context, epoch: u64) -> Result<Vec<Vote>, commonware_storage::journal::Error> {
     let config = Config {
-        partition: VOTES_PARTITION.into(),
+        partition: votes_partition("", epoch),
         compression: None,
-        codec_config: scheme.certificate_codec_config(),
+        codec_config: Scheme::certificate_codec_config_unbounded(),
         page_cache: CacheRef::new(PAGE_SIZE, PAGES),
         write_buffer: BUFFER_BYTES,
     };
-    let journal = Journal::<_, Artifact<Scheme, Digest>>::init(context.child("votes"), config).await?;
+    let journal =
+        Journal::<_, Artifact<Scheme, Digest>>::init(context.child("votes").with_attribute("epoch", epoch), config)
+            .await?;
     let mut replay = journal.replay(0, 0, BUFFER_BYTES, ReadOptions::DONT_CACHE).await?;
     let mut votes = Vec::new();
     while let Some(artifact) = replay.next().await {

@@ -214,9 +214,6 @@ pub struct VotesArguments {
     /// The member's data directory
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// The network's chain.toml
-    #[arg(long, value_name = "FILE")]
-    pub chain: PathBuf,
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,

@@ -2,7 +2,6 @@
 
 use crate::{
     args::{InitArguments, RunArguments, SequencerCommand, VotesArguments},
-    chain,
     config::start_log,
     exit::{Exit, Failure, OrFail, print_result},
     signals,
@@ -65,8 +64,7 @@ fn print_seat(arguments: &InitArguments) -> Result<(), Failure> {
 }
 
 fn print_votes(arguments: &VotesArguments) -> Result<(), Failure> {
-    let chain = chain::load(&arguments.chain)?;
-    let votes = votes::read(&arguments.data_dir, &chain).or_fail(Exit::Usage, "")?;
+    let votes = votes::read(&arguments.data_dir).or_fail(Exit::Usage, "")?;
     for vote in &votes {
         if arguments.json {
             print_result(serde_json::to_string(vote).or_fail(Exit::Failed, "writing a vote as JSON")?)?;

@@ -41,6 +41,9 @@ pub struct Actor<E, B, L> {
     mempool: Mempool,
     leaders: L,
     blocker: B,
+    me: PublicKey,
+    /// The epoch of `seats`.
+    epoch: u64,
     seats: Seats,
     schedule: Schedule,
     intake: Intake,
@@ -57,12 +60,12 @@ where
     B: Blocker<PublicKey = PublicKey>,
     L: Leaders,
 {
-    /// An actor for seat `me` of `committee`. Its metrics go to the recorder that is installed by now.
+    /// An actor for the node that its peers know as `me`. Its metrics go to the recorder that is installed by now.
     pub fn new(
         context: E,
         config: DisseminationConfig,
         parameters: Parameters,
-        (me, committee): (&PublicKey, Vec<PublicKey>),
+        me: &PublicKey,
         mempool: Mempool,
         leaders: L,
         blocker: B,
@@ -72,9 +75,11 @@ where
             config,
             parameters,
             mempool,
-            leaders,
             blocker,
-            seats: Seats::new(committee, me),
+            me: me.clone(),
+            epoch: leaders.epoch(),
+            seats: Seats::new(leaders.members(), me),
+            leaders,
             schedule: Schedule::new(config),
             // Less than one message a second would be none.
             intake: Intake::new(config.peer_bytes_per_second_max.max(message_bytes_max(&parameters) as u64)),
@@ -147,6 +152,7 @@ where
     fn flush(&mut self, sender: &mut impl Sender<PublicKey = PublicKey>) {
         let now = self.context.current();
         self.flushed_at = now;
+        self.follow_epoch();
         let fresh = self.mempool.local_after(self.schedule.cursor(), ROUND_TRANSACTIONS_MAX);
         self.stirred = fresh.len() == ROUND_TRANSACTIONS_MAX; // there may be more
         let displaced: usize =
@@ -159,6 +165,16 @@ where
             self.send(sender, now, key, group);
         }
         self.metrics.scheduled.set(u32::try_from(self.schedule.len()).map_or(f64::MAX, f64::from));
+    }
+
+    /// Turns to the members of a new epoch, who have got nothing yet.
+    fn follow_epoch(&mut self) {
+        let epoch = self.leaders.epoch();
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.seats = Seats::new(self.leaders.members(), &self.me);
+            self.schedule.forget_receivers();
+        }
     }
 
     /// Those of `due` that still wait for a block, by whom they go to. The others are let go of.

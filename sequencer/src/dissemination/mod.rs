@@ -60,15 +60,15 @@ use std::time::Duration;
 
 /// Who leads the next views.
 pub trait Leaders: Send + 'static {
-    /// The seats that lead the next views, soonest first: up to `count` different ones, fewer where they
+    /// The epoch: members are others only in another one.
+    fn epoch(&self) -> u64;
+
+    /// The members of that epoch's committee.
+    fn members(&self) -> Vec<PublicKey>;
+
+    /// The members that lead the next views, soonest first: up to `count` different ones, fewer where they
     /// are not known. This node may be among them.
     fn next_leaders(&self, count: usize) -> Vec<PublicKey>;
-}
-
-impl<F: Fn(usize) -> Vec<PublicKey> + Send + 'static> Leaders for F {
-    fn next_leaders(&self, count: usize) -> Vec<PublicKey> {
-        self(count)
-    }
 }
 
 /// How eagerly transactions are passed on.

@@ -97,6 +97,11 @@ impl Schedule {
         self.put(now + delay.max(Duration::from_millis(1)), next);
     }
 
+    /// Forgets who got what: the seats are others' now.
+    pub fn forget_receivers(&mut self) {
+        self.due.values_mut().for_each(|record| record.sent = SeatSet::default());
+    }
+
     fn put(&mut self, at: SystemTime, record: Record) -> usize {
         self.due.insert((at, record.sequence), record);
         let excess = self.due.len().saturating_sub(self.config.scheduled_max);

@@ -7,7 +7,10 @@ use commonware_consensus::{
 };
 use commonware_cryptography::Sha256;
 use commonware_runtime::Supervisor;
-use sinter_sequencer::channels;
+use sinter_sequencer::{
+    channels,
+    consensus::{self, Scheme},
+};
 use std::sync::Arc;
 
 const LIAR: usize = 3;
@@ -19,6 +22,12 @@ async fn honest(context: super::cluster::Context) -> Cluster {
         cluster.start(seat).await;
     }
     cluster
+}
+
+/// What the liar votes with.
+fn scheme(cluster: &Cluster) -> Scheme {
+    let bls_key = cluster.members[LIAR].bls_key.clone();
+    consensus::signer(&cluster.chain.hash, &cluster.chain.committee, &cluster.key(LIAR), bls_key).unwrap()
 }
 
 async fn assert_progress(mut cluster: Cluster) -> Cluster {
@@ -40,10 +49,10 @@ fn a_silent_member_costs_time_only() {
 fn a_member_that_votes_for_two_blocks_is_caught() {
     run(0..2, |context| async move {
         let cluster = honest(context).await;
-        let config = mocks::conflicter::Config { scheme: cluster.scheme(LIAR) };
+        let config = mocks::conflicter::Config { scheme: scheme(&cluster) };
         let context = cluster.context.child("conflicter");
         mocks::conflicter::Conflicter::<_, _, Sha256>::new(context, config)
-            .start(cluster.channel(LIAR, channels::VOTES).await);
+            .start(cluster.subchannel(LIAR, channels::VOTES, 0).await);
         let cluster = assert_progress(cluster).await;
         assert!(HONEST.iter().any(|seat| cluster.node(*seat).status.faults() > 0), "nobody saw the conflict");
     });
@@ -53,9 +62,10 @@ fn a_member_that_votes_for_two_blocks_is_caught() {
 fn a_member_that_nullifies_and_finalizes_is_caught() {
     run(0..2, |context| async move {
         let cluster = honest(context).await;
-        let config = mocks::nuller::Config { scheme: cluster.scheme(LIAR) };
+        let config = mocks::nuller::Config { scheme: scheme(&cluster) };
         let context = cluster.context.child("nuller");
-        mocks::nuller::Nuller::<_, _, Sha256>::new(context, config).start(cluster.channel(LIAR, channels::VOTES).await);
+        mocks::nuller::Nuller::<_, _, Sha256>::new(context, config)
+            .start(cluster.subchannel(LIAR, channels::VOTES, 0).await);
         let cluster = assert_progress(cluster).await;
         assert!(HONEST.iter().any(|seat| cluster.node(*seat).status.faults() > 0), "nobody saw the conflict");
     });
@@ -66,14 +76,16 @@ fn a_leader_that_proposes_two_blocks_finalizes_neither() {
     run(0..2, |context| async move {
         let cluster = honest(context).await;
         let config = mocks::equivocator::Config {
-            scheme: cluster.scheme(LIAR),
+            scheme: scheme(&cluster),
             elector: RoundRobin::<Sha256>::default(),
             epoch: Epoch::zero(),
             relay: Arc::new(mocks::relay::Relay::new()),
         };
         let context = cluster.context.child("equivocator");
-        mocks::equivocator::Equivocator::<_, _, _, Sha256>::new(context, config)
-            .start(cluster.channel(LIAR, channels::VOTES).await, cluster.channel(LIAR, channels::CERTIFICATES).await);
+        mocks::equivocator::Equivocator::<_, _, _, Sha256>::new(context, config).start(
+            cluster.subchannel(LIAR, channels::VOTES, 0).await,
+            cluster.subchannel(LIAR, channels::CERTIFICATES, 0).await,
+        );
         let cluster = assert_progress(cluster).await;
         cluster.assert_no_block_of(LIAR);
     });

@@ -8,18 +8,22 @@ use commonware_cryptography::{
     ed25519::{PrivateKey, PublicKey},
 };
 use commonware_math::algebra::Random;
-use commonware_p2p::simulated::{self, Link, Oracle};
+use commonware_p2p::{
+    simulated::{self, Link, Oracle},
+    utils::mux::{Muxer, SubReceiver, SubSender},
+};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Handle, Runner as _, Spawner, Supervisor, deterministic};
 use commonware_utils::{NZUsize, TestRng, probability};
 use sinter_primitives::{
     Chain, Digest, Namespace, Parameters, Transaction, TransactionKind,
     chain::{ChainFile, L1Spec, NamespaceSpec, Ordering},
+    committee::Seat,
     header::L1Origin,
 };
 use sinter_sequencer::{
     channels,
-    consensus::{self, Scheme},
+    committees::{Repeat, Succession},
     dissemination::DisseminationConfig,
     engine::{self, EngineError, Settings, Shared},
     handle::Head,
@@ -28,7 +32,7 @@ use sinter_sequencer::{
     mempool::{Mempool, MempoolConfig, Source, Visibility},
     status::{Status, stall_bound_ms},
 };
-use std::{future::Future, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{future::Future, net::Ipv4Addr, num::NonZeroUsize, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
 
@@ -74,7 +78,9 @@ pub struct Node {
 pub struct Cluster {
     pub context: Context,
     pub chain: Arc<Chain>,
+    /// Everybody who may ever have a seat; where nobody rotates, by seat.
     pub members: Vec<Member>,
+    pub succession: Arc<dyn Succession>,
     pub oracle: Oracle<PublicKey, Context>,
     pub nodes: Vec<Option<Node>>,
     directory: TempDir,
@@ -104,14 +110,25 @@ impl Cluster {
     }
 
     pub async fn with(context: Context, parameters: Parameters) -> Self {
-        let members = members();
+        let members = members(SEATS);
         let chain = Arc::new(test_chain(&members, parameters));
+        Self::of(context, chain, members, Arc::new(Repeat)).await
+    }
+
+    /// A network whose seats go from one to the other as `succession` says.
+    pub async fn of(
+        context: Context,
+        chain: Arc<Chain>,
+        members: Vec<Member>,
+        succession: Arc<dyn Succession>,
+    ) -> Self {
+        let count = members.len();
         let peers: Vec<_> = members.iter().map(|member| member.node_key.public_key()).collect();
         let (network, oracle) = simulated::Network::new_with_peers(
             context.child("network"),
             simulated::Config {
                 max_size: 4 << 20,
-                max_peers_per_set: NZUsize!(SEATS),
+                max_peers_per_set: NonZeroUsize::new(count).unwrap(),
                 // As on the real network: who is blocked is gone.
                 disconnect_on_block: true,
                 tracked_peer_sets: NZUsize!(1),
@@ -124,22 +141,19 @@ impl Cluster {
             context,
             chain,
             members,
+            succession,
             oracle,
-            nodes: (0..SEATS).map(|_| None).collect(),
+            nodes: (0..count).map(|_| None).collect(),
             directory: tempfile::tempdir().unwrap(),
             starts: 0,
             sent: 0,
         };
-        cluster.connect(&(0..SEATS).collect::<Vec<_>>()).await;
+        cluster.connect(&(0..count).collect::<Vec<_>>()).await;
         cluster
     }
 
     pub fn key(&self, seat: usize) -> PublicKey {
         self.members[seat].node_key.public_key()
-    }
-
-    pub fn scheme(&self, seat: usize) -> Scheme {
-        consensus::signer(&self.chain, &self.key(seat), self.members[seat].bls_key.clone()).unwrap()
     }
 
     /// Links these seats with each other.
@@ -166,12 +180,26 @@ impl Cluster {
         self.oracle.control(self.key(seat)).register(channel, channels::quota(channel)).await.unwrap()
     }
 
+    /// An epoch's part of one of a seat's channels.
+    pub async fn subchannel(
+        &self,
+        seat: usize,
+        channel: u64,
+        epoch: u64,
+    ) -> (SubSender<Sender>, SubReceiver<PublicKey>) {
+        let (sender, receiver) = self.channel(seat, channel).await;
+        let (mux, mut handle) =
+            Muxer::new(self.context.child("mux").with_attribute("channel", channel), sender, receiver);
+        mux.start();
+        handle.register(epoch).await.unwrap()
+    }
+
     pub fn prefix(seat: usize) -> String {
         format!("seat-{seat}-")
     }
 
     pub async fn start_all(&mut self) {
-        for seat in 0..SEATS {
+        for seat in 0..self.members.len() {
             self.start(seat).await;
         }
     }
@@ -206,8 +234,9 @@ impl Cluster {
             heads,
         };
         let settings = Settings {
-            scheme: self.scheme(seat),
-            node_key: self.key(seat),
+            node_key: self.members[seat].node_key.clone(),
+            bls_key: self.members[seat].bls_key.clone(),
+            succession: self.succession.clone(),
             retention_blocks: 1 << 20,
             dissemination: DisseminationConfig::default(),
             partition_prefix: Self::prefix(seat),
@@ -221,6 +250,8 @@ impl Cluster {
             transactions: self.channel(seat, channels::TRANSACTIONS).await,
             blocker: self.oracle.control(self.key(seat)),
             peers: self.oracle.manager(),
+            // Everybody sees everybody.
+            track: Box::new(|_, _| {}),
         };
         let (started, start) = oneshot::channel();
         let context = self.context.child("node").with_attribute("seat", seat).with_attribute("start", self.starts);
@@ -250,6 +281,11 @@ impl Cluster {
         self.sleep_ms(10).await;
     }
 
+    /// Waits until a seat's node ends by itself, and says why it did.
+    pub async fn stopped(&mut self, seat: usize) -> EngineError {
+        self.nodes[seat].take().unwrap().task.await.unwrap()
+    }
+
     pub fn node(&self, seat: usize) -> &Node {
         self.nodes[seat].as_ref().unwrap()
     }
@@ -260,7 +296,7 @@ impl Cluster {
 
     /// Waits until every running node is at `height`; fails after `seconds`.
     pub async fn reach(&self, height: u64, seconds: u64) {
-        let running: Vec<_> = (0..SEATS).filter(|seat| self.nodes[*seat].is_some()).collect();
+        let running: Vec<_> = (0..self.nodes.len()).filter(|seat| self.nodes[*seat].is_some()).collect();
         self.reach_all(&running, height, seconds).await;
     }
 
@@ -332,22 +368,26 @@ impl Cluster {
     }
 }
 
-/// The members of every test's committee, by seat.
-pub fn members() -> Vec<Member> {
-    let mut members: Vec<_> = (0..SEATS as u64)
+/// So many members, ascending by node key.
+pub fn members(count: usize) -> Vec<Member> {
+    let mut members: Vec<_> = (0..count as u64)
         .map(|seed| Member { node_key: PrivateKey::from_seed(seed), bls_key: Private::random(TestRng::new(seed)) })
         .collect();
     members.sort_by_key(|member| member.node_key.public_key());
     members
 }
 
-pub fn test_chain(members: &[Member], parameters: Parameters) -> Chain {
-    let seats = members
-        .iter()
-        .enumerate()
+/// These members' seats, as `chain.toml` writes them.
+pub fn seats(members: &[Member]) -> Vec<Seat> {
+    let seats = members.iter().enumerate();
+    seats
         .map(|(seat, member)| keys::seat(&member.node_key, &member.bls_key, &format!("127.0.0.1:{}", 4000 + seat)))
         .collect::<Result<_, _>>()
-        .unwrap();
+        .unwrap()
+}
+
+pub fn test_chain(members: &[Member], parameters: Parameters) -> Chain {
+    let seats = seats(members);
     let namespace = |id: Namespace| NamespaceSpec {
         id,
         name: format!("namespace {id}"),

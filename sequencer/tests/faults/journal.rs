@@ -10,7 +10,7 @@ use commonware_runtime::{
 use commonware_storage::journal::segmented::variable::{Config, Journal};
 use commonware_utils::NZUsize;
 use sinter_primitives::Digest;
-use sinter_sequencer::{consensus::Scheme, engine::VOTES_PARTITION};
+use sinter_sequencer::{consensus::Scheme, engine::votes_partition};
 use std::collections::BTreeMap;
 
 /// What one seat signed, by view.
@@ -47,6 +47,10 @@ impl Votes {
         self.double.extend(other.double);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.notarized.is_empty() && self.finalized.is_empty() && self.nullified.is_empty()
+    }
+
     pub fn assert_one_vote_a_view(&self) {
         assert!(!self.notarized.is_empty(), "the journal holds no votes");
         assert!(self.double.is_empty(), "{:?}", self.double);
@@ -56,14 +60,14 @@ impl Votes {
     }
 }
 
-/// Everything that `seat`'s journal holds. Its node must be down.
-pub async fn votes(cluster: &Cluster, seat: usize) -> Votes {
+/// Everything that `seat`'s journal of an epoch holds. Its node must be down.
+pub async fn votes(cluster: &Cluster, seat: usize, epoch: u64) -> Votes {
     let journal = Journal::<_, Artifact<Scheme, Digest>>::init(
         cluster.context.child("audit"),
         Config {
-            partition: format!("{}{VOTES_PARTITION}", Cluster::prefix(seat)),
+            partition: votes_partition(&Cluster::prefix(seat), epoch),
             compression: None,
-            codec_config: cluster.scheme(seat).certificate_codec_config(),
+            codec_config: Scheme::certificate_codec_config_unbounded(),
             page_cache: CacheRef::new(page_size(4096), NZUsize!(64)),
             write_buffer: NZUsize!(4096),
         },

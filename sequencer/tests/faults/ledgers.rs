@@ -1,6 +1,6 @@
 //! The tree of states above the tip: ancestors, repeats, forks, bounds.
 
-use super::cluster::{members, parameters, test_chain};
+use super::cluster::{SEATS, members, parameters, test_chain};
 use sinter_primitives::{Digest, Header, Ledger, NamespaceTable};
 use sinter_sequencer::ledgers::{AHEAD_MAX, Gap, Ledgers, NotKept, STATES_BYTES_MAX, State};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ struct Tree {
 
 impl Tree {
     fn new() -> (Self, State) {
-        let chain = test_chain(&members(), parameters());
+        let chain = test_chain(&members(SEATS), parameters());
         let ledger = Arc::new(Ledger::genesis(&chain));
         let genesis = state(&ledger, chain.genesis(), &[]);
         (Self { ledgers: Ledgers::new(EXPIRY_BLOCKS, genesis.clone(), Vec::new()), ledger }, genesis)

@@ -2,7 +2,7 @@
 
 use super::cluster::CLOSED_NAMESPACE;
 use bytes::Bytes;
-use commonware_consensus::{Application, Epochable, Handoff, marshal::ancestry::Ancestry};
+use commonware_consensus::{Application, Handoff, marshal::ancestry::Ancestry};
 use commonware_cryptography::{Digested, Digestible};
 use commonware_parallel::Strategy;
 use commonware_runtime::Clock;
@@ -153,6 +153,7 @@ impl<T: Strategy> Liar<T> {
             parent_view: header.parent_view,
             parent: header.parent,
             leader_seat: header.proposer_seat,
+            next_committee: header.next_committee,
         };
         let mut parent = self.inner.ledgers().get(&header.parent)?;
         parent.header.l1_origin = header.l1_origin;
@@ -203,7 +204,6 @@ impl<E: Clock, T: Strategy> Application<E> for Liar<T> {
         ancestry: impl Ancestry<SequencedBlock>,
         (): (),
     ) -> Option<Digested<SequencedBlock>> {
-        assert_eq!(context.epoch().get(), 0);
         let block = self.inner.propose((runtime, context), ancestry, ()).await?;
         self.tell(block)
     }

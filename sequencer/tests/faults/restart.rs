@@ -26,7 +26,7 @@ fn a_member_that_keeps_crashing_stalls_nobody_and_votes_once_a_view() {
             cluster.kill(VICTIM).await;
 
             // Every vote that it ever signed is in the journal, or was superseded there by a finalization.
-            seen.extend(journal::votes(&cluster, VICTIM).await);
+            seen.extend(journal::votes(&cluster, VICTIM, 0).await);
             seen.assert_one_vote_a_view();
 
             let others = [0, 1, 2];

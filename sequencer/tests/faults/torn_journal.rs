@@ -3,12 +3,12 @@
 use super::cluster::{Cluster, run};
 use commonware_runtime::{Blob as _, Storage as _, WriteOptions};
 use rand::RngExt as _;
-use sinter_sequencer::engine::{EngineError, VOTES_PARTITION};
+use sinter_sequencer::engine::{EngineError, votes_partition};
 
 const VICTIM: usize = 2;
 
 fn partition() -> String {
-    format!("{}{VOTES_PARTITION}", Cluster::prefix(VICTIM))
+    votes_partition(&Cluster::prefix(VICTIM), 0)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The validity rule by itself: a valid block, and every way to break it.
 
-use super::cluster::{CLOSED_NAMESPACE, NAMESPACE, OTHER_NAMESPACE, members, parameters, test_chain};
+use super::cluster::{CLOSED_NAMESPACE, NAMESPACE, OTHER_NAMESPACE, SEATS, members, parameters, test_chain};
 use bytes::Bytes;
 use sinter_primitives::{
     Block, Body, Chain, Digest, Ledger, Namespace, NamespaceTable, Transaction, TransactionKind, body::Lane,
@@ -25,7 +25,7 @@ fn transaction(namespace: Namespace, expiry_height: u64, byte: u8) -> Transactio
 
 impl Case {
     fn new() -> Self {
-        let chain = test_chain(&members(), parameters());
+        let chain = test_chain(&members(SEATS), parameters());
         let header = chain.genesis();
         let parent = State {
             header,
@@ -34,7 +34,14 @@ impl Case {
             ledger: Arc::new(Ledger::genesis(&chain)),
             ids: Arc::new([]),
         };
-        let slot = Slot { epoch: 0, view: 3, parent_view: 0, parent: parent.digest, leader_seat: 2 };
+        let slot = Slot {
+            epoch: 0,
+            view: 3,
+            parent_view: 0,
+            parent: parent.digest,
+            leader_seat: 2,
+            next_committee: Digest([0; 32]),
+        };
         let lanes = vec![
             Lane {
                 namespace: NAMESPACE,

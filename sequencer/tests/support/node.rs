@@ -94,7 +94,7 @@ impl TestNode {
         self.archive.put(finalized);
         self.chain.apply(&self.handle.index, header.height, header.height).unwrap();
         self.handle.mempool.finalized(header.height, &finalized.ids);
-        self.handle.status.observe_view(header.view);
+        self.handle.status.observe_round(header.epoch, header.view);
         self.handle.status.observe_finalized(header.height, now_ms());
         self.heads.send_replace(Head {
             height: header.height,

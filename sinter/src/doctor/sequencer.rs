@@ -102,7 +102,8 @@ fn seat(config: &NodeConfig) -> Result<(Chain, usize), Finding> {
         keys::read_node_key(&config.node_key_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
     let bls_key = keys::read_bls_key(&config.bls_key_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
     let public = keys::node_public(&node_key);
-    consensus::signer(&chain, &public, bls_key).map_err(|error| Finding::wrong("keys", &error, remedy))?;
+    consensus::signer(&chain.hash, &chain.committee, &public, bls_key)
+        .map_err(|error| Finding::wrong("keys", &error, remedy))?;
     let seat = chain.committee.seats().iter().position(|seat| seat.node_key.as_slice() == public.as_ref());
     seat.map(|seat| (chain, seat))
         .ok_or_else(|| Finding::new("keys", Verdict::Wrong, "no seat has the node key", remedy))

@@ -13,7 +13,7 @@ fn a_member_that_missed_hundreds_of_blocks_catches_up_by_itself() {
     network.start();
     network.nodes[AWAY].stop();
     let mut history = History::default();
-    history.look(&network.nodes[AWAY], &network.chain);
+    history.look(&network.nodes[AWAY]);
     // Blocks follow each other at once as long as there is something to order.
     let load = Load::start(network.rpc_without(&[AWAY]), Duration::from_millis(10));
     let height = network.nodes[1].height().expect("an answer");
@@ -26,7 +26,7 @@ fn a_member_that_missed_hundreds_of_blocks_catches_up_by_itself() {
     // Votes again.
     let voted_until = history.views(AWAY).last().copied();
     network.nodes[AWAY].wait_for_height(height + BLOCKS_MISSED + 10, network.patience());
-    history.look(&network.nodes[AWAY], &network.chain);
+    history.look(&network.nodes[AWAY]);
     assert!(history.views(AWAY).last().copied() > voted_until);
     let sample: Vec<_> = ids.into_iter().step_by(10).collect();
     assert!(!sample.is_empty());

@@ -36,7 +36,7 @@ fn a_member_whose_disk_fills_up_says_so_and_recovers_when_there_is_space() {
         for left_bytes in [DISK_FREE_BYTES_MIN / 2, 0] {
             fill(&ballast, left_bytes);
             assert_refuses(&mut network, "a disk that fills up");
-            history.look(&network.nodes[VICTIM], &network.chain);
+            history.look(&network.nodes[VICTIM]);
             let height = network.nodes[0].height().expect("an answer");
             network.nodes[0].wait_for_height(height + 5, network.patience());
 
@@ -46,7 +46,7 @@ fn a_member_whose_disk_fills_up_says_so_and_recovers_when_there_is_space() {
             fs::remove_file(&ballast).unwrap();
             network.nodes[VICTIM].start_and_wait();
             network.wait_until_even();
-            history.look(&network.nodes[VICTIM], &network.chain);
+            history.look(&network.nodes[VICTIM]);
         }
         let ids: Vec<_> = load.stop().into_iter().map(|sent| sent.id).collect();
         network.wait_until_healthy();

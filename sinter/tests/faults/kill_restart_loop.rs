@@ -25,13 +25,13 @@ fn a_member_that_is_killed_in_a_loop_stalls_nothing_loses_nothing_and_never_vote
     for round in 0..ROUNDS {
         network.nodes[VICTIM].kill();
         // All that this life can have signed is on disk, and is compared with all later lives.
-        history.look(&network.nodes[VICTIM], &network.chain);
+        history.look(&network.nodes[VICTIM]);
         let height = network.nodes[0].height().expect("an answer");
         network.nodes[0].wait_for_height(height + BLOCKS_WITHOUT, network.patience());
         network.nodes[VICTIM].start_and_wait();
         network.wait_until_even();
         // The first votes of the new life, before the journal forgets them.
-        history.look(&network.nodes[VICTIM], &network.chain);
+        history.look(&network.nodes[VICTIM]);
         println!("round {round}: back at height {:?}", network.nodes[VICTIM].height());
     }
 
@@ -58,9 +58,9 @@ fn a_member_that_is_killed_in_a_loop_stalls_nothing_loses_nothing_and_never_vote
 
     // The operator's view of the same.
     let mut command = sinter(&["sequencer", "votes", "--json", "--data-dir"]);
-    let run = output(command.arg(network.nodes[VICTIM].data_dir()).arg("--chain").arg(network.chain_path()));
+    let run = output(command.arg(network.nodes[VICTIM].data_dir()));
     assert!(run.status.success(), "{}", errors(&run));
     let listed = String::from_utf8(run.stdout).unwrap();
     let listed: Vec<Vote> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(listed, votes::read(&network.nodes[VICTIM].data_dir(), &network.chain).unwrap());
+    assert_eq!(listed, votes::read(&network.nodes[VICTIM].data_dir()).unwrap());
 }

@@ -6,7 +6,7 @@
 //! in that view. See "The voting journal is sacred" in `docs/architecture.md`.
 
 use crate::support::{load::Load, network::Network, votes::History};
-use sinter_sequencer::{engine::VOTES_PARTITION, votes::CONSENSUS_DIRECTORY};
+use sinter_sequencer::{engine::votes_partition, votes::CONSENSUS_DIRECTORY};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
@@ -31,7 +31,7 @@ fn a_torn_voting_journal_is_repaired_and_nothing_is_voted_twice() {
         let height = network.nodes[0].height().expect("an answer");
         network.wait_for_height(height + 3);
         network.nodes[VICTIM].kill();
-        history.look(&network.nodes[VICTIM], &network.chain);
+        history.look(&network.nodes[VICTIM]);
         let blob = last_blob(&network.nodes[VICTIM].data_dir());
         println!("{what}: {}", blob.display());
         damage(&blob);
@@ -40,7 +40,7 @@ fn a_torn_voting_journal_is_repaired_and_nothing_is_voted_twice() {
         network.nodes[VICTIM].start_and_wait();
         network.wait_until_even();
         network.nodes[VICTIM].wait_for_height(network.nodes[0].height().expect("an answer") + 5, network.patience());
-        history.look(&network.nodes[VICTIM], &network.chain);
+        history.look(&network.nodes[VICTIM]);
         let votes_again = history.views(VICTIM).last().copied() > voted_until;
         assert!(votes_again, "{what}: no vote after {voted_until:?}");
     }
@@ -53,7 +53,7 @@ fn a_torn_voting_journal_is_repaired_and_nothing_is_voted_twice() {
 
 /// The file of the last view: files are named by view, in hex of one length.
 fn last_blob(data_dir: &Path) -> PathBuf {
-    let partition = data_dir.join(CONSENSUS_DIRECTORY).join(VOTES_PARTITION);
+    let partition = data_dir.join(CONSENSUS_DIRECTORY).join(votes_partition("", 0));
     let files = fs::read_dir(&partition).unwrap().map(|entry| entry.unwrap().path());
     files.max().unwrap_or_else(|| panic!("{}: no file", partition.display()))
 }

@@ -17,7 +17,7 @@ fn a_network_without_a_quorum_halts_and_goes_on_by_itself_when_it_is_back() {
     let mut history = History::default();
     for seat in AWAY {
         network.nodes[seat].kill();
-        history.look(&network.nodes[seat], &network.chain);
+        history.look(&network.nodes[seat]);
     }
 
     let heights = |network: &Network| LEFT.map(|seat| network.nodes[seat].height());

@@ -1,7 +1,6 @@
 //! What seats have voted over several lives of their processes.
 
 use super::{network::Network, node::Node};
-use sinter_primitives::Chain;
 use sinter_sequencer::votes::{self, Vote};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,15 +12,15 @@ pub struct History {
 
 impl History {
     /// Adds what a node's journal holds now, whether it runs or not.
-    pub fn look(&mut self, node: &Node, chain: &Chain) {
-        let votes = votes::read(&node.data_dir(), chain).unwrap();
+    pub fn look(&mut self, node: &Node) {
+        let votes = votes::read(&node.data_dir()).unwrap();
         self.seats.entry(node.seat).or_default().extend(votes);
     }
 
     /// Adds what all nodes' journals hold now.
     pub fn look_at_all(&mut self, network: &Network) {
         for node in &network.nodes {
-            self.look(node, &network.chain);
+            self.look(node);
         }
     }
 

@@ -5,7 +5,7 @@
 mod flooding_peer;
 mod garbage_peer;
 
-use super::{Actor, BATCH_TRANSACTIONS_MAX, DisseminationConfig, batch::Batch, message_bytes_max};
+use super::{Actor, BATCH_TRANSACTIONS_MAX, DisseminationConfig, Leaders, batch::Batch, message_bytes_max};
 use crate::{
     channels,
     mempool::{
@@ -40,6 +40,26 @@ const LATENCY: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_millis(100);
 /// Time for gossip to be there, and not yet a second round.
 const LATER: Duration = Duration::from_millis(500);
+
+/// Leaders that a test names.
+struct Named {
+    members: Vec<PublicKey>,
+    leaders: Arc<Mutex<Vec<PublicKey>>>,
+}
+
+impl Leaders for Named {
+    fn epoch(&self) -> u64 {
+        0
+    }
+
+    fn members(&self) -> Vec<PublicKey> {
+        self.members.clone()
+    }
+
+    fn next_leaders(&self, count: usize) -> Vec<PublicKey> {
+        self.leaders.lock().unwrap().iter().take(count).cloned().collect()
+    }
+}
 
 /// A committee whose first seats run the actor; the others' channels are the test's to misuse.
 struct Committee {
@@ -131,14 +151,13 @@ async fn start(context: &Context, setup: Setup) -> Committee {
     for (key, channel) in keys.iter().zip(channels) {
         let pool = Mempool::for_file(&file, &setup.pool);
         let leaders = leaders.clone();
-        let next_leaders = move |count| leaders.lock().unwrap().iter().take(count).cloned().collect();
         let actor = Actor::new(
             context.child("dissemination"),
             setup.config,
             file.parameters,
-            (key, keys.clone()),
+            key,
             pool.clone(),
-            next_leaders,
+            Named { members: keys.clone(), leaders },
             oracle.control(key.clone()),
         );
         actor.start(channel);

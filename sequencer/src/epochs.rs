@@ -1,0 +1,317 @@
+//! One consensus engine an epoch.
+//!
+//! ```text
+//!   final block at an epoch's last height ──► finalizer ──► EpochStart ──► this loop: ends one engine, starts the next
+//!   votes, certificates, resolver ──► a subchannel an epoch ──► the epoch's engine
+//!                                  └► of an epoch that this node is not in yet: it asks marshal for its own epoch's last block
+//! ```
+//!
+//! Each epoch's engine starts from the last block of the epoch before it, counts views from 1, votes with its own committee, and has
+//! a voting journal of its own. A node without a seat runs one, too: it verifies and follows. An engine that has finalized its
+//! epoch's last height builds nothing above it, and proposes that block again until the engine ends.
+
+use crate::{
+    block::SequencedBlock,
+    committees::{Committees, Seated},
+    consensus::{Context, Marshal, Scheme},
+    engine::{self, EngineError},
+    leaders,
+    ledgers::Ledgers,
+    mempool::Mempool,
+    observer::Observer,
+    status::Status,
+};
+use commonware_consensus::{
+    Application,
+    marshal::standard::Inline,
+    simplex::{
+        self, ForwardPolicy,
+        config::{SkipBudget, SkipPolicy},
+    },
+    types::{Epoch, FixedEpocher, Height},
+};
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_macros::select;
+use commonware_p2p::{
+    Blocker, Receiver, Sender,
+    utils::mux::{Builder as _, MuxHandle, Muxer, SubReceiver, SubSender},
+};
+use commonware_parallel::Strategy;
+use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
+use commonware_utils::{channel::mpsc, vec::NonEmptyVec};
+use rand_core::CryptoRng;
+use sinter_primitives::{Chain, Digest, Parameters};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::watch;
+use tracing::{debug, info};
+
+/// How often peers are asked for the last block of this node's epoch, while they talk of a later one.
+const ASK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// An epoch, and what it stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochStart {
+    /// Its number.
+    pub epoch: u64,
+    /// Digest of the last block before it.
+    pub boundary: Digest,
+}
+
+/// What every epoch's engine is made of.
+pub struct Parts<E, A: Application<E>, B> {
+    /// The network.
+    pub chain: Arc<Chain>,
+    /// Who votes in which epoch.
+    pub committees: Committees,
+    /// Decides and checks what is ordered.
+    pub adapter: Inline<E, Scheme, A, SequencedBlock, FixedEpocher>,
+    /// Has the blocks.
+    pub marshal: Marshal,
+    /// The states above the tip.
+    pub ledgers: Arc<Ledgers>,
+    /// What waits to be ordered.
+    pub mempool: Mempool,
+    /// The node's vital signs.
+    pub status: Arc<Status>,
+    /// Cuts off peers.
+    pub blocker: B,
+    /// Told whom to be connected to, in every epoch.
+    pub track: engine::Track,
+    /// Opens the names of the voting journals' partitions.
+    pub votes_prefix: String,
+    /// Pages of journals in memory.
+    pub page_cache: CacheRef,
+}
+
+/// The channels that have a subchannel for each epoch.
+pub struct Channels<S, R> {
+    /// Votes.
+    pub votes: (S, R),
+    /// Certificates.
+    pub certificates: (S, R),
+    /// Certificates that were missed.
+    pub resolver: (S, R),
+}
+
+/// Runs the engines, one after the other. The task ends when an engine ends by itself.
+pub fn start<E, S, R, B, T, A>(
+    context: E,
+    parts: Parts<E, A, B>,
+    channels: Channels<S, R>,
+    epochs: watch::Receiver<EpochStart>,
+    strategy: T,
+) -> Handle<Result<(), EngineError>>
+where
+    A: Application<E, Block = SequencedBlock, SigningScheme = Scheme, Context = Context, Input = ()>,
+    E: CryptoRng + Spawner + Metrics + Clock + Storage,
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+    T: Strategy,
+{
+    context.spawn(move |context| run(context, parts, channels, epochs, strategy))
+}
+
+async fn run<E, S, R, B, T, A>(
+    context: E,
+    parts: Parts<E, A, B>,
+    channels: Channels<S, R>,
+    mut epochs: watch::Receiver<EpochStart>,
+    strategy: T,
+) -> Result<(), EngineError>
+where
+    A: Application<E, Block = SequencedBlock, SigningScheme = Scheme, Context = Context, Input = ()>,
+    E: CryptoRng + Spawner + Metrics + Clock + Storage,
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+    T: Strategy,
+{
+    let (mux, votes, mut ahead) =
+        Muxer::builder(context.child("votes"), channels.votes.0, channels.votes.1).with_backup().build();
+    mux.start();
+    let (mux, certificates) =
+        Muxer::new(context.child("certificates"), channels.certificates.0, channels.certificates.1);
+    mux.start();
+    let (mux, resolver) = Muxer::new(context.child("resolver"), channels.resolver.0, channels.resolver.1);
+    mux.start();
+    let mut muxes = Muxes { votes, certificates, resolver };
+    loop {
+        let start = *epochs.borrow_and_update();
+        let peers = peers(&parts.committees, start.epoch);
+        let subchannels = muxes.register(start.epoch).await?;
+        let mut engine = enter(&context, &parts, subchannels, start, strategy.clone())?;
+        let ended = select! {
+            changed = epochs.changed() => changed.is_err(),
+            _ = &mut engine => return Err(EngineError::Stopped("consensus")),
+            () = catch_up(
+                &context,
+                parts.chain.file.parameters,
+                (parts.marshal.clone(), parts.status.clone()),
+                &mut ahead,
+                (start.epoch, peers),
+            ) => true,
+        };
+        if ended {
+            return Err(EngineError::Stopped("finalizer"));
+        }
+        engine.abort();
+        let _ = engine.await;
+        forget(&context, &parts.votes_prefix, start.epoch).await?;
+    }
+}
+
+/// The members of an epoch and of the next one, but this node.
+fn peers(committees: &Committees, epoch: u64) -> Vec<PublicKey> {
+    let seated = [epoch, epoch.saturating_add(1)].into_iter().filter_map(|epoch| committees.get(epoch));
+    let mut peers: Vec<_> = seated.flat_map(|seated| seated.participants.iter().cloned().collect::<Vec<_>>()).collect();
+    peers.sort_unstable();
+    peers.dedup();
+    peers.retain(|peer| peer != committees.node_key());
+    peers
+}
+
+struct Muxes<S: Sender> {
+    votes: MuxHandle<S>,
+    certificates: MuxHandle<S>,
+    resolver: MuxHandle<S>,
+}
+
+type Subchannels<S> = Channels<SubSender<S>, SubReceiver<PublicKey>>;
+
+impl<S: Sender<PublicKey = PublicKey>> Muxes<S> {
+    /// An epoch's subchannels.
+    async fn register(&mut self, epoch: u64) -> Result<Subchannels<S>, EngineError> {
+        let closed = |_| EngineError::Stopped("the network");
+        Ok(Channels {
+            votes: self.votes.register(epoch).await.map_err(closed)?,
+            certificates: self.certificates.register(epoch).await.map_err(closed)?,
+            resolver: self.resolver.register(epoch).await.map_err(closed)?,
+        })
+    }
+}
+
+/// Starts an epoch's engine.
+fn enter<E, S, B, T, A>(
+    context: &E,
+    parts: &Parts<E, A, B>,
+    channels: Subchannels<S>,
+    start: EpochStart,
+    strategy: T,
+) -> Result<Handle<()>, EngineError>
+where
+    A: Application<E, Block = SequencedBlock, SigningScheme = Scheme, Context = Context, Input = ()>,
+    E: CryptoRng + Spawner + Metrics + Clock + Storage,
+    S: Sender<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+    T: Strategy,
+{
+    let epoch = start.epoch;
+    let seated = parts.committees.get(epoch).ok_or(EngineError::Stopped("the committees"))?;
+    let next = parts.committees.get(epoch.saturating_add(1));
+    let tracked: Vec<&Seated> = [Some(&seated), next.as_ref()].into_iter().flatten().map(|seated| &**seated).collect();
+    (parts.track)(epoch, &tracked);
+    parts.status.observe_round(epoch, 0);
+    info!(epoch, boundary = %start.boundary, seats = seated.participants.len(), votes = seated.is_voting(), "epoch begins");
+
+    let context = context.child("epoch").with_attribute("epoch", epoch);
+    let observer = Observer::new(
+        parts.adapter.clone(),
+        Scheme::clone(&seated.scheme),
+        parts.ledgers.clone(),
+        parts.mempool.clone(),
+        parts.status.clone(),
+        context.child("evidence"),
+        strategy.clone(),
+    );
+    let parameters = &parts.chain.file.parameters;
+    let engine = simplex::Engine::new(
+        context.child("simplex"),
+        simplex::Config {
+            scheme: Scheme::clone(&seated.scheme),
+            elector: leaders::elector(parameters),
+            blocker: parts.blocker.clone(),
+            automaton: parts.adapter.clone(),
+            relay: parts.adapter.clone(),
+            reporter: observer,
+            track_historical_votes: true,
+            strategy,
+            partition: engine::votes_partition(&parts.votes_prefix, epoch),
+            mailbox_size: engine::MAILBOX_MESSAGES,
+            epoch: Epoch::new(epoch),
+            floor: simplex::Floor::Genesis(start.boundary),
+            replay_buffer: engine::REPLAY_BUFFER_BYTES,
+            write_buffer: engine::KEY_WRITE_BUFFER_BYTES,
+            page_cache: parts.page_cache.clone(),
+            leader_timeout: Duration::from_millis(parameters.leader_timeout_ms),
+            certification_timeout: Duration::from_millis(parameters.certification_timeout_ms),
+            timeout_retry: Duration::from_millis(parameters.timeout_retry_ms),
+            view_retention: engine::RETAINED_VIEWS,
+            skip: skip_policy(parameters),
+            fetch_timeout: engine::fetch_timeout(parameters),
+            fetch_retry_delay: engine::FETCH_RETRY,
+            forward: ForwardPolicy::SilentLeader,
+        },
+    );
+    Ok(engine.start(channels.votes, channels.certificates, channels.resolver))
+}
+
+/// Asks peers for the last block of this node's epoch when there is reason to think that the epoch is over: a peer talks of a
+/// later one, or nobody says anything. Who has gone on has no word for those who are behind, and where the next committee is behind
+/// as a whole, only its asking goes on. Ends only with the network.
+async fn catch_up<E: Clock>(
+    context: &E,
+    parameters: Parameters,
+    (marshal, status): (Marshal, Arc<Status>),
+    ahead: &mut mpsc::Receiver<(u64, commonware_p2p::Message<PublicKey>)>,
+    (epoch, peers): (u64, Vec<PublicKey>),
+) {
+    if parameters.epoch_blocks.is_none() {
+        // Votes of other epochs are noise. They are taken, or the queue would only be full of them.
+        while ahead.recv().await.is_some() {}
+        return;
+    }
+    let last = Height::new(parameters.boundary_before(epoch.saturating_add(1)));
+    let silence = Duration::from_millis(parameters.certification_timeout_ms);
+    let mut asked_at = SystemTime::UNIX_EPOCH;
+    let mut seen = status.round();
+    loop {
+        select! {
+            message = ahead.recv() => {
+                let Some((theirs, (peer, _))) = message else { return };
+                let now = context.current();
+                if theirs > epoch && now.duration_since(asked_at).is_ok_and(|since| since >= ASK_INTERVAL) {
+                    asked_at = now;
+                    debug!(epoch, theirs, %peer, "this node's epoch is over elsewhere");
+                    marshal.hint_finalized(last, NonEmptyVec::new(peer));
+                }
+            },
+            () = context.sleep(silence) => {
+                let round = status.round();
+                if round == seen && let Ok(peers) = NonEmptyVec::try_from(peers.clone()) {
+                    debug!(epoch, "nothing is heard of this node's epoch: it may be over");
+                    marshal.hint_finalized(last, peers);
+                }
+                seen = round;
+            },
+        }
+    }
+}
+
+/// Removes the voting journal of the epoch before the one that ended: nothing is signed in it any more.
+async fn forget<E: Storage>(context: &E, prefix: &str, ended: u64) -> Result<(), EngineError> {
+    let Some(before) = ended.checked_sub(1) else { return Ok(()) };
+    match context.remove(&engine::votes_partition(prefix, before), None).await {
+        Ok(()) | Err(commonware_runtime::Error::PartitionMissing(_)) => Ok(()),
+        Err(error) => Err(EngineError::Storage(error.to_string())),
+    }
+}
+
+/// A leader that is known to be away costs nothing: its views are skipped at once.
+fn skip_policy(parameters: &Parameters) -> SkipPolicy {
+    let slowest = parameters.certification_timeout_ms.max(parameters.timeout_retry_ms);
+    SkipPolicy::Enabled { timeout: Duration::from_millis(2 * slowest), budget: SkipBudget::Participants }
+}
