@@ -11,6 +11,7 @@
 //! | [`ledger`] | what carries over from block to block for every open namespace |
 //! | [`inbox`] | what a rollup takes from the L1 on its own, and what it gives back |
 //! | [`committee`], [`certificate`] | seats with their BLS keys, and the aggregated signature they make |
+//! | [`evidence`] | two votes of one seat that exclude each other |
 //! | [`draw`], [`reveals`] | who has a seat and who leads, and the leaders' part in the seed |
 //! | [`registry`] | who can be drawn: the L1's registry, rebuilt from its records |
 //! | [`network`], [`header_chain`] | what a verifier trusts, and headers under a certificate of it |
@@ -30,6 +31,7 @@ pub mod certificate;
 pub mod chain;
 pub mod committee;
 pub mod draw;
+pub mod evidence;
 pub mod header;
 pub mod header_chain;
 pub mod hexadecimal;

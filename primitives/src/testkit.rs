@@ -91,6 +91,13 @@ impl Network {
         TrustedNetwork::from(&self.chain)
     }
 
+    /// A seat's signature over a message, compressed, under the tag of votes.
+    #[must_use]
+    pub fn sign(&self, seat: usize, message: &[u8]) -> [u8; 48] {
+        let secret = SecretKey::from_bytes(&self.members[seat].bls_secret).expect("a generated key");
+        secret.sign(message, MESSAGE_DST, &[]).compress()
+    }
+
     /// A finalization of `header` in its own view, by the first seats that make a quorum.
     pub fn finalize(&self, header: &Header) -> Certificate {
         let quorum = self.chain.committee.quorum() as usize;

@@ -24,6 +24,8 @@ pub const BLOCKS: u64 = 3;
 pub const BACKFILL: u64 = 4;
 /// Transactions on their way to the next leaders.
 pub const TRANSACTIONS: u64 = 5;
+/// Votes that exclude each other, with their signatures.
+pub const EVIDENCE: u64 = 6;
 
 /// How urgent a channel is. Within a connection, a message of a higher class overtakes all queued bytes of lower ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,13 +70,15 @@ impl Channel {
 }
 
 /// Every channel, by id.
-pub const ALL: [Channel; 6] = [
+pub const ALL: [Channel; 7] = [
     Channel::new(VOTES, "votes", Class::Consensus, 2048, 256),
     Channel::new(CERTIFICATES, "certificates", Class::Consensus, 2048, 256),
     Channel::new(RESOLVER, "resolver", Class::Consensus, 512, 64),
     Channel::new(BLOCKS, "blocks", Class::Block, 512, 16),
     Channel::new(BACKFILL, "backfill", Class::Backfill, 256, 16),
     Channel::new(TRANSACTIONS, "transactions", Class::Transactions, 512, 32),
+    // Each is a pairing to check, and there is one a seat, epoch and kind.
+    Channel::new(EVIDENCE, "evidence", Class::Transactions, 8, 16),
 ];
 
 /// The quota of one of this file's channels, for `lookup::Network::register`.

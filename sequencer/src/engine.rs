@@ -7,6 +7,7 @@
 //!   peers ── blocks ──► buffered broadcast ───────┼──────────────────────────┘               ▼
 //!   peers ── backfill ──► marshal's resolver      └──► Sequencer ◄── ledgers ◄── finalizer ── index, mempool
 //!   peers ── transactions ──► dissemination ──► mempool
+//!   peers ── evidence ──► gossip ──► evidence store ◄── observer
 //! ```
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     consensus::{Context, Marshal, Scheme},
     dissemination::{self, DisseminationConfig},
     epochs::{self, EpochStart},
+    evidence::{EvidenceStore, Gossip},
     finalizer::{self, FinalizerError},
     handle::Head,
     history::RecentBlocks,
@@ -139,6 +141,8 @@ pub struct Shared {
     pub mempool: Mempool,
     /// The node's vital signs.
     pub status: Arc<Status>,
+    /// What seats did that they must not.
+    pub evidence: EvidenceStore,
     /// Told of every new head.
     pub heads: watch::Sender<Head>,
 }
@@ -157,6 +161,8 @@ pub struct Network<S, R, B, P> {
     pub backfill: (S, R),
     /// Transactions on their way to the next leaders.
     pub transactions: (S, R),
+    /// Votes that exclude each other.
+    pub evidence: (S, R),
     /// Cuts off a peer that breaks the protocol.
     pub blocker: B,
     /// The committee, as the network knows it.
@@ -215,6 +221,7 @@ pub struct Engine {
     delivery: Handle<()>,
     broadcast: Handle<()>,
     dissemination: Handle<()>,
+    gossip: Handle<()>,
 }
 
 impl Engine {
@@ -232,6 +239,7 @@ impl Engine {
             _ = &mut self.delivery => EngineError::Stopped("marshal"),
             _ = &mut self.broadcast => EngineError::Stopped("block broadcast"),
             _ = &mut self.dissemination => EngineError::Stopped("dissemination"),
+            _ = &mut self.gossip => EngineError::Stopped("gossip of evidence"),
         }
     }
 }
@@ -258,7 +266,7 @@ where
     P: Provider<PublicKey = PublicKey>,
     T: Strategy,
 {
-    let Shared { chain, index, mempool, status, heads } = shared;
+    let Shared { chain, index, mempool, status, evidence, heads } = shared;
     let Settings { node_key, bls_key, succession, retention_blocks, dissemination, partition_prefix } = settings;
     let public_key = keys::node_public(&node_key);
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
@@ -367,6 +375,14 @@ where
         network.blocker.clone(),
     )
     .start(network.transactions);
+    let gossip = Gossip::new(
+        context.child("evidence"),
+        chain.hash,
+        committees.clone(),
+        evidence.clone(),
+        network.blocker.clone(),
+    )
+    .start(network.evidence);
     let adapter = Inline::new(context.child("application"), application(sequencer), mailbox.clone(), epocher);
     let consensus = epochs::start(
         context.child("epochs"),
@@ -378,6 +394,7 @@ where
             ledgers,
             mempool,
             status,
+            evidence,
             blocker: network.blocker,
             track: network.track,
             votes_prefix: partition_prefix,
@@ -387,7 +404,7 @@ where
         epochs_receiver,
         strategy,
     );
-    Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, broadcast, dissemination })
+    Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, broadcast, dissemination, gossip })
 }
 
 /// The epoch of the block after the index's tip.

@@ -15,6 +15,7 @@ use crate::{
     committees::{Committees, Seated},
     consensus::{Context, Marshal, Scheme},
     engine::{self, EngineError},
+    evidence::EvidenceStore,
     leaders,
     ledgers::Ledgers,
     mempool::Mempool,
@@ -76,6 +77,8 @@ pub struct Parts<E, A: Application<E>, B> {
     pub mempool: Mempool,
     /// The node's vital signs.
     pub status: Arc<Status>,
+    /// Keeps what seats do that they must not.
+    pub evidence: EvidenceStore,
     /// Cuts off peers.
     pub blocker: B,
     /// Told whom to be connected to, in every epoch.
@@ -220,7 +223,7 @@ where
     let context = context.child("epoch").with_attribute("epoch", epoch);
     let observer = Observer::new(
         parts.adapter.clone(),
-        Scheme::clone(&seated.scheme),
+        (parts.chain.hash, seated.clone(), parts.evidence.clone()),
         parts.ledgers.clone(),
         parts.mempool.clone(),
         parts.status.clone(),

@@ -1,6 +1,6 @@
 //! What the RPC sees of a node.
 
-use crate::{archive::Archive, index::Index, mempool::Mempool, status::Status};
+use crate::{archive::Archive, evidence::EvidenceStore, index::Index, mempool::Mempool, status::Status};
 use serde::{Deserialize, Serialize};
 use sinter_primitives::{Chain, Digest};
 use std::sync::Arc;
@@ -35,4 +35,6 @@ pub struct Handle {
     pub heads: watch::Receiver<Head>,
     /// The node's vital signs.
     pub status: Arc<Status>,
+    /// What seats did that they must not.
+    pub evidence: EvidenceStore,
 }

@@ -12,6 +12,7 @@ pub mod disk;
 pub mod dissemination;
 pub mod engine;
 pub mod epochs;
+pub mod evidence;
 pub mod finalizer;
 pub mod handle;
 pub mod history;

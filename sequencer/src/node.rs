@@ -12,6 +12,7 @@ use crate::{
     disk::{self, DiskError},
     dissemination,
     engine::{self, Engine, EngineError, Settings, Shared},
+    evidence::{self, EVIDENCE_DIRECTORY, EvidenceError, EvidenceStore},
     handle::{Handle, Head},
     history::History,
     index::{Index, IndexError},
@@ -108,6 +109,9 @@ pub enum NodeError {
     /// The BLS key votes with another data directory.
     #[error(transparent)]
     Mark(#[from] MarkError),
+    /// The evidence could not be read.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// The index could not be opened.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -205,6 +209,7 @@ struct Prepared {
     bls_key: Private,
     transport: Arc<Transport>,
     index: Arc<Index>,
+    evidence: EvidenceStore,
 }
 
 impl Prepared {
@@ -228,7 +233,8 @@ impl Prepared {
         // The index refuses a directory that another node holds, before consensus touches it.
         let index = Arc::new(Index::open(&config.data_dir.join("index.redb"), chain.clone())?);
         mark::enter(&chain.hash, &config.bls_key_file, &config.data_dir)?;
-        Ok(Self { config, chain, node_key, bls_key, transport, index })
+        let evidence = EvidenceStore::open(&config.data_dir.join(EVIDENCE_DIRECTORY), &chain.hash)?;
+        Ok(Self { config, chain, node_key, bls_key, transport, index, evidence })
     }
 }
 
@@ -287,7 +293,7 @@ async fn start_and_wait(
     started: Started,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
-    let Prepared { config, chain, index, .. } = prepared;
+    let Prepared { config, chain, index, evidence, .. } = prepared;
     let public_key = keys::node_public(&prepared.node_key);
     let mempool = Mempool::new(chain.clone(), config.mempool);
     let seats = chain.committee.seats().len();
@@ -303,7 +309,14 @@ async fn start_and_wait(
     let (network, network_task) = join_network(context, prepared);
     let engine = engine::start(
         context.child("engine"),
-        Shared { chain: chain.clone(), index: index.clone(), mempool: mempool.clone(), status: status.clone(), heads },
+        Shared {
+            chain: chain.clone(),
+            index: index.clone(),
+            mempool: mempool.clone(),
+            status: status.clone(),
+            evidence: evidence.clone(),
+            heads,
+        },
         Settings {
             node_key: prepared.node_key.clone(),
             bls_key: prepared.bls_key.clone(),
@@ -324,6 +337,7 @@ async fn start_and_wait(
         archive: Arc::new(History::new(engine.recent.clone(), engine.marshal.clone())) as Arc<dyn Archive>,
         heads: heads_receiver,
         status: status.clone(),
+        evidence: evidence.clone(),
     };
     let metrics_context = context.child("metrics");
     let registry_text = Arc::new(move || metrics_context.encode());
@@ -418,6 +432,7 @@ fn join_network(
         blocks: register(channels::BLOCKS),
         backfill: register(channels::BACKFILL),
         transactions: register(channels::TRANSACTIONS),
+        evidence: register(channels::EVIDENCE),
         blocker: oracle.clone(),
         peers: oracle,
         track,
@@ -433,5 +448,6 @@ fn message_bytes_max(chain: &Chain) -> u32 {
         mux::prefixed(simplex::max_payload_size::<Scheme, Digest>(seats)),
         marshal::max_payload_size::<marshal::standard::Standard<SequencedBlock>, Scheme>(seats, &bounds),
         dissemination::message_bytes_max(&chain.file.parameters),
+        evidence::MESSAGE_BYTES_MAX,
     ])
 }

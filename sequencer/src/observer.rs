@@ -1,11 +1,8 @@
 //! Sees what consensus reports before marshal does: notarized transactions, the view, and faults.
 
 use crate::{
-    consensus::{Activity, Scheme},
-    ledgers::Ledgers,
-    mempool::Mempool,
-    status::Status,
-    telemetry,
+    committees::Seated, consensus::Activity, evidence::EvidenceStore, ledgers::Ledgers, mempool::Mempool,
+    status::Status, telemetry,
 };
 use commonware_actor::Feedback;
 use commonware_consensus::{Epochable, Reporter, Viewable};
@@ -19,7 +16,9 @@ use tracing::error;
 /// Passes every activity on to `inner` after a look at it.
 pub struct Observer<R, G, T> {
     inner: R,
-    scheme: Scheme,
+    chain_hash: Digest,
+    seated: Arc<Seated>,
+    evidence: EvidenceStore,
     ledgers: Arc<Ledgers>,
     mempool: Mempool,
     status: Arc<Status>,
@@ -31,7 +30,9 @@ impl<R: Clone, G, T: Clone> Clone for Observer<R, G, T> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            scheme: self.scheme.clone(),
+            chain_hash: self.chain_hash,
+            seated: self.seated.clone(),
+            evidence: self.evidence.clone(),
             ledgers: self.ledgers.clone(),
             mempool: self.mempool.clone(),
             status: self.status.clone(),
@@ -42,18 +43,18 @@ impl<R: Clone, G, T: Clone> Clone for Observer<R, G, T> {
 }
 
 impl<R, G: CryptoRng, T: Strategy> Observer<R, G, T> {
-    /// An observer in front of `inner`. `rng` serves the batch verification of evidence.
+    /// An observer in front of `inner`, of an epoch in the network with a hash. Evidence goes to the store. `rng` serves the batch verification of evidence.
     #[must_use]
     pub fn new(
         inner: R,
-        scheme: Scheme,
+        (chain_hash, seated, evidence): (Digest, Arc<Seated>, EvidenceStore),
         ledgers: Arc<Ledgers>,
         mempool: Mempool,
         status: Arc<Status>,
         rng: G,
         strategy: T,
     ) -> Self {
-        Self { inner, scheme, ledgers, mempool, status, rng: Arc::new(Mutex::new(rng)), strategy }
+        Self { inner, chain_hash, seated, evidence, ledgers, mempool, status, rng: Arc::new(Mutex::new(rng)), strategy }
     }
 
     fn notarized(&self, payload: &Digest) {
@@ -64,15 +65,16 @@ impl<R, G: CryptoRng, T: Strategy> Observer<R, G, T> {
         }
     }
 
-    /// Counts evidence of a fault, once it verifies: votes are reported before their signatures are checked.
+    /// Counts and keeps evidence of a fault, once it verifies: votes are reported before their signatures are checked.
     fn fault(&self, kind: &'static str, signer: u32, activity: &Activity) {
-        if !activity.verify(&mut *self.rng.lock(), &self.scheme, &self.strategy) {
+        if !activity.verify(&mut *self.rng.lock(), &self.seated.scheme, &self.strategy) {
             return;
         }
         metrics::counter!(telemetry::FAULTS, "kind" => kind).increment(1);
         self.status.observe_fault();
         let (epoch, view) = (activity.epoch().get(), activity.view().get());
         error!(seat = signer, epoch, view, kind, "a seat signed two votes that exclude each other");
+        self.evidence.take(&self.chain_hash, &self.seated.committee, activity);
     }
 }
 

@@ -18,6 +18,7 @@ use commonware_storage::journal::segmented::variable::{Config, Journal};
 use commonware_utils::NZUsize;
 use serde::{Deserialize, Serialize};
 use sinter_primitives::Digest;
+pub use sinter_primitives::evidence::Choice;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -57,30 +58,6 @@ pub enum VotesError {
     },
 }
 
-/// What was voted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Choice {
-    /// That this block, on the block of this view, is valid.
-    Notarize {
-        /// The parent's view.
-        parent_view: u64,
-        /// The block's digest.
-        #[serde(with = "sinter_primitives::hexadecimal::digest")]
-        payload: Digest,
-    },
-    /// That the view should pass without a block.
-    Nullify,
-    /// That this block, on the block of this view, is final.
-    Finalize {
-        /// The parent's view.
-        parent_view: u64,
-        /// The block's digest.
-        #[serde(with = "sinter_primitives::hexadecimal::digest")]
-        payload: Digest,
-    },
-}
-
 /// One vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Vote {
@@ -91,20 +68,6 @@ pub struct Vote {
     /// What for.
     #[serde(flatten)]
     pub choice: Choice,
-}
-
-impl Choice {
-    /// Whether no honest seat signs both in one view.
-    #[must_use]
-    pub fn excludes(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Notarize { .. }, Self::Notarize { .. }) | (Self::Finalize { .. }, Self::Finalize { .. }) => {
-                self != other
-            }
-            (Self::Nullify, Self::Finalize { .. }) | (Self::Finalize { .. }, Self::Nullify) => true,
-            _ => false,
-        }
-    }
 }
 
 /// Pairs of votes of one view that exclude each other: what nobody may ever sign.

@@ -5,7 +5,13 @@ use alloy::{
     primitives::{Address, B256, Bytes},
     sol_types::{SolCall, SolConstructor},
 };
-use sinter_primitives::{Digest, certificate::CertificateError};
+pub use sinter_primitives::evidence::{Choice as Subject, SignedVote as Vote};
+use sinter_primitives::{
+    Digest,
+    certificate::CertificateError,
+    committee::{CommitteeError, uncompress_key},
+    evidence::Evidence,
+};
 
 /// The bindings that the checked-in artifact describes.
 #[allow(missing_docs, clippy::pedantic)]
@@ -18,36 +24,6 @@ pub mod contract {
 }
 
 use contract::Evidence as Contract;
-
-/// What a vote is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// That a proposal is sound.
-    Notarize {
-        /// The view of its parent.
-        parent_view: u64,
-        /// Its digest.
-        payload: Digest,
-    },
-    /// That the view is given up.
-    Nullify,
-    /// That a proposal is final.
-    Finalize {
-        /// The view of its parent.
-        parent_view: u64,
-        /// Its digest.
-        payload: Digest,
-    },
-}
-
-/// A signed vote of some view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vote {
-    /// What for.
-    pub subject: Subject,
-    /// The seat's signature, compressed.
-    pub signature: [u8; 48],
-}
 
 /// Two votes by one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +38,17 @@ pub struct Report {
     pub votes: [Vote; 2],
     /// Who gets the reward.
     pub reporter: Address,
+}
+
+impl Report {
+    /// What a node's evidence says on L1; `reporter` gets the reward.
+    ///
+    /// # Errors
+    /// [`CommitteeError::PublicKey`] when its key is none.
+    pub fn new(evidence: &Evidence, reporter: Address) -> Result<Self, CommitteeError> {
+        let Evidence { epoch, view, votes, .. } = *evidence;
+        Ok(Self { key: uncompress_key(&evidence.bls_key)?, epoch, view, votes, reporter })
+    }
 }
 
 /// The code that creates the contract. The registry's parameters have to name its address, so one of the two has to be predicted:
@@ -92,7 +79,7 @@ pub fn report_call(report: &Report) -> Result<Bytes, CertificateError> {
 
 fn encode(vote: &Vote) -> Result<Contract::Vote, CertificateError> {
     // As simplex numbers them.
-    let (kind, view, payload) = match vote.subject {
+    let (kind, view, payload) = match vote.choice {
         Subject::Notarize { parent_view, payload } => (0, parent_view, payload),
         Subject::Nullify => (1, 0, Digest([0; 32])),
         Subject::Finalize { parent_view, payload } => (2, parent_view, payload),

@@ -23,7 +23,7 @@ use commonware_cryptography::{
     ed25519::PublicKey,
 };
 use commonware_utils::ordered::BiMap;
-use sinter_primitives::{Digest, committee};
+use sinter_primitives::{Digest, committee, evidence::Evidence};
 use sinter_settlement::{
     evidence::{self, Report, Subject, Vote, contract::Evidence as Contract},
     registry::{self, Genesis, Parameters, contract::CommitteeRegistry},
@@ -66,7 +66,7 @@ fn sign(scheme: &Scheme, epoch: u64, view: u64, subject: Subject) -> Vote {
             signature(Finalize::sign(scheme, proposal).unwrap())
         }
     };
-    Vote { subject, signature }
+    Vote { choice: subject, signature }
 }
 
 const fn notarize(parent_view: u64, payload: Digest) -> Subject {
@@ -182,7 +182,7 @@ async fn innocent(suite: &mut Suite) {
         ("epoch and view swapped", sign(&mine, VIEW, EPOCH, second)),
         ("another chain", sign(&scheme(1, &payload(9)), EPOCH, VIEW, second)),
         ("another member", sign(&scheme(2, &CHAIN_HASH), EPOCH, VIEW, second)),
-        ("a vote to finalize as one to notarize", Vote { subject: second, ..vote(finalize(1, other)) }),
+        ("a vote to finalize as one to notarize", Vote { choice: second, ..vote(finalize(1, other)) }),
     ];
     for (name, stray) in stray {
         suite.refuses_raw(name, at, two(first, stray), invalid(1)).await;
@@ -214,6 +214,20 @@ async fn innocent(suite: &mut Suite) {
     suite.refuses("a key too short", at, &short, length).await;
 
     assert_eq!(court.stake(suite, id).await, STAKE_MIN, "nothing of it cost him anything");
+    // What convinces the contract convinces everybody else, and the other way round.
+    let bls_key = committee::public_key(&secret(1)).unwrap();
+    let piece = |votes| Evidence { chain_hash: CHAIN_HASH, epoch: EPOCH, view: VIEW, bls_key, votes };
+    let sound = piece([first, vote(second)]);
+    sound.verify(&CHAIN_HASH).unwrap();
+    assert_eq!(Report::new(&sound, account(REPORTER)).unwrap(), report(1, EPOCH, VIEW, sound.votes));
+    for subject in [notarize(1, one), Subject::Nullify, finalize(1, one)] {
+        let signed = vote(subject);
+        assert!(piece([signed, signed]).verify(&CHAIN_HASH).is_err());
+    }
+    piece([vote(Subject::Nullify), vote(finalize(1, one))]).verify(&CHAIN_HASH).unwrap();
+    for (name, stray) in stray {
+        assert!(piece([first, stray]).verify(&CHAIN_HASH).is_err(), "{name}");
+    }
     suite.accepts_raw("his two votes do", at, two(first, vote(second)), U256::ZERO).await;
     assert_eq!(court.stake(suite, id).await, STAKE_MIN / 2);
 }

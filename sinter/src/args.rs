@@ -55,6 +55,9 @@ pub enum Command {
     L1(L1Command),
     /// Look for what on this machine would cost money, and say what mends it
     Doctor(crate::doctor::DoctorArguments),
+    /// Votes that exclude each other: what a member knows of them, check them, report them on L1
+    #[command(subcommand)]
+    Evidence(crate::evidence::EvidenceCommand),
     /// A machine's firmware settings: plan them, apply them, see when they drift
     #[command(subcommand)]
     Firmware(crate::firmware::FirmwareCommand),

@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod devnet;
 mod doctor;
+mod evidence;
 mod exit;
 mod firmware;
 mod hub;
@@ -57,6 +58,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Hub(command) => hub::run(&command),
         Command::L1(command) => l1::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Evidence(command) => evidence::run(&command),
         Command::Firmware(command) => firmware::run(&command),
         Command::Soundness(arguments) => aggregation::soundness(&arguments),
         Command::Program(command) => aggregation::program(&command),

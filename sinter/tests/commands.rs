@@ -1,6 +1,10 @@
 //! Commands that start nothing: what they print, and what they say when the input is wrong.
 
 use crate::process::{errors, output, sinter};
+use sinter_primitives::{
+    Digest,
+    evidence::{Choice, Evidence, SignedVote},
+};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -191,4 +195,39 @@ fn a_machine_s_wrong_configuration_names_the_key() {
     }
     let (code, message) = refused(sinter(&["rollup", "run", "--config"]).arg(directory.path().join("none.toml")));
     assert!(code == Some(2) && message.contains("none.toml"), "{message}");
+}
+
+#[test]
+fn evidence_is_checked_offline() {
+    let network = sinter_primitives::testkit::Network::new(4);
+    let directory = tempfile::tempdir().unwrap();
+    let chain = directory.path().join("chain.toml");
+    fs::write(&chain, &network.chain_toml).unwrap();
+    let vote = |seat: usize, byte: u8| {
+        let choice = Choice::Finalize { parent_view: 6, payload: Digest([byte; 32]) };
+        let message = choice.message(&network.chain.hash, 0, 7);
+        SignedVote { choice, signature: network.sign(seat, &message) }
+    };
+    let bls_key = network.chain.committee.seats()[2].bls_key;
+    let sound =
+        Evidence { chain_hash: network.chain.hash, epoch: 0, view: 7, bls_key, votes: [vote(2, 1), vote(2, 2)] };
+    let file = directory.path().join("evidence.json");
+    let verify = |evidence: &str| {
+        fs::write(&file, evidence).unwrap();
+        output(sinter(&["evidence", "verify"]).arg(&file).arg("--chain").arg(&chain))
+    };
+    let run = verify(&serde_json::to_string_pretty(&sound).unwrap());
+    assert!(run.status.success(), "{}", errors(&run));
+    let said = String::from_utf8(run.stdout).unwrap();
+    assert!(said.starts_with("epoch 0 view 7: seat 2 of chain.toml's committee, key 0x"), "{said}");
+
+    let forged = Evidence { votes: [vote(2, 1), vote(3, 2)], ..sound };
+    let run = verify(&serde_json::to_string(&forged).unwrap());
+    assert_eq!(run.status.code(), Some(3));
+    assert!(errors(&run).contains("expected the key's signature over vote 1"), "{}", errors(&run));
+    for (text, expected) in [("{}", "missing field"), (&" ".repeat(5_000), "expected evidence of at most 4096 bytes")] {
+        let run = verify(text);
+        assert_eq!(run.status.code(), Some(2));
+        assert!(errors(&run).contains(expected), "{}", errors(&run));
+    }
 }

@@ -6,7 +6,7 @@ use super::types::{
     TransactionStatus, TransactionTrace,
 };
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc, types::ErrorObjectOwned};
-use sinter_primitives::{Header, Namespace, receipt::HeaderChain};
+use sinter_primitives::{Header, Namespace, evidence::Evidence, receipt::HeaderChain};
 
 /// A node's interface. Errors and their codes: [`super::error`].
 #[rpc(client, server, namespace = "sinter")]
@@ -46,6 +46,10 @@ pub trait SinterApi {
         from_height: u64,
         to_height: u64,
     ) -> Result<RangePage, ErrorObjectOwned>;
+
+    /// What seats did that they must not: two votes of one view that exclude each other, each piece verified.
+    #[method(name = "getEvidence")]
+    async fn evidence(&self) -> Result<Vec<Evidence>, ErrorObjectOwned>;
 
     /// The network.
     #[method(name = "chain")]

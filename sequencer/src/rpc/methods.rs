@@ -22,7 +22,7 @@ use jsonrpsee::{
     core::{SubscriptionResult, async_trait},
     types::ErrorObjectOwned,
 };
-use sinter_primitives::{Header, Namespace, Transaction, TransactionKind, receipt::HeaderChain};
+use sinter_primitives::{Header, Namespace, Transaction, TransactionKind, evidence::Evidence, receipt::HeaderChain};
 use std::sync::Arc;
 
 /// The node's own methods.
@@ -147,6 +147,10 @@ impl SinterApiServer for SinterMethods {
         to_height: u64,
     ) -> Result<RangePage, ErrorObjectOwned> {
         Ok(self.prover.range(namespace, from_height, to_height).await?)
+    }
+
+    async fn evidence(&self) -> Result<Vec<Evidence>, ErrorObjectOwned> {
+        Ok(self.handle.evidence.all())
     }
 
     async fn chain(&self) -> Result<ChainInfo, ErrorObjectOwned> {

@@ -30,6 +30,19 @@ fn scheme(cluster: &Cluster) -> Scheme {
     consensus::signer(&cluster.chain.hash, &cluster.chain.committee, &cluster.key(LIAR), bls_key).unwrap()
 }
 
+/// Somebody saw the conflict, and now everybody can prove it.
+fn assert_convicted(cluster: &Cluster) {
+    assert!(HONEST.iter().any(|seat| cluster.node(*seat).status.faults() > 0), "nobody saw the conflict");
+    for seat in HONEST {
+        let pieces = cluster.node(seat).evidence.all();
+        assert!(!pieces.is_empty(), "seat {seat} can prove nothing");
+        for evidence in pieces {
+            evidence.verify(&cluster.chain.hash).unwrap();
+            assert_eq!(evidence.seat(&cluster.chain.committee), Ok(LIAR));
+        }
+    }
+}
+
 async fn assert_progress(mut cluster: Cluster) -> Cluster {
     let ids = cluster.send(0, 50);
     cluster.reach(40, 120).await;
@@ -54,7 +67,7 @@ fn a_member_that_votes_for_two_blocks_is_caught() {
         mocks::conflicter::Conflicter::<_, _, Sha256>::new(context, config)
             .start(cluster.subchannel(LIAR, channels::VOTES, 0).await);
         let cluster = assert_progress(cluster).await;
-        assert!(HONEST.iter().any(|seat| cluster.node(*seat).status.faults() > 0), "nobody saw the conflict");
+        assert_convicted(&cluster);
     });
 }
 
@@ -67,7 +80,7 @@ fn a_member_that_nullifies_and_finalizes_is_caught() {
         mocks::nuller::Nuller::<_, _, Sha256>::new(context, config)
             .start(cluster.subchannel(LIAR, channels::VOTES, 0).await);
         let cluster = assert_progress(cluster).await;
-        assert!(HONEST.iter().any(|seat| cluster.node(*seat).status.faults() > 0), "nobody saw the conflict");
+        assert_convicted(&cluster);
     });
 }
 

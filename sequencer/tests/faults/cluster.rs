@@ -26,6 +26,7 @@ use sinter_sequencer::{
     committees::{Repeat, Succession},
     dissemination::DisseminationConfig,
     engine::{self, EngineError, Settings, Shared},
+    evidence::EvidenceStore,
     handle::Head,
     index::Index,
     keys,
@@ -71,6 +72,7 @@ pub struct Node {
     pub mempool: Mempool,
     pub index: Arc<Index>,
     pub status: Arc<Status>,
+    pub evidence: EvidenceStore,
     pub heads: watch::Receiver<Head>,
     task: Handle<EngineError>,
 }
@@ -225,12 +227,14 @@ impl Cluster {
             timestamp_ms: tip.header.timestamp_ms,
             view: tip.header.view,
         };
+        let evidence = EvidenceStore::in_memory();
         let (heads, heads_receiver) = watch::channel(head);
         let shared = Shared {
             chain: self.chain.clone(),
             index: index.clone(),
             mempool: mempool.clone(),
             status: status.clone(),
+            evidence: evidence.clone(),
             heads,
         };
         let settings = Settings {
@@ -248,6 +252,7 @@ impl Cluster {
             blocks: self.channel(seat, channels::BLOCKS).await,
             backfill: self.channel(seat, channels::BACKFILL).await,
             transactions: self.channel(seat, channels::TRANSACTIONS).await,
+            evidence: self.channel(seat, channels::EVIDENCE).await,
             blocker: self.oracle.control(self.key(seat)),
             peers: self.oracle.manager(),
             // Everybody sees everybody.
@@ -268,7 +273,7 @@ impl Cluster {
         if start.await.is_err() {
             return Err(task.await.unwrap());
         }
-        self.nodes[seat] = Some(Node { mempool, index, status, heads: heads_receiver, task });
+        self.nodes[seat] = Some(Node { mempool, index, status, evidence, heads: heads_receiver, task });
         Ok(())
     }
 

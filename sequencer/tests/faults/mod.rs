@@ -10,6 +10,7 @@ mod agreement;
 mod byzantine;
 mod catch_up;
 mod epochs;
+mod evidence;
 mod garbage;
 mod halt;
 mod ledgers;

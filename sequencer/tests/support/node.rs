@@ -8,6 +8,7 @@ use jsonrpsee::{
 use serde_json::{Value, json};
 use sinter_primitives::Transaction;
 use sinter_sequencer::{
+    evidence::EvidenceStore,
     handle::{Handle, Head},
     index::Index,
     mempool::{Mempool, MempoolConfig, Outgoing},
@@ -67,6 +68,7 @@ impl TestNode {
             archive: archive.clone(),
             heads: receiver,
             status: Arc::new(Status::new(now_ms(), 60_000)),
+            evidence: EvidenceStore::in_memory(),
         };
         let registry_text =
             Arc::new(|| "# HELP voter_votes Votes.\n# TYPE voter_votes counter\nvoter_votes_total 3\n# EOF\n".into());
