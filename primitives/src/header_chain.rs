@@ -41,12 +41,12 @@ pub enum HeaderChainError {
         /// The header's chain id.
         got: u64,
     },
-    /// A header of an epoch whose committee is not the trusted one.
-    #[error("header {height}: expected epoch {expected}, got {got}")]
+    /// A certified header of an epoch whose committee is not known.
+    #[error("header {height}: expected one of epoch {expected} or the next, got one of epoch {got}")]
     Epoch {
         /// The header's height.
         height: u64,
-        /// The trusted epoch.
+        /// The first of the two trusted epochs.
         expected: u64,
         /// The header's epoch.
         got: u64,
@@ -79,10 +79,10 @@ pub enum HeaderChainError {
         /// The certificate's payload.
         got: Digest,
     },
-    /// A certificate of another epoch.
+    /// A certificate of another epoch than its header's.
     #[error("expected a certificate of epoch {expected}, got {got}")]
     CertificateEpoch {
-        /// The trusted epoch.
+        /// The header's epoch.
         expected: u64,
         /// The certificate's epoch.
         got: u64,
@@ -171,9 +171,6 @@ fn check_header(header: &Header, network: &TrustedNetwork) -> Result<(), HeaderC
     if header.chain_id != network.chain_id {
         return Err(HeaderChainError::ChainId { height, expected: network.chain_id, got: header.chain_id });
     }
-    if header.epoch != network.epoch {
-        return Err(HeaderChainError::Epoch { height, expected: network.epoch, got: header.epoch });
-    }
     Ok(())
 }
 
@@ -197,13 +194,16 @@ fn check_certificate(
     if certificate.payload != expected {
         return Err(HeaderChainError::Payload { height: header.height, expected, got: certificate.payload });
     }
-    if certificate.epoch != network.epoch {
-        return Err(HeaderChainError::CertificateEpoch { expected: network.epoch, got: certificate.epoch });
+    // Of the headers below it, the certified one speaks.
+    let unknown = HeaderChainError::Epoch { height: header.height, expected: network.epoch, got: header.epoch };
+    let committee = network.committee_of(header.epoch).ok_or(unknown)?;
+    if certificate.epoch != header.epoch {
+        return Err(HeaderChainError::CertificateEpoch { expected: header.epoch, got: certificate.epoch });
     }
     // A block that is proposed again keeps its header, so the certificate's view may be greater.
     if certificate.view < header.view {
         return Err(HeaderChainError::CertificateView { expected: header.view, got: certificate.view });
     }
-    certificate.verify(&network.chain_hash, &network.committee)?;
+    certificate.verify(&network.chain_hash, committee)?;
     Ok(())
 }

@@ -15,6 +15,7 @@
 //! | [`draw`], [`reveals`] | who has a seat and who leads, and the leaders' part in the seed |
 //! | [`registry`] | who can be drawn: the L1's registry, rebuilt from its records |
 //! | [`network`], [`header_chain`] | what a verifier trusts, and headers under a certificate of it |
+//! | [`hand_over`] | from one epoch's committee to the next |
 //! | [`receipt`], [`range`] | proofs for people who trust nobody but a committee |
 //! | [`statements`] | the Keccak tree over what a batch of proofs proves, as contracts open it |
 //! | [`hexadecimal`] | bytes as text in JSON and TOML |
@@ -32,6 +33,7 @@ pub mod chain;
 pub mod committee;
 pub mod draw;
 pub mod evidence;
+pub mod hand_over;
 pub mod header;
 pub mod header_chain;
 pub mod hexadecimal;

@@ -1,4 +1,4 @@
-//! What a verifier trusts: one network and one committee, as a small file.
+//! What a verifier trusts: one network and the committees of two epochs, as a small file.
 
 use crate::{
     Chain, Committee, Digest,
@@ -18,7 +18,8 @@ pub enum NetworkError {
     Json(#[from] serde_json::Error),
 }
 
-/// All that a verifier needs to trust: which network, and who its committee is.
+/// All that a verifier needs to trust: which network, and who its committee is in an epoch and in the next. With
+/// [`hand_over`](TrustedNetwork::hand_over) it follows from there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "NetworkFile", into = "NetworkFile")]
 pub struct TrustedNetwork {
@@ -26,10 +27,12 @@ pub struct TrustedNetwork {
     pub chain_hash: Digest,
     /// The chain's id.
     pub chain_id: u64,
-    /// The epoch in which the committee signs.
+    /// The first of the two epochs.
     pub epoch: u64,
-    /// Who signs.
+    /// Who signs in it.
     pub committee: Committee,
+    /// Who signs in the next one.
+    pub next: Committee,
 }
 
 impl TrustedNetwork {
@@ -44,12 +47,28 @@ impl TrustedNetwork {
         }
         Ok(Self::from(&Chain::parse(bytes)?))
     }
+
+    /// Trust in one committee for epochs 0 and 1, which a chain's own committee has.
+    #[must_use]
+    pub fn genesis(chain_hash: Digest, chain_id: u64, committee: Committee) -> Self {
+        Self { chain_hash, chain_id, epoch: 0, next: committee.clone(), committee }
+    }
+
+    /// Who signs in an epoch, if it is known.
+    #[must_use]
+    pub fn committee_of(&self, epoch: u64) -> Option<&Committee> {
+        match epoch.checked_sub(self.epoch)? {
+            0 => Some(&self.committee),
+            1 => Some(&self.next),
+            _ => None,
+        }
+    }
 }
 
 impl From<&Chain> for TrustedNetwork {
-    /// Trust in a chain's genesis committee, for epoch 0.
+    /// Trust in a chain's genesis committee, for epochs 0 and 1.
     fn from(chain: &Chain) -> Self {
-        Self { chain_hash: chain.hash, chain_id: chain.file.chain_id, epoch: 0, committee: chain.committee.clone() }
+        Self::genesis(chain.hash, chain.file.chain_id, chain.committee.clone())
     }
 }
 
@@ -62,16 +81,21 @@ struct NetworkFile {
     chain_id: u64,
     epoch: u64,
     seats: Vec<Seat>,
+    /// The next epoch's, where they are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_seats: Option<Vec<Seat>>,
 }
 
 impl TryFrom<NetworkFile> for TrustedNetwork {
     type Error = CommitteeError;
     fn try_from(file: NetworkFile) -> Result<Self, CommitteeError> {
+        let committee = Committee::new(file.seats)?;
         Ok(Self {
             chain_hash: file.chain_hash,
             chain_id: file.chain_id,
             epoch: file.epoch,
-            committee: Committee::new(file.seats)?,
+            next: file.next_seats.map(Committee::new).transpose()?.unwrap_or_else(|| committee.clone()),
+            committee,
         })
     }
 }
@@ -82,6 +106,7 @@ impl From<TrustedNetwork> for NetworkFile {
             chain_hash: network.chain_hash,
             chain_id: network.chain_id,
             epoch: network.epoch,
+            next_seats: (network.next.seats() != network.committee.seats()).then(|| network.next.seats().to_vec()),
             seats: network.committee.seats().to_vec(),
         }
     }

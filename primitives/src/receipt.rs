@@ -132,8 +132,8 @@ impl Receipt {
             block: header.digest(),
             certified_height: last.height,
             signers: self.header_chain.certificate.signer_count(),
-            // A committee has at most `SEATS_MAX` seats.
-            seats: network.committee.seats().len() as u32,
+            // A bitmap has at most `SEATS_MAX` seats.
+            seats: self.header_chain.certificate.signers.seats() as u32,
         })
     }
 }

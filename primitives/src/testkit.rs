@@ -104,8 +104,18 @@ impl Network {
         self.finalize_by(header, header.view, &(0..quorum).collect::<Vec<_>>())
     }
 
+    /// A finalization of `header` in its own view, in the network with another hash.
+    pub fn finalize_for(&self, chain_hash: &Digest, header: &Header) -> Certificate {
+        let quorum = self.chain.committee.quorum() as usize;
+        self.certify(chain_hash, header, header.view, &(0..quorum).collect::<Vec<_>>())
+    }
+
     /// A finalization of `header` in `view` by the given seats, however few.
     pub fn finalize_by(&self, header: &Header, view: u64, seats: &[usize]) -> Certificate {
+        self.certify(&self.chain.hash, header, view, seats)
+    }
+
+    fn certify(&self, chain_hash: &Digest, header: &Header, view: u64, seats: &[usize]) -> Certificate {
         let mut certificate = Certificate {
             epoch: header.epoch,
             view,
@@ -114,7 +124,7 @@ impl Network {
             signers: Signers::new(self.members.len(), seats.iter().copied()).expect("seats of the committee"),
             signature: [0; 48],
         };
-        let message = certificate.signed_message(&self.chain.hash);
+        let message = certificate.signed_message(chain_hash);
         let signatures: Vec<_> = seats
             .iter()
             .map(|seat| {

@@ -9,7 +9,7 @@ use crate::{
     block::SequencedBlock,
     clock::unix_ms,
     committees::{Committees, CommitteesError},
-    consensus::Marshal,
+    consensus::{self, Marshal},
     epochs::EpochStart,
     handle::Head,
     history::RecentBlocks,
@@ -25,7 +25,7 @@ use commonware_consensus::{Reporter, marshal::Update, types::Height};
 use commonware_cryptography::{Digested, Digestible};
 use commonware_runtime::{Clock, Handle, Spawner};
 use commonware_utils::{Acknowledgement, acknowledgement::Exact};
-use sinter_primitives::Chain;
+use sinter_primitives::{Chain, hand_over::HandOver};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
@@ -58,6 +58,12 @@ pub enum FinalizerError {
     /// The next committee is another than this node's.
     #[error(transparent)]
     Committees(#[from] CommitteesError),
+    /// An epoch's last block has no certificate of its own.
+    #[error("final block at height {height} is the last of its epoch: expected a certificate of its own, found none")]
+    Uncertified {
+        /// The block's height.
+        height: u64,
+    },
     /// A final block does not follow from its parent.
     #[error("final block at height {height} does not follow from its parent: {source}")]
     Invalid {
@@ -156,9 +162,12 @@ pub fn start<E: Clock + Spawner>(
 async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<Delivery>) -> Result<(), Failed> {
     let mut pruned_at = parts.ledgers.tip().header.height;
     let mut persisted_at_ms = None;
+    let parameters = parts.chain.file.parameters;
     while let Some(first) = receiver.recv().await {
         let mut batch = vec![first];
+        // What ends an epoch ends a batch: the next epoch's committees stand on it.
         while batch.len() < BATCH_BLOCKS_MAX
+            && batch.last().is_none_or(|(block, _)| !parameters.is_last_of_epoch(block.inner().header.height))
             && let Ok(next) = receiver.try_recv()
         {
             batch.push(next);
@@ -171,7 +180,11 @@ async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<De
             persisted_at_ms = Some(now_ms);
         }
         let persist = if is_due { Persist::Now } else { Persist::Later };
-        if let Err(error) = finalize(now_ms, &parts, &blocks, persist) {
+        let finalized = match finalize(now_ms, &parts, &blocks, persist) {
+            Ok(()) => hand_over(&parts, &blocks).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = finalized {
             return Err(Failed { error, _unacknowledged: unacknowledged });
         }
         for acknowledgement in unacknowledged {
@@ -182,6 +195,23 @@ async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<De
             prune(&parts, tip).map_err(|error| Failed { error, _unacknowledged: Vec::new() })?;
             pruned_at = tip;
         }
+    }
+    Ok(())
+}
+
+/// Keeps the proofs that epochs ended as they did, before the blocks are acknowledged: where that does not come about, they are
+/// delivered again.
+async fn hand_over(parts: &Parts, blocks: &[Digested<SequencedBlock>]) -> Result<(), FinalizerError> {
+    let headers = blocks.iter().map(|block| block.inner().header);
+    for header in headers.filter(|header| parts.chain.file.parameters.is_last_of_epoch(header.height)) {
+        let finalization = parts.marshal.get_finalization(Height::new(header.height)).await;
+        let certificate = finalization.as_ref().and_then(consensus::certificate);
+        let seated = parts.committees.get(header.epoch.saturating_add(2));
+        let (Some(certificate), Some(seated)) = (certificate, seated) else {
+            // Nothing of an epoch stands on its last block, so that it is final by its own certificate or not at all.
+            return Err(FinalizerError::Uncertified { height: header.height });
+        };
+        parts.index.put_hand_over(&HandOver { header, certificate, seats: seated.committee.seats().to_vec() })?;
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ use jsonrpsee::{
     ws_client::{WsClient, WsClientBuilder},
 };
 use serde::de::DeserializeOwned;
+use sinter_primitives::network::TrustedNetwork;
+use sinter_sequencer::rpc::SinterApiClient;
 use std::time::Duration;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,8 +48,31 @@ pub trait Follower: Send {
         next: u64,
     ) -> impl Future<Output = Result<Subscription<Self::Event>, ClientError>> + Send;
 
-    /// Takes an event, and says up to which height it covers the chain.
-    fn take(&mut self, event: Self::Event) -> u64;
+    /// Takes an event that a node sent, and says up to which height it covers the chain.
+    fn take(
+        &mut self,
+        node: &WsClient,
+        event: Self::Event,
+    ) -> impl Future<Output = Result<u64, ClientError>> + Send;
+}
+
+/// Goes with the committees, as a node tells of them, until the one of `epoch` is known. What does not hold is not taken.
+///
+/// # Errors
+/// When the node does not answer, does not have the end of an epoch, or lies about it.
+pub async fn hand_over(
+    node: &(impl SinterApiClient + Sync),
+    trusted: &mut TrustedNetwork,
+    epoch: u64,
+) -> Result<(), ClientError> {
+    while !trusted.is_ahead_of(epoch) {
+        let ends = node.hand_overs(trusted.epoch).await?;
+        if ends.is_empty() {
+            return Err(ClientError::Custom(format!("expected the end of epoch {}, got none", trusted.epoch)));
+        }
+        trusted.follow(&ends, epoch).map_err(|error| ClientError::Custom(format!("a hand-over: {error}")))?;
+    }
+    Ok(())
 }
 
 /// Takes every event from height `next` on, each once and in order, from whichever of `urls` answers. Ends
@@ -66,7 +91,7 @@ async fn follow_one(url: &str, next: &mut u64, follower: &mut impl Follower) -> 
     let node = websocket(url).await?;
     let mut events = follower.subscribe(&node, *next).await?;
     while let Some(event) = events.next().await {
-        *next = follower.take(event?) + 1;
+        *next = follower.take(&node, event?).await? + 1;
     }
     Ok(())
 }

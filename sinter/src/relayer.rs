@@ -14,11 +14,14 @@ use jsonrpsee::{
     ws_client::WsClient,
 };
 use sinter_ops::metrics::Machine;
-use sinter_primitives::receipt::{CertifiedHeader, TrustedNetwork};
+use sinter_primitives::{
+    Digest,
+    receipt::{CertifiedHeader, TrustedNetwork},
+};
 use sinter_sequencer::rpc::{SinterApiClient, types::HeadEvent};
 use sinter_settlement::{
     light_client,
-    relayer::{Relayer, RelayerConfig},
+    relayer::{Certified, Relayer, RelayerConfig},
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use tokio::sync::watch;
@@ -58,13 +61,28 @@ async fn relay(arguments: &RelayerArguments) -> Result<(), Failure> {
     }
 }
 
-/// Keeps the newest certified header. The nodes are not trusted: what the committee did not sign is
+/// Keeps the newest certified header, and the last ones of epochs. The nodes are not trusted: what the committee did not sign is
 /// passed over.
 pub struct Feed {
     /// Who has to have signed.
     pub trusted: TrustedNetwork,
-    /// Where the newest one goes.
-    pub headers: watch::Sender<Option<CertifiedHeader>>,
+    /// Where they go.
+    pub headers: watch::Sender<Option<Certified>>,
+}
+
+/// Ends of epochs that wait for the L1 at most: of some two years of hours. Then the relayer has to be started again, from what is posted.
+const ENDS_MAX: usize = 16_384;
+
+impl Feed {
+    fn keep(&self, certified: CertifiedHeader) {
+        self.headers.send_modify(|headers| {
+            let mut ends = headers.take().map(|headers| headers.ends).unwrap_or_default();
+            if certified.header.next_committee != Digest([0; 32]) && ends.len() < ENDS_MAX {
+                ends.push(certified.clone());
+            }
+            *headers = Some(Certified { newest: certified, ends });
+        });
+    }
 }
 
 impl Follower for Feed {
@@ -74,18 +92,17 @@ impl Follower for Feed {
         node.subscribe_heads(Some(next), Some(true)).await
     }
 
-    fn take(&mut self, event: HeadEvent) -> u64 {
+    async fn take(&mut self, node: &WsClient, event: HeadEvent) -> Result<u64, ClientError> {
         let height = event.header.height;
         if let Some(certificate) = event.certificate {
+            client::hand_over(node, &mut self.trusted, event.header.epoch).await?;
             let certified = CertifiedHeader { header: event.header, certificate };
             match certified.verify(&self.trusted) {
-                Ok(()) => {
-                    self.headers.send_replace(Some(certified));
-                }
+                Ok(()) => self.keep(certified),
                 Err(error) => tracing::warn!(%error, height, "a node sent a bad certificate"),
             }
         }
-        height
+        Ok(height)
     }
 }
 

@@ -69,6 +69,17 @@ impl Follower {
         Self { network, namespace, place }
     }
 
+    /// What it trusts.
+    #[must_use]
+    pub const fn network(&self) -> &TrustedNetwork {
+        &self.network
+    }
+
+    /// What it trusts, to go on from one committee to the next before it takes ranges that a later one certified.
+    pub const fn network_mut(&mut self) -> &mut TrustedNetwork {
+        &mut self.network
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn place(&self) -> Place {

@@ -14,6 +14,7 @@ use sinter_primitives::{
     answers::{RangePage, TransactionStatus, TransactionTrace},
     chain::ChainFile,
     committee::CommitteeError,
+    hand_over::{HandOver, HandOverError},
     receipt::TrustedNetwork,
     table::{NamespaceProof, ProvenLeaf},
 };
@@ -85,6 +86,22 @@ pub enum SequencerError {
         namespace: Namespace,
         /// The block.
         height: u64,
+    },
+    /// It has no end of an epoch that is over.
+    #[error("{url}: expected the end of epoch {epoch}, got none")]
+    NotOver {
+        /// The member.
+        url: String,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// What it says of an epoch's end does not hold.
+    #[error("{url}: {source}")]
+    HandOver {
+        /// The member.
+        url: String,
+        /// What does not hold.
+        source: HandOverError,
     },
     /// Its seats are no committee.
     #[error("{url}: {source}")]
@@ -173,8 +190,48 @@ impl Sequencers {
             let from = follower.place().next_height;
             let page = client.request::<RangePage, _>(RANGE, rpc_params![namespace, from, to]).await;
             let page = page.map_err(|source| failed(&format!("heights {from} to {to}"), source))?;
+            let epoch = page.range.header_chain.headers.last().map_or(0, |header| header.epoch);
+            Self::hand_over(url, client, follower.network_mut(), epoch).await?;
             let active = follower.take(&page.range);
             blocks.extend(active.map_err(|source| SequencerError::Lie { url: url.into(), source })?);
+        }
+        Ok(())
+    }
+
+    /// What a verifier would trust in an epoch, if it trusted the first member that answers for the network's beginning. What
+    /// followed is verified.
+    ///
+    /// # Errors
+    /// When no member answers with what holds.
+    pub async fn network_at(&self, epoch: u64) -> Result<TrustedNetwork, SequencerError> {
+        let genesis = self.network().await?;
+        let mut failed = SequencerError::None;
+        for (url, client) in &self.0 {
+            let mut network = genesis.clone();
+            match Self::hand_over(url, client, &mut network, epoch).await {
+                Ok(()) => return Ok(network),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Goes with the committees, as a member tells of them, until the one of an epoch is known.
+    async fn hand_over(
+        url: &str,
+        client: &HttpClient,
+        network: &mut TrustedNetwork,
+        epoch: u64,
+    ) -> Result<(), SequencerError> {
+        while !network.is_ahead_of(epoch) {
+            let what = format!("the end of epoch {}", network.epoch);
+            let ends = client.request::<Vec<HandOver>, _>("sinter_getHandOvers", rpc_params![network.epoch]).await;
+            let ends = ends.map_err(|source| SequencerError::Answer { url: url.into(), what, source })?;
+            if ends.is_empty() {
+                return Err(SequencerError::NotOver { url: url.into(), epoch: network.epoch });
+            }
+            let lie = |source| SequencerError::HandOver { url: url.into(), source };
+            network.follow(&ends, epoch).map_err(lie)?;
         }
         Ok(())
     }
@@ -253,7 +310,7 @@ impl Sequencers {
         let sound = |url: &str, answer: ChainAnswer| {
             let committee = Committee::new(answer.file.seats)
                 .map_err(|source| SequencerError::Committee { url: url.into(), source })?;
-            Ok(TrustedNetwork { chain_hash: answer.hash, chain_id: answer.file.chain_id, epoch: 0, committee })
+            Ok(TrustedNetwork::genesis(answer.hash, answer.file.chain_id, committee))
         };
         self.first("the network", "sinter_chain", rpc_params![], sound).await
     }

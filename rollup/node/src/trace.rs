@@ -33,7 +33,7 @@ use alloy::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sinter_primitives::{
-    Digest, Namespace, Transaction, TransactionId, Transition,
+    Committee, Digest, Namespace, Transaction, TransactionId, Transition,
     accumulator::Stream,
     answers::TransactionStatus,
     hexadecimal, merkle,
@@ -222,8 +222,11 @@ impl Sources<'_> {
         if expected != got {
             return Err(link("finalized", format!("a transaction of namespace {expected}, the contract's"), got));
         }
-        let network = self.sequencers.network().await?;
-        l1.check_committee(light_client, &network).await?;
+        let epoch = receipt.header_chain.headers.last().map_or(0, |header| header.epoch);
+        let network = self.sequencers.network_at(epoch).await?;
+        if !l1.check_committee(light_client, &network, epoch).await? {
+            return Ok(false);
+        }
         let verified = receipt.verify(&network)?;
         finalized.checked.push(format!(
             "{} of {} seats of the committee that the light client {light_client} has signed height {}",
@@ -439,13 +442,23 @@ impl L1 {
         self.provider.call(request).await.map_err(Self::failed(format!("a call of {to}")))
     }
 
-    /// The committee is the one of the light client.
-    async fn check_committee(&self, light_client: Address, network: &TrustedNetwork) -> Result<(), TraceError> {
-        let known = light_client::identity(&self.provider, light_client, network.epoch).await;
+    /// The committee of an epoch is the one of the light client; whether that has heard of it.
+    async fn check_committee(
+        &self,
+        light_client: Address,
+        network: &TrustedNetwork,
+        epoch: u64,
+    ) -> Result<bool, TraceError> {
+        let known = light_client::identity(&self.provider, light_client, epoch).await;
         let known = known.map_err(|error| link("finalized", "a light client", told(&error)))?;
-        let got = (network.chain_hash, network.chain_id, network.committee.digest());
+        let committee = network.committee_of(epoch).map_or(Digest([0; 32]), Committee::digest);
+        let got = (network.chain_hash, network.chain_id, committee);
+        let unheard = (network.chain_hash, network.chain_id, Digest([0; 32]));
+        if known == unheard && known != got {
+            return Ok(false);
+        }
         let show = |(hash, id, digest): (Digest, u64, Digest)| format!("chain 0x{hash} ({id}), committee 0x{digest}");
-        if known == got { Ok(()) } else { Err(link("finalized", show(known), show(got))) }
+        if known == got { Ok(true) } else { Err(link("finalized", show(known), show(got))) }
     }
 
     /// A transaction's receipt, its input, and to whom it went.

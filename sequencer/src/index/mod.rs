@@ -14,6 +14,7 @@
 //! Readers take a [`Snapshot`]: what it answers is consistent, whatever is applied or pruned meanwhile.
 
 mod error;
+mod hand_overs;
 mod prune;
 mod schema;
 mod snapshot;

@@ -11,7 +11,10 @@
 //! | `ethereum_hashes` | (height, namespace) | Keccak-256 of each payload in order, 32 bytes each |
 //! | `ethereum` | (namespace, Keccak-256 of the payload) | (height, index) of its first appearance |
 //!
-//! The last two hold the namespaces with an EIP-155 chain id only. What is keyed by hash can be found
+//! | `hand_overs` | epoch | its last header's encoding, then the certificate's |
+//! | `committees` | digest | seats, as JSON |
+//!
+//! Those of Ethereum hold the namespaces with an EIP-155 chain id only. What is keyed by hash can be found
 //! from what is keyed by height, so that pruning reads no block.
 
 use redb::TableDefinition;
@@ -29,6 +32,8 @@ pub const TABLES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("tables
 pub const TRANSACTIONS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("transactions");
 pub const LOCATIONS: TableDefinition<'_, Hash, (u64, u64, u32)> = TableDefinition::new("locations");
 pub const ETHEREUM_HASHES: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("ethereum_hashes");
+pub const HAND_OVERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("hand_overs");
+pub const COMMITTEES: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("committees");
 pub const ETHEREUM: TableDefinition<'_, (u64, Hash), (u64, u32)> = TableDefinition::new("ethereum");
 
 /// Keys of `meta`.

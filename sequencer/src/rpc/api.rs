@@ -6,7 +6,7 @@ use super::types::{
     TransactionStatus, TransactionTrace,
 };
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc, types::ErrorObjectOwned};
-use sinter_primitives::{Header, Namespace, evidence::Evidence, receipt::HeaderChain};
+use sinter_primitives::{Header, Namespace, evidence::Evidence, hand_over::HandOver, receipt::HeaderChain};
 
 /// A node's interface. Errors and their codes: [`super::error`].
 #[rpc(client, server, namespace = "sinter")]
@@ -46,6 +46,11 @@ pub trait SinterApi {
         from_height: u64,
         to_height: u64,
     ) -> Result<RangePage, ErrorObjectOwned>;
+
+    /// The ends of the epochs from `epoch` on, at most 16: each the last header with its certificate, and the seats that it names. Who
+    /// trusts one epoch's committee goes on from there. None where that epoch is not over.
+    #[method(name = "getHandOvers")]
+    async fn hand_overs(&self, epoch: u64) -> Result<Vec<HandOver>, ErrorObjectOwned>;
 
     /// What seats did that they must not: two votes of one view that exclude each other, each piece verified.
     #[method(name = "getEvidence")]

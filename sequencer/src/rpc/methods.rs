@@ -22,7 +22,12 @@ use jsonrpsee::{
     core::{SubscriptionResult, async_trait},
     types::ErrorObjectOwned,
 };
-use sinter_primitives::{Header, Namespace, Transaction, TransactionKind, evidence::Evidence, receipt::HeaderChain};
+use sinter_primitives::{
+    Header, Namespace, Transaction, TransactionKind,
+    evidence::Evidence,
+    hand_over::{HAND_OVERS_MAX, HandOver},
+    receipt::HeaderChain,
+};
 use std::sync::Arc;
 
 /// The node's own methods.
@@ -147,6 +152,11 @@ impl SinterApiServer for SinterMethods {
         to_height: u64,
     ) -> Result<RangePage, ErrorObjectOwned> {
         Ok(self.prover.range(namespace, from_height, to_height).await?)
+    }
+
+    async fn hand_overs(&self, epoch: u64) -> Result<Vec<HandOver>, ErrorObjectOwned> {
+        let _turn = self.prover.turn().await?;
+        Ok(self.handle.index.hand_overs(epoch, HAND_OVERS_MAX).map_err(RpcFailure::from)?)
     }
 
     async fn evidence(&self) -> Result<Vec<Evidence>, ErrorObjectOwned> {

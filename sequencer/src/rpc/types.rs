@@ -162,12 +162,8 @@ impl ChainInfo {
     /// # Errors
     /// [`CommitteeError`] when the seats are not a sound committee.
     pub fn trusted_network(&self) -> Result<TrustedNetwork, CommitteeError> {
-        Ok(TrustedNetwork {
-            chain_hash: self.hash,
-            chain_id: self.file.chain_id,
-            epoch: 0,
-            committee: Committee::new(self.file.seats.clone())?,
-        })
+        let committee = Committee::new(self.file.seats.clone())?;
+        Ok(TrustedNetwork::genesis(self.hash, self.file.chain_id, committee))
     }
 }
 

@@ -1,4 +1,7 @@
-//! Posts certified headers to the `FinalityLightClient`: the newest one at every interval.
+//! Posts certified headers to the `FinalityLightClient`: the newest one at every interval, and every epoch's last one.
+//!
+//! The contract goes from committee to committee by the last headers of their epochs, and takes nothing of an epoch before it has the last header
+//! of the one before. So those are posted in order, and at once. A committee that stays needs nothing else.
 //!
 //! The [submitter](crate::submitter) sees to it that no post is lost or made twice. Here is what there is to post: the
 //! newest header, at every interval; at once, the highest one that the L1 forgot, unless something newer is there.
@@ -18,7 +21,7 @@ use alloy::{
 };
 use metrics::Metrics;
 use serde::{Deserialize, Serialize};
-use sinter_primitives::{certificate::CertificateError, receipt::CertifiedHeader};
+use sinter_primitives::{Digest, certificate::CertificateError, receipt::CertifiedHeader};
 use std::{fmt, future::Future, path::PathBuf, time::Duration};
 use tokio::sync::watch;
 
@@ -89,6 +92,23 @@ pub enum RelayerError {
         /// Its words.
         refusal: Option<Box<Refusal>>,
     },
+}
+
+/// What there is to post.
+#[derive(Clone, Debug)]
+pub struct Certified {
+    /// The newest header.
+    pub newest: CertifiedHeader,
+    /// The last headers of epochs, ascending: every one above what the contract had when this began.
+    pub ends: Vec<CertifiedHeader>,
+}
+
+impl Certified {
+    /// What a contract takes next whose head is at `height`.
+    #[must_use]
+    pub fn after(&self, height: u64) -> &CertifiedHeader {
+        self.ends.iter().find(|end| end.header.height > height).unwrap_or(&self.newest)
+    }
 }
 
 /// How far the relayer is.
@@ -180,7 +200,7 @@ impl Relayer {
     /// [`RelayerError`], when waiting cannot help: the journal cannot be written, the L1 is another one.
     pub async fn run(
         self,
-        headers: watch::Receiver<Option<CertifiedHeader>>,
+        headers: watch::Receiver<Option<Certified>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), RelayerError> {
         let pace = Pace { poll: self.config.poll, backoff_max: self.config.backoff_max };
@@ -192,6 +212,14 @@ impl Relayer {
     /// # Errors
     /// [`RelayerError`]; the journal is consistent after any of them.
     pub async fn round(&mut self, newest: Option<&CertifiedHeader>) -> Result<(), RelayerError> {
+        self.round_with(|_| newest).await
+    }
+
+    /// The same with what is to be posted next after a height.
+    async fn round_with<'a>(
+        &mut self,
+        next: impl FnOnce(u64) -> Option<&'a CertifiedHeader>,
+    ) -> Result<(), RelayerError> {
         let view = self.submitter.view().await?;
         // After the view: a post that the nonce counts is in the head.
         let head = light_client::head(&self.submitter.l1().provider, self.config.contract).await?;
@@ -209,14 +237,14 @@ impl Relayer {
         }
         let limits = Limits::constant(self.config.fee_ceiling_wei);
         if self.submitter.push_waiting(&view, limits, |_| true).await? {
-            self.post_newest(&view, &head, limits, newest).await?;
+            self.post_next(&view, &head, limits, next(head.height)).await?;
         }
         self.publish(&head);
         Ok(())
     }
 
-    /// Signs and sends the newest header, if it is due.
-    async fn post_newest(
+    /// Signs and sends what is next, if it is due.
+    async fn post_next(
         &mut self,
         view: &View,
         head: &Head,
@@ -233,14 +261,15 @@ impl Relayer {
         }
     }
 
-    /// What to post now: the newest header, at every interval, and before it is too far above the last one; at once, what the
-    /// contract lost.
+    /// What to post now: the newest header, at every interval, and before it is too far above the last one; at once, an epoch's last
+    /// one, and what the contract lost.
     fn due(&self, head: &Head, newest: Option<&CertifiedHeader>) -> Result<Option<(u64, Bytes)>, RelayerError> {
         let entries = self.submitter.entries();
         let lost = entries.lost.as_ref().filter(|lost| lost.height > head.height);
         // A rollup shows its contract a block by at most 256 headers up to one that was posted.
         let is_far = newest.is_some_and(|newest| newest.header.height >= head.height.saturating_add(HEIGHTS_MAX));
-        if lost.is_none() && !is_far && u128::from(elapsed_ms(entries.last_post_ms)) < self.config.interval.as_millis()
+        let is_end = newest.is_some_and(|newest| newest.header.next_committee != Digest([0; 32]));
+        if lost.is_none() && !is_far && !is_end && u128::from(elapsed_ms(entries.last_post_ms)) < self.config.interval.as_millis()
         {
             return Ok(None);
         }
@@ -276,15 +305,15 @@ impl Relayer {
 /// A relayer and where its headers come from.
 struct Following {
     relayer: Relayer,
-    headers: watch::Receiver<Option<CertifiedHeader>>,
+    headers: watch::Receiver<Option<Certified>>,
 }
 
 impl Rounds for Following {
     type Error = RelayerError;
 
     async fn round(&mut self) -> Result<bool, RelayerError> {
-        let newest = self.headers.borrow_and_update().clone();
-        self.relayer.round(newest.as_ref()).await.map(|()| false)
+        let headers = self.headers.borrow_and_update().clone();
+        self.relayer.round_with(|height| Some(headers.as_ref()?.after(height))).await.map(|()| false)
     }
 
     fn is_fatal(&self, error: &RelayerError) -> bool {

@@ -348,11 +348,12 @@ impl Run<'_> {
 
     /// Fetches receipts of a sample and verifies them with nothing but the chain file, as a user would.
     async fn verify_receipts(&self, tracker: &Tracker) -> Result<u64, Failure> {
-        let trusted = TrustedNetwork::from(&self.network.chain);
+        let genesis = TrustedNetwork::from(&self.network.chain);
         let urls = self.network.rpc_urls();
         let mut verified = 0;
         for (id, url) in tracker.samples().into_iter().zip(urls.iter().cycle()) {
-            let status = client::http(url)?.receipt(Id(id)).await;
+            let node = client::http(url)?;
+            let status = node.receipt(Id(id)).await;
             let status = status.or_fail(Exit::Failed, format_args!("asking {url} for the receipt of 0x{id}"))?;
             let TransactionStatus::Finalized { receipt } = status else {
                 return Err(Failure::new(
@@ -360,6 +361,10 @@ impl Run<'_> {
                     format!("{url}: 0x{id} is final, and its receipt says {status:?}"),
                 ));
             };
+            let mut trusted = genesis.clone();
+            let epoch = receipt.header_chain.headers.last().map_or(0, |header| header.epoch);
+            let known = client::hand_over(&node, &mut trusted, epoch).await;
+            known.or_fail(Exit::Failed, format_args!("asking {url} for the committee of epoch {epoch}"))?;
             receipt.verify(&trusted).or_fail(Exit::Refused, format_args!("{url}: the receipt of 0x{id}"))?;
             if receipt.transaction_id != id {
                 return Err(Failure::new(Exit::Refused, format!("{url}: asked for 0x{id}, got another receipt")));

@@ -117,12 +117,12 @@ impl Follower for Lane {
         node.subscribe_namespace(self.namespace, Some(next), Some(true)).await
     }
 
-    fn take(&mut self, event: NamespaceEvent) -> u64 {
+    async fn take(&mut self, _node: &WsClient, event: NamespaceEvent) -> Result<u64, ClientError> {
         let now = Instant::now();
         for (id, transaction) in event.ids.iter().zip(&event.transactions) {
             self.tracker.finalized(keccak256(&transaction.payload), *id, now);
         }
-        event.height
+        Ok(event.height)
     }
 }
 

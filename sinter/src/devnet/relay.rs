@@ -12,8 +12,8 @@ use crate::{
     exit::{Exit, Failure, OrFail},
     relayer::Feed,
 };
-use sinter_primitives::receipt::{CertifiedHeader, TrustedNetwork};
-use sinter_settlement::relayer::{Relayer, RelayerConfig, RelayerError, RelayerStatus};
+use sinter_primitives::receipt::TrustedNetwork;
+use sinter_settlement::relayer::{Certified, Relayer, RelayerConfig, RelayerError, RelayerStatus};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
@@ -29,7 +29,7 @@ pub struct Relay {
     // Aborted when dropped.
     _report: JoinSet<()>,
     relayer: JoinHandle<Result<(), RelayerError>>,
-    newest: watch::Receiver<Option<CertifiedHeader>>,
+    newest: watch::Receiver<Option<Certified>>,
     status: watch::Receiver<RelayerStatus>,
 }
 
@@ -86,13 +86,13 @@ impl Relay {
     pub async fn settle(&mut self, height: u64, most: Duration) -> Result<Settled, Failure> {
         let work = async {
             let reached =
-                |header: &Option<CertifiedHeader>| header.as_ref().is_some_and(|it| it.header.height >= height);
+                |headers: &Option<Certified>| headers.as_ref().is_some_and(|it| it.newest.header.height >= height);
             // An error means that the feed is gone; then nothing more can be reached.
             if self.newest.wait_for(reached).await.is_err() {
                 return;
             }
             self.feed.shutdown().await;
-            let last = self.newest.borrow().as_ref().map_or(height, |it| it.header.height);
+            let last = self.newest.borrow().as_ref().map_or(height, |it| it.newest.header.height);
             let _ = self.status.wait_for(|status| status.posted_height >= last && status.verified_height >= last).await;
         };
         let ended = tokio::select! {

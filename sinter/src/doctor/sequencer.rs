@@ -118,7 +118,7 @@ async fn duplicate(member: &str, chain: &Chain, seat: usize) -> Finding {
         Ok(node) => node,
         Err(failure) => return Finding::skipped(check, failure.to_string(), remedy),
     };
-    let network = TrustedNetwork::from(chain);
+    let mut network = TrustedNetwork::from(chain);
     // A block's time may be ahead of this clock by the chain's drift, and the member may have been stopped a moment ago.
     let drift = Duration::from_millis(chain.file.parameters.clock_drift_ms_max);
     let since_ms = unix_ms() + (drift + SETTLED).as_millis() as u64;
@@ -135,6 +135,10 @@ async fn duplicate(member: &str, chain: &Chain, seat: usize) -> Finding {
                 continue;
             }
         };
+        let epoch = proof.headers.last().map_or(0, |header| header.epoch);
+        if let Err(error) = client::hand_over(&node, &mut network, epoch).await {
+            return Finding::skipped(check, format!("{member}: the committee of epoch {epoch}: {error}"), remedy);
+        }
         if let Err(error) = proof.verify(&network) {
             return Finding::skipped(check, format!("{member} shows what does not hold: {error}"), remedy);
         }

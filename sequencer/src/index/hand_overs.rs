@@ -1,0 +1,69 @@
+//! The ends of epochs: what a verifier needs to go from one committee to the next. Never pruned: who was away for a year goes
+//! through all of them. Seats are kept once for each committee, however long it stays.
+
+use super::{
+    Index, IndexError, begin_write,
+    error::storage,
+    schema::{COMMITTEES, HAND_OVERS},
+    snapshot::damaged,
+};
+use commonware_codec::{Copying, DecodeExt, Encode};
+use redb::{ReadableDatabase, ReadableTable};
+use sinter_primitives::{Certificate, Header, committee::Seat, hand_over::HandOver};
+
+/// Bytes of a header's encoding.
+const HEADER_BYTES: usize = 294;
+
+impl Index {
+    /// Keeps the end of an epoch.
+    ///
+    /// # Errors
+    /// When the disk fails, or is full.
+    pub fn put_hand_over(&self, hand_over: &HandOver) -> Result<(), IndexError> {
+        const DOING: &str = "writing a hand-over";
+        let height = hand_over.header.height;
+        let seats = serde_json::to_vec(&hand_over.seats).map_err(|error| damaged("committees", height, error.to_string()))?;
+        let transaction = begin_write(&self.database, DOING)?;
+        {
+            let mut committees = transaction.open_table(COMMITTEES).map_err(storage(DOING))?;
+            let digest = hand_over.header.next_committee.0;
+            if committees.get(digest).map_err(storage(DOING))?.is_none() {
+                committees.insert(digest, seats.as_slice()).map_err(storage(DOING))?;
+            }
+            let mut hand_overs = transaction.open_table(HAND_OVERS).map_err(storage(DOING))?;
+            let value = [hand_over.header.encode().as_ref(), hand_over.certificate.encode().as_ref()].concat();
+            hand_overs.insert(hand_over.header.epoch, value.as_slice()).map_err(storage(DOING))?;
+        }
+        transaction.commit().map_err(storage(DOING))
+    }
+
+    /// The ends of consecutive epochs from `epoch` on, up to `max`; none where the first is not there.
+    ///
+    /// # Errors
+    /// When the disk fails or a value is damaged.
+    pub fn hand_overs(&self, epoch: u64, max: usize) -> Result<Vec<HandOver>, IndexError> {
+        const DOING: &str = "reading hand-overs";
+        let transaction = self.database.begin_read().map_err(storage(DOING))?;
+        let tables = (transaction.open_table(HAND_OVERS), transaction.open_table(COMMITTEES));
+        let (hand_overs, committees) = match tables {
+            (Ok(hand_overs), Ok(committees)) => (hand_overs, committees),
+            // Made with the first of them.
+            (Err(redb::TableError::TableDoesNotExist(_)), _) => return Ok(Vec::new()),
+            (Err(error), _) | (_, Err(error)) => return Err(storage(DOING)(error)),
+        };
+        let mut found = Vec::new();
+        for epoch in (epoch..=u64::MAX).take(max) {
+            let Some(value) = hand_overs.get(epoch).map_err(storage(DOING))? else { break };
+            let (header, certificate) = value.value().split_at_checked(HEADER_BYTES).unwrap_or_default();
+            let header = Header::decode(Copying(header)).map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
+            let certificate =
+                Certificate::decode(Copying(certificate)).map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
+            let seats = committees.get(header.next_committee.0).map_err(storage(DOING))?;
+            let seats = seats.ok_or_else(|| damaged("committees", header.height, "there is none"))?;
+            let seats: Vec<Seat> =
+                serde_json::from_slice(seats.value()).map_err(|error| damaged("committees", header.height, error.to_string()))?;
+            found.push(HandOver { header, certificate, seats });
+        }
+        Ok(found)
+    }
+}
