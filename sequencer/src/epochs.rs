@@ -34,7 +34,7 @@ use commonware_consensus::{
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_macros::select;
 use commonware_p2p::{
-    Blocker, Receiver, Sender,
+    Blocker, Message, Receiver, Sender,
     utils::mux::{Builder as _, MuxHandle, Muxer, SubReceiver, SubSender},
 };
 use commonware_parallel::Strategy;
@@ -43,13 +43,15 @@ use commonware_utils::{channel::mpsc, vec::NonEmptyVec};
 use rand_core::CryptoRng;
 use sinter_primitives::{Chain, Digest, Parameters};
 use std::{
+    collections::VecDeque,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio::sync::watch;
 use tracing::{debug, info};
 
-/// How often peers are asked for the last block of this node's epoch, while they talk of a later one.
+/// How often a peer that talks of a later epoch is asked for the last block of this node's.
 const ASK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// An epoch, and what it stands on.
@@ -142,21 +144,24 @@ where
     let (mux, resolver) = Muxer::new(context.child("resolver"), channels.resolver.0, channels.resolver.1);
     mux.start();
     let mut muxes = Muxes { votes, certificates, resolver };
+    let parameters = parts.chain.file.parameters;
+    let mut entrance: Option<(u64, Entrance<S>)> = None;
     loop {
         let start = *epochs.borrow_and_update();
+        let open = match entrance.take() {
+            Some((epoch, open)) if epoch == start.epoch => open,
+            // This node was away for more than an epoch.
+            _ => muxes.open(start.epoch).await?,
+        };
+        let mut engine = enter(&context, &parts, open, start, strategy.clone())?;
         let peers = peers(&parts.committees, start.epoch);
-        let subchannels = muxes.register(start.epoch).await?;
-        let mut engine = enter(&context, &parts, subchannels, start, strategy.clone())?;
+        // Members that are a moment ahead begin the next epoch: what they say then waits there for this node.
+        let mut next = muxes.open(start.epoch.saturating_add(1)).await?;
+        let marshal = (parts.marshal.clone(), parts.status.clone());
         let ended = select! {
             changed = epochs.changed() => changed.is_err(),
             _ = &mut engine => return Err(EngineError::Stopped("consensus")),
-            () = catch_up(
-                &context,
-                parts.chain.file.parameters,
-                (parts.marshal.clone(), parts.status.clone()),
-                &mut ahead,
-                (start.epoch, peers),
-            ) => true,
+            () = catch_up(&context, parameters, marshal, &mut ahead, &mut next, (start.epoch, peers)) => true,
         };
         if ended {
             return Err(EngineError::Stopped("finalizer"));
@@ -164,6 +169,7 @@ where
         engine.abort();
         let _ = engine.await;
         forget(&context, &parts.votes_prefix, start.epoch).await?;
+        entrance = Some((start.epoch.saturating_add(1), next));
     }
 }
 
@@ -185,15 +191,63 @@ struct Muxes<S: Sender> {
 
 type Subchannels<S> = Channels<SubSender<S>, SubReceiver<PublicKey>>;
 
+/// An epoch's subchannels before its engine has them, with the votes that came meanwhile.
+struct Entrance<S: Sender<PublicKey = PublicKey>> {
+    channels: Subchannels<S>,
+    votes: VecDeque<Message<PublicKey>>,
+}
+
 impl<S: Sender<PublicKey = PublicKey>> Muxes<S> {
-    /// An epoch's subchannels.
-    async fn register(&mut self, epoch: u64) -> Result<Subchannels<S>, EngineError> {
+    /// Opens an epoch's subchannels.
+    async fn open(&mut self, epoch: u64) -> Result<Entrance<S>, EngineError> {
         let closed = |_| EngineError::Stopped("the network");
-        Ok(Channels {
+        let channels = Channels {
             votes: self.votes.register(epoch).await.map_err(closed)?,
             certificates: self.certificates.register(epoch).await.map_err(closed)?,
             resolver: self.resolver.register(epoch).await.map_err(closed)?,
-        })
+        };
+        Ok(Entrance { channels, votes: VecDeque::new() })
+    }
+}
+
+impl<S: Sender<PublicKey = PublicKey>> Entrance<S> {
+    /// Waits for a vote and keeps it, as far as there is room; gives who sent it. `None` when the network is gone.
+    async fn hear(&mut self) -> Option<PublicKey> {
+        let receiver = &mut self.channels.votes.1;
+        let message = receiver.recv().await.ok()?;
+        let peer = message.0.clone();
+        if self.votes.len() < receiver.capacity().get() {
+            self.votes.push_back(message);
+        }
+        Some(peer)
+    }
+}
+
+/// Gives what was heard before, and then what comes.
+struct Replay<R: Receiver<PublicKey = PublicKey>> {
+    heard: VecDeque<Message<PublicKey>>,
+    inner: R,
+}
+
+impl<R: Receiver<PublicKey = PublicKey>> std::fmt::Debug for Replay<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replay").field("heard", &self.heard.len()).finish_non_exhaustive()
+    }
+}
+
+impl<R: Receiver<PublicKey = PublicKey>> Receiver for Replay<R> {
+    type Error = R::Error;
+    type PublicKey = PublicKey;
+
+    async fn recv(&mut self) -> Result<Message<PublicKey>, R::Error> {
+        match self.heard.pop_front() {
+            Some(message) => Ok(message),
+            None => self.inner.recv().await,
+        }
+    }
+
+    fn capacity(&self) -> NonZeroUsize {
+        self.inner.capacity()
     }
 }
 
@@ -201,7 +255,7 @@ impl<S: Sender<PublicKey = PublicKey>> Muxes<S> {
 fn enter<E, S, B, T, A>(
     context: &E,
     parts: &Parts<E, A, B>,
-    channels: Subchannels<S>,
+    entrance: Entrance<S>,
     start: EpochStart,
     strategy: T,
 ) -> Result<Handle<()>, EngineError>
@@ -259,47 +313,55 @@ where
             forward: ForwardPolicy::SilentLeader,
         },
     );
-    Ok(engine.start(channels.votes, channels.certificates, channels.resolver))
+    let Channels { votes: (sender, receiver), certificates, resolver } = entrance.channels;
+    Ok(engine.start((sender, Replay { heard: entrance.votes, inner: receiver }), certificates, resolver))
 }
 
 /// Asks peers for the last block of this node's epoch when there is reason to think that the epoch is over: a peer talks of a
 /// later one, or nobody says anything. Who has gone on has no word for those who are behind, and where the next committee is behind
 /// as a whole, only its asking goes on. Ends only with the network.
-async fn catch_up<E: Clock>(
+async fn catch_up<E: Clock, S: Sender<PublicKey = PublicKey>>(
     context: &E,
     parameters: Parameters,
     (marshal, status): (Marshal, Arc<Status>),
-    ahead: &mut mpsc::Receiver<(u64, commonware_p2p::Message<PublicKey>)>,
+    ahead: &mut mpsc::Receiver<(u64, Message<PublicKey>)>,
+    next: &mut Entrance<S>,
     (epoch, peers): (u64, Vec<PublicKey>),
 ) {
-    if parameters.epoch_blocks.is_none() {
-        // Votes of other epochs are noise. They are taken, or the queue would only be full of them.
-        while ahead.recv().await.is_some() {}
-        return;
-    }
+    let has_end = parameters.epoch_blocks.is_some();
     let last = Height::new(parameters.boundary_before(epoch.saturating_add(1)));
     let silence = Duration::from_millis(parameters.certification_timeout_ms);
     let mut asked_at = SystemTime::UNIX_EPOCH;
     let mut seen = status.round();
     loop {
-        select! {
-            message = ahead.recv() => {
-                let Some((theirs, (peer, _))) = message else { return };
-                let now = context.current();
-                if theirs > epoch && now.duration_since(asked_at).is_ok_and(|since| since >= ASK_INTERVAL) {
-                    asked_at = now;
-                    debug!(epoch, theirs, %peer, "this node's epoch is over elsewhere");
-                    marshal.hint_finalized(last, NonEmptyVec::new(peer));
-                }
+        let teller = select! {
+            peer = next.hear() => match peer {
+                Some(peer) => Some(peer),
+                None => return,
+            },
+            message = ahead.recv() => match message {
+                Some((theirs, (peer, _))) => (theirs > epoch).then_some(peer),
+                None => return,
             },
             () = context.sleep(silence) => {
                 let round = status.round();
-                if round == seen && let Ok(peers) = NonEmptyVec::try_from(peers.clone()) {
+                let is_silent = std::mem::replace(&mut seen, round) == round;
+                if has_end && is_silent && let Ok(peers) = NonEmptyVec::try_from(peers.clone()) {
                     debug!(epoch, "nothing is heard of this node's epoch: it may be over");
                     marshal.hint_finalized(last, peers);
                 }
-                seen = round;
+                None
             },
+        };
+        let now = context.current();
+        let is_due = now.duration_since(asked_at).is_ok_and(|since| since >= ASK_INTERVAL);
+        if has_end
+            && is_due
+            && let Some(peer) = teller
+        {
+            asked_at = now;
+            debug!(epoch, %peer, "this node's epoch is over elsewhere");
+            marshal.hint_finalized(last, NonEmptyVec::new(peer));
         }
     }
 }

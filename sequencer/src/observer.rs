@@ -43,7 +43,8 @@ impl<R: Clone, G, T: Clone> Clone for Observer<R, G, T> {
 }
 
 impl<R, G: CryptoRng, T: Strategy> Observer<R, G, T> {
-    /// An observer in front of `inner`, of an epoch in the network with a hash. Evidence goes to the store. `rng` serves the batch verification of evidence.
+    /// An observer in front of `inner`, of an epoch in the network with a hash. Evidence goes to the store, and `rng` serves its batch
+    /// verification.
     #[must_use]
     pub fn new(
         inner: R,

@@ -88,7 +88,8 @@ impl<E: Clock + Spawner, B: Blocker<PublicKey = PublicKey>> Gossip<E, B> {
             evidence.seat(&seated.committee).and_then(|seat| evidence.verify(&self.chain_hash).map(|()| seat));
         match checked {
             Ok(seat) => {
-                error!(seat, epoch = evidence.epoch, view = evidence.view, %peer, "a peer proves that a seat signed two votes that exclude each other");
+                let (epoch, view) = (evidence.epoch, evidence.view);
+                error!(seat, epoch, view, %peer, "a seat signed two votes that exclude each other, as a peer proves");
                 if let Err(problem) = self.store.put(&evidence) {
                     error!(epoch = evidence.epoch, %problem, "evidence was not kept");
                 }
