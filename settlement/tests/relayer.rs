@@ -8,11 +8,11 @@ use alloy::{
     primitives::{Address, TxKind},
     providers::Provider,
 };
-use sinter_primitives::{Header, receipt::CertifiedHeader};
+use sinter_primitives::{Digest, Header, receipt::CertifiedHeader};
 use sinter_settlement::{
     dev_l1::{self, DevL1, DevL1Config, Mining},
     light_client,
-    relayer::{Relayer, RelayerConfig, RelayerError, RelayerStatus},
+    relayer::{Certified, Relayer, RelayerConfig, RelayerError, RelayerStatus},
     submitter::SubmitError,
 };
 use std::{net::SocketAddr, time::Duration};
@@ -81,6 +81,11 @@ impl World {
         CertifiedHeader { certificate: self.members.certify(&header), header }
     }
 
+    /// The newest header, where no epoch ended.
+    fn alone(&self, height: u64) -> Certified {
+        Certified { newest: self.certified(height), ends: Vec::new() }
+    }
+
     async fn head(&self) -> light_client::Head {
         light_client::head(&L1::beside(&self.chain, 0).provider, self.contract).await.unwrap()
     }
@@ -129,6 +134,41 @@ async fn posts_the_newest_header_and_reads_it_back() {
     relayer.round(Some(&world.certified(11))).await.unwrap();
     world.chain.mine();
     world.assert_posted(2, 13).await;
+}
+
+/// The contract takes nothing of an epoch before it has the last header of the one before. Here the committee stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_of_epochs_go_first_in_order_and_at_once() {
+    const HEIGHTS: u64 = 10;
+    let world = World::new().await;
+    let digest = world.members.committee.digest();
+    let of = |height: u64| {
+        let is_last = height % HEIGHTS == HEIGHTS - 1;
+        let next_committee = if is_last { digest } else { Digest([0; 32]) };
+        world.certified_header(Header { epoch: height / HEIGHTS, next_committee, ..header(height, 0) })
+    };
+    let certified = |newest: u64| {
+        let ends = (0..=newest).filter(|height| height % HEIGHTS == HEIGHTS - 1).map(of).collect();
+        Certified { newest: of(newest), ends }
+    };
+    // An hour between posts, but for ends.
+    let config = RelayerConfig { interval: Duration::from_secs(3_600), ..world.config() };
+    let mut relayer = Relayer::open(config.clone()).unwrap();
+    for (newest, expected) in [(3, 3), (5, 3), (47, 9), (47, 19), (47, 29), (48, 39), (48, 39)] {
+        relayer.round_of(Some(&certified(newest))).await.unwrap();
+        world.chain.mine();
+        assert_eq!(world.head().await.height, expected, "newest {newest}");
+    }
+    // A relayer that starts anew knows none of the ends that are posted, and needs none.
+    drop(relayer);
+    let mut relayer = Relayer::open(RelayerConfig { interval: Duration::ZERO, ..config }).unwrap();
+    let newest = Certified { newest: of(48), ends: Vec::new() };
+    for _ in 0..2 {
+        relayer.round_of(Some(&newest)).await.unwrap();
+        world.chain.mine();
+    }
+    world.assert_posted(6, 48).await;
+    assert_eq!(light_client::newest_epoch(&L1::beside(&world.chain, 0).provider, world.contract).await.unwrap().0, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,7 +366,7 @@ async fn an_l1_that_is_down_is_waited_for() {
     world.proxy.set(Mood::Down);
     let relayer = world.relayer();
     let mut status = relayer.status();
-    let (headers, receiver) = watch::channel(Some(world.certified(10)));
+    let (headers, receiver) = watch::channel(Some(world.alone(10)));
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(relayer.run(receiver, async {
         let _ = stopped.await;
@@ -338,7 +378,7 @@ async fn an_l1_that_is_down_is_waited_for() {
     assert_eq!(status.borrow().failures, 0);
     world.chain.mine();
     tokio::time::timeout(patience, status.wait_for(|status| status.verified_height == 10)).await.unwrap().unwrap();
-    headers.send(Some(world.certified(11))).unwrap();
+    headers.send(Some(world.alone(11))).unwrap();
     tokio::time::timeout(patience, status.wait_for(|status| status.sent_height == 11)).await.unwrap().unwrap();
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();

@@ -185,6 +185,7 @@ impl SinterApiServer for SinterMethods {
             head: head(handle),
             finalized_height: status.finalized_height(),
             earliest_height: earliest.map_err(|error| error::internal(&error))?,
+            epoch: status.round().0,
             view: status.view(),
             peers: status.peers(),
             faults: status.faults(),

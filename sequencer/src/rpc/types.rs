@@ -214,7 +214,9 @@ pub struct NodeStatus {
     pub finalized_height: u64,
     /// The earliest height that it keeps.
     pub earliest_height: u64,
-    /// The highest view in which it has seen a certificate.
+    /// The epoch that it is in.
+    pub epoch: u64,
+    /// The highest view of it in which it has seen a certificate.
     pub view: u64,
     /// Committee members that it is connected to.
     pub peers: u32,

@@ -7,7 +7,7 @@ use super::{
     liar::Lie,
 };
 use commonware_runtime::Storage as _;
-use sinter_primitives::{Chain, Committee, Digest, Header, Parameters};
+use sinter_primitives::{Chain, Committee, Digest, Header, Parameters, network::TrustedNetwork};
 use sinter_sequencer::{
     committees::{Committees, CommitteesError, Repeat, Succession},
     engine::{EngineError, votes_partition},
@@ -39,6 +39,20 @@ async fn two_committees(context: Context) -> Cluster {
     let chain = test_chain(&members[..SEATS], with_epochs());
     let turns = Turns(vec![committee(&members, SEATS..2 * SEATS), committee(&members, 0..SEATS)]);
     Cluster::of(context, Arc::new(chain), members, Arc::new(turns)).await
+}
+
+/// Checks that every running node has the end of each epoch up to this one, and that they lead from genesis to its committee.
+fn assert_hand_overs(cluster: &Cluster, epoch: u64) {
+    for (seat, node) in cluster.nodes.iter().enumerate().filter_map(|(seat, node)| Some((seat, node.as_ref()?))) {
+        let mut trusted = TrustedNetwork::from(&*cluster.chain);
+        while !trusted.is_ahead_of(epoch) {
+            let ends = node.index.hand_overs(trusted.epoch, 3).unwrap();
+            assert!(!ends.is_empty() && ends.len() <= 3, "seat {seat} lacks the end of epoch {}", trusted.epoch);
+            trusted.follow(&ends, epoch).unwrap();
+        }
+        assert!(trusted.committee_of(epoch).is_some());
+        assert!(node.index.hand_overs(1_000, 3).unwrap().is_empty());
+    }
 }
 
 fn header(cluster: &Cluster, height: u64) -> Header {
@@ -109,6 +123,7 @@ fn disjoint_committees_hand_over_to_each_other() {
         cluster.assert_agreement();
         let (ones, others) = (committee(&cluster.members, 0..SEATS), committee(&cluster.members, SEATS..2 * SEATS));
         assert_epochs(&cluster, last, |epoch| if epoch % 2 == 0 { others.digest() } else { ones.digest() });
+        assert_hand_overs(&cluster, 6);
         assert!(ids.iter().all(|id| cluster.node(1).index.locate(id).unwrap().is_some()), "something was not ordered");
         for node in cluster.nodes.iter().flatten() {
             assert_eq!(node.status.faults(), 0);
@@ -172,6 +187,7 @@ fn a_node_that_was_away_for_ten_epochs_returns_by_itself() {
         cluster.kill(SEATS).await;
         cluster.reach_all(&away, 13 * EPOCH_BLOCKS, 240).await;
         cluster.assert_agreement();
+        assert_hand_overs(&cluster, 13);
     });
 }
 
@@ -190,6 +206,7 @@ fn a_member_that_crashes_around_boundaries_votes_once_a_view() {
             cluster.start(VICTIM).await;
         }
         cluster.reach(7 * EPOCH_BLOCKS + 2, 60).await;
+        assert_hand_overs(&cluster, 7);
         cluster.kill(VICTIM).await;
         journal::votes(&cluster, VICTIM, 7).await.assert_one_vote_a_view();
         // The journal before the last is still there, for who has to answer an accusation; older ones are gone.

@@ -215,6 +215,14 @@ impl Relayer {
         self.round_with(|_| newest).await
     }
 
+    /// The same with ends of epochs before the newest header.
+    ///
+    /// # Errors
+    /// [`RelayerError`].
+    pub async fn round_of(&mut self, certified: Option<&Certified>) -> Result<(), RelayerError> {
+        self.round_with(|height| Some(certified?.after(height))).await
+    }
+
     /// The same with what is to be posted next after a height.
     async fn round_with<'a>(
         &mut self,
@@ -313,7 +321,7 @@ impl Rounds for Following {
 
     async fn round(&mut self) -> Result<bool, RelayerError> {
         let headers = self.headers.borrow_and_update().clone();
-        self.relayer.round_with(|height| Some(headers.as_ref()?.after(height))).await.map(|()| false)
+        self.relayer.round_of(headers.as_ref()).await.map(|()| false)
     }
 
     fn is_fatal(&self, error: &RelayerError) -> bool {

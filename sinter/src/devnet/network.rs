@@ -16,12 +16,15 @@ use std::{
     collections::BTreeMap,
     fs,
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU64,
     path::Path,
 };
 
 /// Members of the committee: the fewest that bear a fault.
 pub const NODES: usize = 4;
 const CHAIN_ID: u64 = 5_717;
+/// Blocks of an epoch: short enough that every run sees several, and followers go from one committee to the next.
+const EPOCH_BLOCKS: u64 = 120;
 /// Free space under which a node stops. A devnet is small, and so may be the disk.
 const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
 
@@ -101,7 +104,7 @@ impl Network {
             chain_id: CHAIN_ID,
             name: "devnet".into(),
             genesis_timestamp_ms,
-            parameters: Parameters::default(),
+            parameters: Parameters { epoch_blocks: NonZeroU64::new(EPOCH_BLOCKS), ..Parameters::default() },
             l1,
             seats: members.into_iter().map(|(seat, _, _)| seat).collect(),
             namespaces: namespaces(),
