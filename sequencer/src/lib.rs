@@ -27,5 +27,6 @@ pub mod rpc;
 pub mod status;
 pub mod telemetry;
 pub mod timeline;
+mod tls;
 pub mod validity;
 pub mod votes;
