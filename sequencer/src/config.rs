@@ -78,8 +78,11 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The ed25519 key that peers know this node by: hex, mode 0600.
     pub node_key_file: PathBuf,
-    /// The BLS key that it votes with: hex, mode 0600.
+    /// The BLS key that it votes with: hex or an EIP-2335 keystore, mode 0600.
     pub bls_key_file: PathBuf,
+    /// The passphrase of the keystore, mode 0600; without it, a systemd credential or the terminal has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bls_passphrase_file: Option<PathBuf>,
     /// The UDP address that peers reach it at.
     pub listen: SocketAddr,
     /// The address of the JSON-RPC, over HTTP and WebSocket.
@@ -207,7 +210,7 @@ fn in_range<T: PartialOrd + std::fmt::Display>(key: &str, got: T, min: T, max: T
 }
 
 fn make_paths_absolute(values: &mut toml::Table, base: &Path) {
-    for key in ["chain", "data_dir", "node_key_file", "bls_key_file"] {
+    for key in ["chain", "data_dir", "node_key_file", "bls_key_file", "bls_passphrase_file"] {
         if let Some(toml::Value::String(path)) = values.get_mut(key) {
             *path = base.join(&*path).display().to_string();
         }

@@ -212,7 +212,7 @@ impl Prepared {
         let chain = Arc::new(read_chain(&config.chain)?);
         check_bounds(&config, &chain)?;
         let node_key = keys::read_node_key(&config.node_key_file)?;
-        let bls_key = keys::read_bls_key(&config.bls_key_file)?;
+        let bls_key = keys::read_bls_key(&config.bls_key_file, config.bls_passphrase_file.as_deref())?;
         let scheme = consensus::signer(&chain, &keys::node_public(&node_key), bls_key)?;
         let addresses = peers::addresses(&chain.committee, &config.peers)?;
         let transport = Transport::new(QuicConfig::new(node_key.clone(), chain.hash))?;

@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod firmware;
 mod hub;
+mod keys;
 mod l1;
 mod load;
 mod metrics;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Sequencer(command) => sequencer::run(command),
+        Command::Keys(command) => keys::run(&command),
         Command::Chain(command) => chain::run(&command),
         Command::Receipt(command) => receipt::run(command),
         Command::Bench(command) => bench::run(&command),

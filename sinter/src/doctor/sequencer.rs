@@ -100,7 +100,8 @@ fn seat(config: &NodeConfig) -> Result<(Chain, usize), Finding> {
     let remedy = "use the keys that the seat in chain.toml was made from, mode 0600";
     let node_key =
         keys::read_node_key(&config.node_key_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
-    let bls_key = keys::read_bls_key(&config.bls_key_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
+    let bls_key = keys::read_bls_key(&config.bls_key_file, config.bls_passphrase_file.as_deref())
+        .map_err(|error| Finding::wrong("keys", &error, remedy))?;
     let public = keys::node_public(&node_key);
     consensus::signer(&chain, &public, bls_key).map_err(|error| Finding::wrong("keys", &error, remedy))?;
     let seat = chain.committee.seats().iter().position(|seat| seat.node_key.as_slice() == public.as_ref());
