@@ -26,6 +26,8 @@ pub mod passphrase;
 pub mod peers;
 pub mod quic;
 pub mod rpc;
+pub mod scheme;
+pub mod signer;
 pub mod status;
 pub mod telemetry;
 pub mod timeline;

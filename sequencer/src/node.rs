@@ -6,7 +6,7 @@ use crate::{
     block::SequencedBlock,
     channels,
     clock::unix_ms,
-    config::{ConfigError, NodeConfig},
+    config::{ConfigError, NodeConfig, VotingKey},
     consensus::{self, Scheme, SeatError},
     disk::{self, DiskError},
     dissemination,
@@ -20,6 +20,7 @@ use crate::{
     peers::{self, PeerError},
     quic::{QuicConfig, QuicContext, QuicError, Transport},
     rpc::{self, RpcConfigError, RpcError},
+    signer::{RemoteConfig, RemoteError, RemoteVoter},
     status::{Status, stall_bound_ms},
     telemetry,
     votes::CONSENSUS_DIRECTORY,
@@ -98,6 +99,9 @@ pub enum NodeError {
     /// A seat's address is none.
     #[error("address of a seat: {0}")]
     Peer(#[from] PeerError),
+    /// The signer will not vote for this node.
+    #[error(transparent)]
+    Signer(#[from] RemoteError),
     /// The transport could not be made.
     #[error("transport: {0}")]
     Quic(#[from] QuicError),
@@ -139,6 +143,7 @@ impl NodeError {
                 | Self::Key(_)
                 | Self::Seat(_)
                 | Self::Peer(_)
+                | Self::Signer(_)
                 | Self::Quic(_)
         )
     }
@@ -212,8 +217,7 @@ impl Prepared {
         let chain = Arc::new(read_chain(&config.chain)?);
         check_bounds(&config, &chain)?;
         let node_key = keys::read_node_key(&config.node_key_file)?;
-        let bls_key = keys::read_bls_key(&config.bls_key_file, config.bls_passphrase_file.as_deref())?;
-        let scheme = consensus::signer(&chain, &keys::node_public(&node_key), bls_key)?;
+        let scheme = scheme(&config, &chain, &node_key)?;
         let addresses = peers::addresses(&chain.committee, &config.peers)?;
         let transport = Transport::new(QuicConfig::new(node_key.clone(), chain.hash))?;
         std::fs::create_dir_all(&config.data_dir).map_err(|source| NodeError::Path {
@@ -224,8 +228,31 @@ impl Prepared {
         disk::check(&config.data_dir, config.disk_free_bytes_min)?;
         // The index refuses a directory that another node holds, before consensus touches it.
         let index = Arc::new(Index::open(&config.data_dir.join("index.redb"), chain.clone())?);
-        mark::enter(&chain.hash, &config.bls_key_file, &config.data_dir)?;
+        if let VotingKey::File { file, .. } = config.voting_key()? {
+            mark::enter(&chain.hash, file, &config.data_dir)?;
+        }
         Ok(Self { config, chain, node_key, scheme, transport, addresses, index })
+    }
+}
+
+/// The scheme of this node's seat, with the key itself or a signer that has it.
+fn scheme(config: &NodeConfig, chain: &Chain, node_key: &PrivateKey) -> Result<Scheme, NodeError> {
+    let node = keys::node_public(node_key);
+    match config.voting_key()? {
+        VotingKey::File { file, passphrase_file } => {
+            Ok(consensus::signer(chain, &node, keys::read_bls_key(file, passphrase_file)?)?)
+        }
+        VotingKey::Signer { endpoint, signer_key } => {
+            let remote = RemoteVoter::start(RemoteConfig {
+                endpoint: endpoint.clone(),
+                signer_key,
+                node_key: node_key.clone(),
+                chain: chain.hash,
+                bls_key: consensus::bls_key(chain, &node)?,
+                timeout: Duration::from_millis(config.bls_signer_timeout_ms),
+            })?;
+            Ok(consensus::voter(chain, &node, Arc::new(remote))?)
+        }
     }
 }
 

@@ -28,6 +28,9 @@ pub enum Command {
     /// Make a member's keys, and show what is public of them
     #[command(subcommand)]
     Keys(crate::keys::KeysCommand),
+    /// Keep a voting key in a process of its own, which never signs two votes that exclude each other
+    #[command(subcommand)]
+    Signer(crate::signer::SignerCommand),
     /// Read chain.toml files
     #[command(subcommand)]
     Chain(ChainCommand),

@@ -22,6 +22,7 @@ mod rollup;
 mod sequencer;
 mod settle;
 mod signals;
+mod signer;
 mod trace;
 mod variants;
 mod view;
@@ -47,6 +48,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Sequencer(command) => sequencer::run(command),
         Command::Keys(command) => keys::run(&command),
+        Command::Signer(command) => signer::run(&command),
         Command::Chain(command) => chain::run(&command),
         Command::Receipt(command) => receipt::run(command),
         Command::Bench(command) => bench::run(&command),
