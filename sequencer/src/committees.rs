@@ -6,13 +6,12 @@
 
 use crate::{
     consensus::{self, Scheme, SeatError},
-    keys::node_public,
+    scheme::Voter,
 };
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
-    bls12381::primitives::group::Private,
     certificate::{Provider, Scheme as _, Scoped},
-    ed25519::{PrivateKey, PublicKey},
+    ed25519::PublicKey,
 };
 use commonware_utils::{ordered::Set, sync::RwLock};
 use sinter_primitives::{Chain, Committee, Digest, Header};
@@ -93,7 +92,7 @@ pub struct Committees(Arc<Inner>);
 struct Inner {
     chain: Arc<Chain>,
     node_key: PublicKey,
-    bls_key: Private,
+    voter: Arc<dyn Voter>,
     succession: Arc<dyn Succession>,
     seated: RwLock<BTreeMap<u64, Arc<Seated>>>,
 }
@@ -105,13 +104,12 @@ impl Committees {
     /// [`CommitteesError::Seat`] when the node has a seat in one of them with another BLS key, or their keys are none.
     pub fn new(
         chain: Arc<Chain>,
-        (node_key, bls_key): (&PrivateKey, Private),
+        (node_key, voter): (PublicKey, Arc<dyn Voter>),
         succession: Arc<dyn Succession>,
         height: u64,
     ) -> Result<Self, CommitteesError> {
-        let node_key = node_public(node_key);
         let seated = RwLock::new(BTreeMap::new());
-        let committees = Self(Arc::new(Inner { chain, node_key, bls_key, succession, seated }));
+        let committees = Self(Arc::new(Inner { chain, node_key, voter, succession, seated }));
         let epoch = committees.0.chain.file.parameters.epoch_of(height);
         let mut committee = committees.0.chain.committee.clone();
         for number in 0..=epoch.saturating_add(1) {
@@ -187,10 +185,10 @@ impl Committees {
 
     fn seat(&self, epoch: u64, committee: Committee) -> Result<(), CommitteesError> {
         let failed = |source| CommitteesError::Seat { epoch, source };
-        let Inner { chain, node_key, bls_key, .. } = &*self.0;
+        let Inner { chain, node_key, voter, .. } = &*self.0;
         let participants = consensus::participants(&committee).map_err(failed)?.keys().clone();
         let scheme = if participants.position(node_key).is_some() {
-            consensus::signer(&chain.hash, &committee, node_key, bls_key.clone())
+            consensus::voter(&chain.hash, &committee, node_key, voter.clone())
         } else {
             warn!(epoch, "this node has no seat: it follows");
             consensus::verifier(&chain.hash, &committee)

@@ -4,7 +4,8 @@
 //! belongs to one node. Environment variables are the keys in capitals behind `SINTER_`, with `__`
 //! between levels: `SINTER_MEMPOOL__BYTES_MAX=1048576`.
 
-use crate::{dissemination::DisseminationConfig, mempool::MempoolConfig, rpc::RpcConfig};
+use crate::{dissemination::DisseminationConfig, keys, mempool::MempoolConfig, rpc::RpcConfig, signer::Endpoint};
+use commonware_cryptography::ed25519::PublicKey;
 use figment::{
     Figment,
     providers::{Env, Serialized},
@@ -47,6 +48,14 @@ pub enum ConfigError {
     /// A key is missing, unknown, or of the wrong type; the message names it and where it was set.
     #[error("configuration: {0}")]
     Key(#[from] Box<figment::Error>),
+    /// Not exactly one has the voting key.
+    #[error("configuration: who has the voting key: expected {expected}, got {got}")]
+    VotingKey {
+        /// What must be there.
+        expected: &'static str,
+        /// What is there.
+        got: String,
+    },
     /// A key holds a value out of its range.
     #[error("configuration: `{key}`: expected {expected}, got {got}")]
     OutOfRange {
@@ -56,6 +65,25 @@ pub enum ConfigError {
         expected: String,
         /// What is there.
         got: String,
+    },
+}
+
+/// Who has the key that a node votes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VotingKey<'a> {
+    /// The node itself.
+    File {
+        /// A keystore, or hex.
+        file: &'a Path,
+        /// Where the keystore's passphrase is.
+        passphrase_file: Option<&'a Path>,
+    },
+    /// A [signer](crate::signer).
+    Signer {
+        /// Where it listens.
+        endpoint: &'a Endpoint,
+        /// What it proves over TLS.
+        signer_key: Option<PublicKey>,
     },
 }
 
@@ -78,8 +106,21 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The ed25519 key that peers know this node by: hex, mode 0600.
     pub node_key_file: PathBuf,
-    /// The BLS key that it votes with: hex, mode 0600.
-    pub bls_key_file: PathBuf,
+    /// The BLS key that it votes with: hex or an EIP-2335 keystore, mode 0600. Without it, `bls_signer` has the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bls_key_file: Option<PathBuf>,
+    /// The passphrase of the keystore, mode 0600; without it, a systemd credential or the terminal has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bls_passphrase_file: Option<PathBuf>,
+    /// The signer that votes for it: `unix:/path`, or `tls://host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bls_signer: Option<Endpoint>,
+    /// The ed25519 key that the signer proves over TLS, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bls_signer_key: Option<String>,
+    /// A vote that the signer has not signed by then is not cast.
+    #[serde(default = "default_bls_signer_timeout_ms")]
+    pub bls_signer_timeout_ms: u64,
     /// The UDP address that peers reach it at.
     pub listen: SocketAddr,
     /// The address of the JSON-RPC, over HTTP and WebSocket.
@@ -122,6 +163,10 @@ fn default_retention_blocks() -> u64 {
 
 fn default_disk_free_bytes_min() -> u64 {
     256 << 20
+}
+
+fn default_bls_signer_timeout_ms() -> u64 {
+    500
 }
 
 fn default_worker_threads() -> usize {
@@ -170,7 +215,39 @@ impl NodeConfig {
         }
     }
 
+    /// Who has the key that this node votes with.
+    ///
+    /// # Errors
+    /// [`ConfigError::VotingKey`] unless exactly one has it.
+    pub fn voting_key(&self) -> Result<VotingKey<'_>, ConfigError> {
+        let refused = |expected, got: &str| Err(ConfigError::VotingKey { expected, got: got.into() });
+        let other_keys = match (&self.bls_passphrase_file, &self.bls_signer_key) {
+            (Some(_), _) if self.bls_key_file.is_none() => "`bls_passphrase_file`",
+            (_, Some(_)) if self.bls_signer.is_none() => "`bls_signer_key`",
+            _ => "neither",
+        };
+        match (&self.bls_key_file, &self.bls_signer) {
+            (Some(_), Some(_)) => refused("`bls_key_file` or `bls_signer`", "both"),
+            (None, None) => refused("`bls_key_file` or `bls_signer`", other_keys),
+            _ if other_keys != "neither" => refused("only what belongs to who has the key", other_keys),
+            (Some(file), None) => Ok(VotingKey::File { file, passphrase_file: self.bls_passphrase_file.as_deref() }),
+            (None, Some(endpoint @ Endpoint::Unix(_))) => match &self.bls_signer_key {
+                None => Ok(VotingKey::Signer { endpoint, signer_key: None }),
+                Some(_) => refused("no `bls_signer_key` for a unix socket, which is its owner's", "one"),
+            },
+            (None, Some(endpoint @ Endpoint::Tls(_))) => {
+                let text = self.bls_signer_key.as_deref().unwrap_or("none");
+                match keys::parse_node_public(text) {
+                    Some(key) => Ok(VotingKey::Signer { endpoint, signer_key: Some(key) }),
+                    None => refused("`bls_signer_key`, 64 hex digits, for a signer over TLS", text),
+                }
+            }
+        }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
+        self.voting_key()?;
+        in_range("bls_signer_timeout_ms", self.bls_signer_timeout_ms, 10, 10_000)?;
         in_range("worker_threads", self.worker_threads, 1, 1024)?;
         // A node must hold enough for a peer that was away to catch up from, and its own window of ids.
         in_range("retention_blocks", self.retention_blocks, 1 << 10, u64::MAX)?;
@@ -207,7 +284,7 @@ fn in_range<T: PartialOrd + std::fmt::Display>(key: &str, got: T, min: T, max: T
 }
 
 fn make_paths_absolute(values: &mut toml::Table, base: &Path) {
-    for key in ["chain", "data_dir", "node_key_file", "bls_key_file"] {
+    for key in ["chain", "data_dir", "node_key_file", "bls_key_file", "bls_passphrase_file"] {
         if let Some(toml::Value::String(path)) = values.get_mut(key) {
             *path = base.join(&*path).display().to_string();
         }
@@ -265,7 +342,7 @@ mod tests {
     fn paths_are_relative_to_the_file() {
         let config = load(MINIMAL).unwrap();
         assert!(config.chain.is_absolute() && config.chain.ends_with("chain.toml"));
-        assert_eq!(config.bls_key_file, Path::new("/keys/bls.key"));
+        assert_eq!(config.bls_key_file.as_deref(), Some(Path::new("/keys/bls.key")));
         assert_eq!(config.retention_blocks, 1_000_000);
     }
 
@@ -297,6 +374,30 @@ mod tests {
             let error = load(&text).unwrap_err().to_string();
             assert!(error.contains(key), "{key} not in: {error}");
         }
+    }
+
+    #[test]
+    fn exactly_one_has_the_voting_key() {
+        let key = "bls_key_file = \"/keys/bls.key\"\n";
+        let signer_key = format!("bls_signer_key = \"{}\"\n", "d7".repeat(32));
+        let with = |lines: &str| load(&MINIMAL.replace("        bls_key_file = \"/keys/bls.key\"\n", lines));
+        for (lines, expected) in [
+            (String::new(), "`bls_key_file` or `bls_signer`, got neither"),
+            (format!("{key}bls_signer = \"unix:/run/s\"\n"), "`bls_key_file` or `bls_signer`, got both"),
+            ("bls_signer = \"tls://host:7400\"\n".into(), "for a signer over TLS, got none"),
+            ("bls_signer = \"tls://host:7400\"\nbls_signer_key = \"12\"\n".into(), "for a signer over TLS, got 12"),
+            (format!("bls_signer = \"unix:/run/s\"\n{signer_key}"), "no `bls_signer_key` for a unix socket"),
+            (format!("{key}{signer_key}"), "got `bls_signer_key`"),
+            ("bls_signer = \"unix:/s\"\nbls_passphrase_file = \"p\"\n".into(), "got `bls_passphrase_file`"),
+            ("bls_signer = \"/run/s\"\n".into(), "expected `unix:/path` or `tls://host:port`, got \"/run/s\""),
+        ] {
+            let error = with(&lines).unwrap_err().to_string();
+            assert!(error.contains(expected), "{lines}: {error}");
+        }
+        let config = with("bls_signer = \"unix:/run/s\"\n").unwrap();
+        assert!(matches!(config.voting_key(), Ok(VotingKey::Signer { signer_key: None, .. })));
+        let config = with(&format!("bls_signer = \"tls://host:7400\"\n{signer_key}")).unwrap();
+        assert!(matches!(config.voting_key(), Ok(VotingKey::Signer { signer_key: Some(_), .. })));
     }
 
     #[test]

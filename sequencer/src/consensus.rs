@@ -1,20 +1,22 @@
 //! The consensus types that the rest of the crate names: one signature scheme, one block, one digest.
 
-use crate::{block::SequencedBlock, keys::BlsPublic};
+use crate::{
+    block::SequencedBlock,
+    keys::BlsPublic,
+    scheme::{LocalVoter, Voter},
+};
 use commonware_codec::{Copying, DecodeExt, Encode};
 use commonware_consensus::{
     marshal::{core::Mailbox, standard::Standard},
-    simplex::{self, scheme::bls12381_multisig},
+    simplex,
 };
-use commonware_cryptography::{
-    bls12381::primitives::{group::Private, variant::MinSig},
-    ed25519::PublicKey,
-};
+use commonware_cryptography::{bls12381::primitives::group::Private, ed25519::PublicKey};
 use commonware_utils::ordered::BiMap;
 use sinter_primitives::{Certificate, Committee, Digest, committee::Seat};
+use std::sync::Arc;
 
 /// Multi-signatures with keys in G2: attributable, and cheap for an L1 contract to check.
-pub type Scheme = bls12381_multisig::Scheme<PublicKey, MinSig>;
+pub use crate::scheme::Scheme;
 /// What consensus says about the view that a block is proposed in.
 pub type Context = simplex::types::Context<Digest, PublicKey>;
 /// What consensus reports.
@@ -66,7 +68,7 @@ pub fn participants(committee: &Committee) -> Result<BiMap<PublicKey, BlsPublic>
     BiMap::try_from(keys).map_err(|_| SeatError::Key { seat, problem: "repeats" })
 }
 
-/// The scheme that a member votes with in a committee of the network with this hash.
+/// The scheme that a member votes with in a committee of the network with this hash, with a key of its own.
 ///
 /// # Errors
 /// [`SeatError`] when the keys are not those of one seat.
@@ -76,13 +78,35 @@ pub fn signer(
     node_key: &PublicKey,
     bls_key: Private,
 ) -> Result<Scheme, SeatError> {
-    use commonware_cryptography::certificate::Scheme as _;
-    let participants = participants(committee)?;
-    let seat = participants.position(node_key).ok_or_else(|| SeatError::NoSeat { got: hex::encode(node_key) })?;
-    let scheme = Scheme::signer(chain.as_ref(), participants, bls_key).ok_or(SeatError::OtherSeat { seat })?;
-    // `signer` finds the seat by BLS key alone.
-    let voted = scheme.me().and_then(|me| me.signer()).map(|me| me.get() as usize);
-    if voted == Some(seat) { Ok(scheme) } else { Err(SeatError::OtherSeat { seat }) }
+    voter(chain, committee, node_key, Arc::new(LocalVoter::new(chain, bls_key)))
+}
+
+/// The scheme that a member votes with, whoever has the key.
+///
+/// # Errors
+/// [`SeatError`] when the keys are not those of one seat.
+pub fn voter(
+    chain: &Digest,
+    committee: &Committee,
+    node_key: &PublicKey,
+    voter: Arc<dyn Voter>,
+) -> Result<Scheme, SeatError> {
+    let (participants, seat) = (participants(committee)?, seat(committee, node_key)?);
+    Scheme::signer(chain.as_ref(), participants, node_key, voter).ok_or(SeatError::OtherSeat { seat })
+}
+
+/// The BLS key of the node key's seat.
+///
+/// # Errors
+/// [`SeatError`] when it has none.
+pub fn bls_key(committee: &Committee, node_key: &PublicKey) -> Result<BlsPublic, SeatError> {
+    let seat = seat(committee, node_key)?;
+    participants(committee)?.value(seat).copied().ok_or(SeatError::Key { seat, problem: "is no BLS key" })
+}
+
+fn seat(committee: &Committee, node_key: &PublicKey) -> Result<usize, SeatError> {
+    let position = participants(committee)?.position(node_key);
+    position.ok_or_else(|| SeatError::NoSeat { got: hex::encode(node_key) })
 }
 
 /// The scheme of a node that has no vote in a committee: it verifies.

@@ -22,10 +22,10 @@ use crate::{
     handle::Head,
     history::RecentBlocks,
     index::{FinalizedBlock, Index, IndexError, Persist},
-    keys,
     leaders::NextLeaders,
     ledgers::{Ledgers, State},
     mempool::Mempool,
+    scheme::Voter,
     status::Status,
     validity,
 };
@@ -41,12 +41,7 @@ use commonware_consensus::{
     },
     types::{FixedEpocher, ViewDelta},
 };
-use commonware_cryptography::{
-    Digested, Digestible,
-    bls12381::primitives::group::Private,
-    certificate::Verifier as _,
-    ed25519::{PrivateKey, PublicKey},
-};
+use commonware_cryptography::{Digested, Digestible, certificate::Verifier as _, ed25519::PublicKey};
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::Strategy;
@@ -117,9 +112,9 @@ pub type Track = Box<dyn Fn(u64, &[&Seated]) + Send + Sync>;
 /// What makes this node's engine its own.
 pub struct Settings {
     /// What its peers know it by.
-    pub node_key: PrivateKey,
-    /// What it votes with.
-    pub bls_key: Private,
+    pub node_key: PublicKey,
+    /// Who votes for it.
+    pub voter: Arc<dyn Voter>,
     /// How committees follow on each other.
     pub succession: Arc<dyn Succession>,
     /// Blocks that stay on disk behind the last final one.
@@ -267,8 +262,7 @@ where
     T: Strategy,
 {
     let Shared { chain, index, mempool, status, evidence, heads } = shared;
-    let Settings { node_key, bls_key, succession, retention_blocks, dissemination, partition_prefix } = settings;
-    let public_key = keys::node_public(&node_key);
+    let Settings { node_key, voter, succession, retention_blocks, dissemination, partition_prefix } = settings;
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
     let parameters = chain.file.parameters;
     let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
@@ -276,7 +270,7 @@ where
     let certificates = open_archive(&context, &marshal_partition, "finalizations", &page_cache, bounds).await?;
     let blocks = open_archive(&context, &marshal_partition, "blocks", &page_cache, parameters.body_bounds()).await?;
     let ledgers = Arc::new(recover(&chain, &index, &blocks).await?);
-    let committees = Committees::new(chain.clone(), (&node_key, bls_key), succession, index.tip().header.height + 1)?;
+    let committees = Committees::new(chain.clone(), (node_key.clone(), voter), succession, index.tip().header.height + 1)?;
     let start = epoch_start(&parameters, &index)?;
     check_votes(&context, &partition_prefix, &chain, &index, &committees, start.epoch).await?;
     let mut window = index.recent_ids(parameters.expiry_blocks)?;
@@ -314,7 +308,7 @@ where
     let (broadcast, buffer) = buffered::Engine::new(
         context.child("broadcast"),
         buffered::Config {
-            public_key: public_key.clone(),
+            public_key: node_key.clone(),
             mailbox_size: MAILBOX_MESSAGES,
             deque_size: broadcast_blocks_per_peer(&parameters, chain.committee.seats().len()),
             priority: false,
@@ -329,7 +323,7 @@ where
     let resolver = backfill::init(
         context.child("backfill"),
         backfill::Config {
-            public_key: public_key.clone(),
+            public_key: node_key.clone(),
             peer_provider: network.peers,
             blocker: network.blocker.clone(),
             mailbox_size: MAILBOX_MESSAGES,
@@ -369,7 +363,7 @@ where
         context.child("dissemination"),
         dissemination,
         parameters,
-        &public_key,
+        &node_key,
         mempool.clone(),
         NextLeaders { parameters, committees: committees.clone(), status: status.clone() },
         network.blocker.clone(),

@@ -1,7 +1,12 @@
-//! Key files: 32 bytes of hex and a newline, readable by their owner alone.
+//! Key files, readable by their owner alone: 32 bytes of hex and a newline, or, for a BLS key, an EIP-2335
+//! [keystore](crate::keystore), which a passphrase opens. The two are told apart by what is in them.
 //!
 //! A node holds two secrets: the ed25519 key that its peers know it by, and the BLS key that it votes with.
 
+use crate::{
+    keystore::{self, Keystore, KeystoreError, SECRET_BYTES},
+    passphrase::{self, PassphraseError},
+};
 use commonware_codec::{Copying, DecodeExt, Encode, Write as _};
 use commonware_cryptography::{
     Signer,
@@ -25,9 +30,6 @@ use zeroize::Zeroizing;
 
 /// The mode that a key file must have.
 pub const KEY_FILE_MODE: u32 = 0o600;
-const KEY_BYTES: usize = 32;
-// Hex digits, an `0x`, and a line end: anything longer is not a key file.
-const KEY_FILE_BYTES_MAX: u64 = 2 * KEY_BYTES as u64 + 4;
 
 /// A BLS key in G2.
 pub type BlsPublic = <MinSig as Variant>::Public;
@@ -67,6 +69,22 @@ pub enum KeyError {
         /// The kind of key.
         expected: &'static str,
     },
+    /// It is a keystore that cannot be opened.
+    #[error("key file {path}: {source}")]
+    Keystore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeystoreError,
+    },
+    /// It is a keystore, and nobody says its passphrase.
+    #[error("key file {path}: {source}")]
+    Passphrase {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: PassphraseError,
+    },
 }
 
 /// Reads the ed25519 key that peers know this node by.
@@ -74,19 +92,39 @@ pub enum KeyError {
 /// # Errors
 /// [`KeyError`], naming the file.
 pub fn read_node_key(path: &Path) -> Result<ed25519::PrivateKey, KeyError> {
-    let bytes = read(path)?;
+    let bytes = parse_hex(path, &read(path)?)?;
     ed25519::PrivateKey::decode(Copying(bytes.as_slice()))
         .map_err(|_| KeyError::NotAKey { path: path.into(), expected: "an ed25519 private key" })
 }
 
-/// Reads the BLS key that this node votes with.
+/// Reads the BLS key that this node votes with. Where the file is a keystore, the passphrase comes from `passphrase_file`, or from
+/// where [`passphrase::existing`] looks next.
 ///
 /// # Errors
 /// [`KeyError`], naming the file.
-pub fn read_bls_key(path: &Path) -> Result<Private, KeyError> {
-    let bytes = read(path)?;
-    Private::decode(Copying(bytes.as_slice()))
+pub fn read_bls_key(path: &Path, passphrase_file: Option<&Path>) -> Result<Private, KeyError> {
+    let text = read(path)?;
+    if !is_keystore(&text) {
+        return decode_bls_key(path, parse_hex(path, &text)?.as_slice());
+    }
+    let failed = |source| KeyError::Keystore { path: path.into(), source };
+    let keystore = Keystore::parse(&text).map_err(failed)?;
+    let passphrase = passphrase::existing(passphrase_file, path)
+        .map_err(|source| KeyError::Passphrase { path: path.into(), source })?;
+    let key = decode_bls_key(path, keystore.decrypt(&passphrase).map_err(failed)?.as_slice())?;
+    // The field is not encrypted: whoever looks there for whose key it is must not be misled.
+    let expected = bls_public_hex(&key);
+    let got = keystore.pubkey.trim_start_matches("0x").to_ascii_lowercase();
+    if got == expected { Ok(key) } else { Err(failed(KeystoreError::OtherKey { expected, got })) }
+}
+
+fn decode_bls_key(path: &Path, bytes: &[u8]) -> Result<Private, KeyError> {
+    Private::decode(Copying(bytes))
         .map_err(|_| KeyError::NotAKey { path: path.into(), expected: "a BLS12-381 private key" })
+}
+
+fn is_keystore(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 /// Makes an ed25519 key and writes it to a new file.
@@ -95,7 +133,7 @@ pub fn read_bls_key(path: &Path) -> Result<Private, KeyError> {
 /// [`KeyError::Io`] when the file exists or cannot be written.
 pub fn generate_node_key(path: &Path, rng: impl CryptoRng) -> Result<ed25519::PrivateKey, KeyError> {
     let key = ed25519::PrivateKey::random(rng);
-    write(path, &Zeroizing::new(key.encode().to_vec()))?;
+    write(path, &to_hex(&Zeroizing::new(key.encode().to_vec())))?;
     Ok(key)
 }
 
@@ -105,7 +143,19 @@ pub fn generate_node_key(path: &Path, rng: impl CryptoRng) -> Result<ed25519::Pr
 /// [`KeyError::Io`] when the file exists or cannot be written.
 pub fn generate_bls_key(path: &Path, rng: impl CryptoRng) -> Result<Private, KeyError> {
     let key = Private::random(rng);
-    write(path, &Zeroizing::new(key.encode().to_vec()))?;
+    write(path, &to_hex(secret(&key).as_slice()))?;
+    Ok(key)
+}
+
+/// Makes a BLS key and writes it to a new keystore, which `passphrase` opens.
+///
+/// # Errors
+/// [`KeyError::Io`] when the file exists or cannot be written.
+pub fn generate_bls_keystore(path: &Path, passphrase: &str, rng: impl CryptoRng) -> Result<Private, KeyError> {
+    let failed = |source| KeyError::Keystore { path: path.into(), source };
+    let key = Private::random(rng);
+    let keystore = Keystore::encrypt(&secret(&key), &bls_public(&key).encode(), passphrase).map_err(failed)?;
+    write(path, &(keystore.to_text().map_err(failed)? + "\n"))?;
     Ok(key)
 }
 
@@ -115,10 +165,31 @@ pub fn node_public(key: &ed25519::PrivateKey) -> ed25519::PublicKey {
     key.public_key()
 }
 
+/// The public half of a node key, from its hex digits.
+#[must_use]
+pub fn parse_node_public(text: &str) -> Option<ed25519::PublicKey> {
+    let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text)).ok()?;
+    ed25519::PublicKey::decode(Copying(bytes.as_slice())).ok()
+}
+
 /// The public half of a BLS key.
 #[must_use]
 pub fn bls_public(key: &Private) -> BlsPublic {
     ops::compute_public::<MinSig>(key)
+}
+
+/// The public half of a BLS key as hex digits.
+#[must_use]
+pub fn bls_public_hex(key: &Private) -> String {
+    hex::encode(bls_public(key).encode())
+}
+
+/// The proof that whoever registers a BLS key has it.
+///
+/// # Errors
+/// [`CommitteeError`] when the key cannot sign it.
+pub fn proof_of_possession(key: &Private) -> Result<[u8; 48], CommitteeError> {
+    sign_proof_of_possession(&secret(key))
 }
 
 /// The seat of a member with these keys, as `chain.toml` writes it.
@@ -126,12 +197,10 @@ pub fn bls_public(key: &Private) -> BlsPublic {
 /// # Errors
 /// [`CommitteeError`] when the BLS key cannot sign its proof of possession.
 pub fn seat(node_key: &ed25519::PrivateKey, bls_key: &Private, address: &str) -> Result<Seat, CommitteeError> {
-    let mut secret = Zeroizing::new([0; KEY_BYTES]);
-    bls_key.write(&mut secret.as_mut_slice());
     let mut seat = Seat {
         node_key: [0; 32],
         bls_key: [0; 96],
-        proof_of_possession: sign_proof_of_possession(&secret)?,
+        proof_of_possession: proof_of_possession(bls_key)?,
         address: address.to_owned(),
     };
     node_public(node_key).write(&mut seat.node_key.as_mut_slice());
@@ -139,7 +208,13 @@ pub fn seat(node_key: &ed25519::PrivateKey, bls_key: &Private, address: &str) ->
     Ok(seat)
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+fn secret(key: &Private) -> Zeroizing<[u8; SECRET_BYTES]> {
+    let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
+    key.write(&mut bytes.as_mut_slice());
+    bytes
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, KeyError> {
     let failed = |source| KeyError::Io { path: path.into(), source };
     let file = File::open(path).map_err(failed)?;
     // The mode of the open file, not of the path: nobody can swap it in between.
@@ -148,20 +223,27 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         return Err(KeyError::Mode { path: path.into(), got: mode });
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+    file.take(keystore::FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
+}
+
+fn parse_hex(path: &Path, text: &str) -> Result<Zeroizing<[u8; SECRET_BYTES]>, KeyError> {
     let digits = text.trim();
     let digits = digits.strip_prefix("0x").unwrap_or(digits);
-    let mut bytes = Zeroizing::new(vec![0u8; KEY_BYTES]);
-    hex::decode_to_slice(digits, &mut bytes)
+    let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
+    hex::decode_to_slice(digits, bytes.as_mut_slice())
         .map_err(|error| KeyError::Text { path: path.into(), got: format!("{} characters: {error}", digits.len()) })?;
     Ok(bytes)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+fn to_hex(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(hex::encode(bytes) + "\n")
+}
+
+fn write(path: &Path, text: &str) -> Result<(), KeyError> {
     let failed = |source| KeyError::Io { path: path.into(), source };
     // `create_new`: a key that is in use is never overwritten.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(KEY_FILE_MODE).open(path).map_err(failed)?;
-    let text = Zeroizing::new(hex::encode(bytes) + "\n");
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)
 }
@@ -181,7 +263,29 @@ mod tests {
         assert_eq!(read_node_key(&path).unwrap().public_key(), written.public_key());
         let path = dir.path().join("bls.key");
         let written = generate_bls_key(&path, test_rng()).unwrap();
-        assert_eq!(bls_public(&read_bls_key(&path).unwrap()), bls_public(&written));
+        assert_eq!(bls_public(&read_bls_key(&path, None).unwrap()), bls_public(&written));
+    }
+
+    #[test]
+    fn a_keystore_comes_back_with_its_passphrase_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, passphrase) = (dir.path().join("bls.key"), dir.path().join("passphrase"));
+        let say = |words: &str| {
+            fs::write(&passphrase, words).unwrap();
+            fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
+            read_bls_key(&path, Some(&passphrase))
+        };
+        let written = generate_bls_keystore(&path, "correct horse", test_rng()).unwrap();
+        assert_eq!(bls_public(&say("correct horse\n").unwrap()), bls_public(&written));
+        let error = say("battery staple").unwrap_err();
+        assert!(error.to_string().ends_with("the passphrase does not open it"), "{error}");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("\"pubkey\": \"", "\"pubkey\": \"00")).unwrap();
+        let error = say("correct horse").unwrap_err();
+        assert!(matches!(error, KeyError::Keystore { source: KeystoreError::OtherKey { .. }, .. }), "{error}");
+        fs::write(&path, "{}").unwrap();
+        let error = say("correct horse").unwrap_err();
+        assert!(matches!(error, KeyError::Keystore { source: KeystoreError::Syntax(_), .. }), "{error}");
     }
 
     #[test]
@@ -225,6 +329,6 @@ mod tests {
         let path = dir.path().join("zero");
         fs::write(&path, "00".repeat(32)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(matches!(read_bls_key(&path), Err(KeyError::NotAKey { .. })));
+        assert!(matches!(read_bls_key(&path, None), Err(KeyError::NotAKey { .. })));
     }
 }

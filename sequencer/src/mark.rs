@@ -13,6 +13,9 @@
 //! | *n* starts | fewer | refused: this is an old copy |
 //! | *n* starts | *n* or more | as it should be |
 //!
+//! A signer's journal is bound to its key in the same way. A node that votes through a [signer](crate::signer) is bound to no
+//! directory: the signer remembers what the key signed, whichever node asked, so that a second node may stand by.
+//!
 //! A copy that was taken since the last start, of a node that has gone on since, cannot be told by this: never
 //! restore a data directory from a backup.
 
@@ -119,6 +122,12 @@ pub fn enter(chain: &Digest, bls_key_file: &Path, data_dir: &Path) -> Result<(),
     // The directory first: if the second write never comes, the directory is ahead, which is no fault.
     write(&in_directory, &mark)?;
     write(&beside_key, &mark)
+}
+
+/// Whether a key has voted with what lies, or lay, in this directory.
+#[must_use]
+pub fn is_marked(data_dir: &Path) -> bool {
+    data_dir.join(IN_DIRECTORY).exists()
 }
 
 /// The key's mark: `bls.key.0123456789abcdef.mark`.

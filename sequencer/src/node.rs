@@ -7,7 +7,7 @@ use crate::{
     channels,
     clock::unix_ms,
     committees::{Repeat, Seated},
-    config::{ConfigError, NodeConfig},
+    config::{ConfigError, NodeConfig, VotingKey},
     consensus::{self, Scheme, SeatError},
     disk::{self, DiskError},
     dissemination,
@@ -22,16 +22,14 @@ use crate::{
     peers::{self, PeerError},
     quic::{QuicConfig, QuicContext, QuicError, Transport},
     rpc::{self, RpcConfigError, RpcError},
+    signer::{RemoteConfig, RemoteError, RemoteVoter},
     status::{Status, stall_bound_ms},
     telemetry,
     votes::CONSENSUS_DIRECTORY,
 };
 use ::tokio::sync::watch;
 use commonware_consensus::{marshal, simplex};
-use commonware_cryptography::{
-    bls12381::primitives::group::Private,
-    ed25519::{PrivateKey, PublicKey},
-};
+use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use commonware_macros::select;
 use commonware_p2p::{AddressableManager, authenticated::lookup, utils::mux};
 use commonware_runtime::{Metrics as _, Quota, Runner as _, Spawner, Strategizer, Supervisor, tokio};
@@ -103,6 +101,9 @@ pub enum NodeError {
     /// A seat's address is none.
     #[error("address of a seat: {0}")]
     Peer(#[from] PeerError),
+    /// The signer will not vote for this node.
+    #[error(transparent)]
+    Signer(#[from] RemoteError),
     /// The transport could not be made.
     #[error("transport: {0}")]
     Quic(#[from] QuicError),
@@ -147,6 +148,7 @@ impl NodeError {
                 | Self::Key(_)
                 | Self::Seat(_)
                 | Self::Peer(_)
+                | Self::Signer(_)
                 | Self::Quic(_)
         )
     }
@@ -206,7 +208,7 @@ struct Prepared {
     config: NodeConfig,
     chain: Arc<Chain>,
     node_key: PrivateKey,
-    bls_key: Private,
+    voter: Arc<dyn Voter>,
     transport: Arc<Transport>,
     index: Arc<Index>,
     evidence: EvidenceStore,
@@ -220,8 +222,8 @@ impl Prepared {
         let chain = Arc::new(read_chain(&config.chain)?);
         check_bounds(&config, &chain)?;
         let node_key = keys::read_node_key(&config.node_key_file)?;
-        let bls_key = keys::read_bls_key(&config.bls_key_file)?;
-        consensus::signer(&chain.hash, &chain.committee, &keys::node_public(&node_key), bls_key.clone())?;
+        let voter = voter(&config, &chain, &node_key)?;
+        consensus::voter(&chain.hash, &chain.committee, &keys::node_public(&node_key), voter.clone())?;
         peers::addresses([&chain.committee], &config.peers)?;
         let transport = Transport::new(QuicConfig::new(node_key.clone(), chain.hash))?;
         std::fs::create_dir_all(&config.data_dir).map_err(|source| NodeError::Path {
@@ -232,9 +234,29 @@ impl Prepared {
         disk::check(&config.data_dir, config.disk_free_bytes_min)?;
         // The index refuses a directory that another node holds, before consensus touches it.
         let index = Arc::new(Index::open(&config.data_dir.join("index.redb"), chain.clone())?);
-        mark::enter(&chain.hash, &config.bls_key_file, &config.data_dir)?;
+        if let VotingKey::File { file, .. } = config.voting_key()? {
+            mark::enter(&chain.hash, file, &config.data_dir)?;
+        }
         let evidence = EvidenceStore::open(&config.data_dir.join(EVIDENCE_DIRECTORY), &chain.hash)?;
-        Ok(Self { config, chain, node_key, bls_key, transport, index, evidence })
+        Ok(Self { config, chain, node_key, voter, transport, index, evidence })
+    }
+}
+
+/// Who votes for this node: the key itself, or a signer that has it.
+fn voter(config: &NodeConfig, chain: &Chain, node_key: &PrivateKey) -> Result<Arc<dyn Voter>, NodeError> {
+    let node = keys::node_public(node_key);
+    match config.voting_key()? {
+        VotingKey::File { file, passphrase_file } => {
+            Ok(Arc::new(LocalVoter::new(&chain.hash, keys::read_bls_key(file, passphrase_file)?)))
+        }
+        VotingKey::Signer { endpoint, signer_key } => Ok(Arc::new(RemoteVoter::start(RemoteConfig {
+            endpoint: endpoint.clone(),
+            signer_key,
+            node_key: node_key.clone(),
+            chain: chain.hash,
+            bls_key: consensus::bls_key(&chain.committee, &node)?,
+            timeout: Duration::from_millis(config.bls_signer_timeout_ms),
+        })?)),
     }
 }
 
@@ -318,8 +340,8 @@ async fn start_and_wait(
             heads,
         },
         Settings {
-            node_key: prepared.node_key.clone(),
-            bls_key: prepared.bls_key.clone(),
+            node_key: public_key.clone(),
+            voter: prepared.voter.clone(),
             succession: Arc::new(Repeat),
             retention_blocks: config.retention_blocks,
             dissemination: config.dissemination,

@@ -17,6 +17,8 @@ pub const TRANSACTIONS_FINALIZED: &str = "sinter_transactions_finalized_total";
 pub const VIEWS_NULLIFIED: &str = "sinter_views_nullified_total";
 /// Proven faults of members, by `kind`.
 pub const FAULTS: &str = "sinter_faults_total";
+/// Votes that were not cast because the signer was away or refused.
+pub const VOTES_ABSTAINED: &str = "sinter_votes_abstained_total";
 /// Bytes that are free under the data directory.
 pub const DISK_FREE_BYTES: &str = "sinter_disk_free_bytes";
 
@@ -37,9 +39,11 @@ pub fn describe() {
     describe_counter!(TRANSACTIONS_FINALIZED, Unit::Count, "Transactions that became final");
     describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block");
     describe_counter!(FAULTS, Unit::Count, "Proven faults of committee members: two votes that exclude each other");
+    describe_counter!(VOTES_ABSTAINED, Unit::Count, "Votes not cast because the signer was away or refused");
     describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "Free space under the data directory");
     counter!(VOTES_DELAYED).absolute(0);
     counter!(VIEWS_NULLIFIED).absolute(0);
+    counter!(VOTES_ABSTAINED).absolute(0);
     for kind in [CONFLICTING_NOTARIZE, CONFLICTING_FINALIZE, NULLIFY_FINALIZE] {
         counter!(FAULTS, "kind" => kind).absolute(0);
     }

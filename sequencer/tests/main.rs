@@ -7,4 +7,5 @@ mod index;
 mod node;
 mod quic;
 mod rpc;
+mod signer;
 mod support;

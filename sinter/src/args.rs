@@ -25,6 +25,12 @@ pub enum Command {
     /// Be a member of the committee
     #[command(subcommand)]
     Sequencer(SequencerCommand),
+    /// Make a member's keys, and show what is public of them
+    #[command(subcommand)]
+    Keys(crate::keys::KeysCommand),
+    /// Keep a voting key in a process of its own, which never signs two votes that exclude each other
+    #[command(subcommand)]
+    Signer(crate::signer::SignerCommand),
     /// Read chain.toml files
     #[command(subcommand)]
     Chain(ChainCommand),
@@ -141,7 +147,7 @@ pub enum ViewMode {
 pub enum SequencerCommand {
     /// Run a member until SIGINT or SIGTERM
     Run(RunArguments),
-    /// Make a member's two keys and print its seat for chain.toml
+    /// Make a member's two keys in the clear and print its seat for chain.toml; `sinter keys new` encrypts
     Init(InitArguments),
     /// Print the seat of existing keys for chain.toml
     Seat(InitArguments),

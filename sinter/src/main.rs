@@ -13,6 +13,7 @@ mod evidence;
 mod exit;
 mod firmware;
 mod hub;
+mod keys;
 mod l1;
 mod load;
 mod metrics;
@@ -22,6 +23,7 @@ mod rollup;
 mod sequencer;
 mod settle;
 mod signals;
+mod signer;
 mod trace;
 mod variants;
 mod view;
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Sequencer(command) => sequencer::run(command),
+        Command::Keys(command) => keys::run(&command),
+        Command::Signer(command) => signer::run(&command),
         Command::Chain(command) => chain::run(&command),
         Command::Receipt(command) => receipt::run(command),
         Command::Bench(command) => bench::run(&command),

@@ -21,7 +21,7 @@ fn seat(directory: &Path, number: u16) -> String {
 }
 
 /// A chain.toml of one seat.
-fn chain_file(directory: &Path) -> std::path::PathBuf {
+pub fn chain_file(directory: &Path) -> std::path::PathBuf {
     let file = directory.join("chain.toml");
     let text = format!(
         "chain_id = 5\nname = \"test\"\ngenesis_timestamp_ms = 1\n\

@@ -9,5 +9,6 @@ mod process;
 mod proofs;
 mod sealed;
 mod settle;
+mod signer;
 mod support;
 mod trail;

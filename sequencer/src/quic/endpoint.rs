@@ -7,16 +7,19 @@ use super::{
     reason::Reason,
     session::{Session, Sessions},
     socket::Socket,
-    tls::{Identity, SERVER_NAME},
     upgrader::QuicUpgrader,
 };
+use crate::tls::{Identity, Peers, SERVER_NAME};
 use commonware_codec::Encode as _;
-use commonware_cryptography::ed25519::PublicKey;
+use commonware_cryptography::{ed25519::PublicKey, sha256::Digest};
 use quinn::{
     AckFrequencyConfig, ConnectError, Connecting, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig,
     Incoming, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt,
     congestion::CubicConfig,
-    crypto::{CryptoError, HmacKey},
+    crypto::{
+        CryptoError, HmacKey,
+        rustls::{QuicClientConfig, QuicServerConfig},
+    },
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -49,6 +52,19 @@ pub struct Transport {
     pub(super) sessions: Sessions,
 }
 
+/// The protocol's name and version together with the network's.
+fn alpn(chain_hash: &Digest) -> Vec<u8> {
+    format!("sinter/1/{}", hex::encode(chain_hash.as_ref())).into_bytes()
+}
+
+fn quic_server(config: Result<rustls::ServerConfig, rustls::Error>) -> Result<QuicServerConfig, QuicError> {
+    QuicServerConfig::try_from(config?).map_err(|_| QuicError::NoInitialCipher)
+}
+
+fn quic_client(config: Result<rustls::ClientConfig, rustls::Error>) -> Result<QuicClientConfig, QuicError> {
+    QuicClientConfig::try_from(config?).map_err(|_| QuicError::NoInitialCipher)
+}
+
 #[derive(Default)]
 struct Endpoints {
     listening: Vec<Endpoint>,
@@ -67,10 +83,10 @@ impl Transport {
     pub fn new(config: QuicConfig) -> Result<Arc<Self>, QuicError> {
         config.check()?;
         metrics::describe();
-        let identity = Identity::new(&config.node_key, &config.chain_hash)?;
+        let identity = Identity::new(&config.node_key, alpn(&config.chain_hash))?;
         let loopback = Arc::new(transport(&config, config.mtu_loopback_max, config.initial_window_loopback_bytes)?);
         let network = Arc::new(transport(&config, config.mtu_max, config.initial_window_bytes)?);
-        let crypto = Arc::new(identity.server()?);
+        let crypto = Arc::new(quic_server(identity.server(Peers::Any))?);
         let accept = |transport: &Arc<TransportConfig>| {
             let mut server = ServerConfig::with_crypto(crypto.clone());
             server
@@ -139,7 +155,7 @@ impl Transport {
     }
 
     pub(super) fn connect(&self, address: SocketAddr, peer: &PublicKey) -> Result<Connecting, DialError> {
-        let mut client = quinn::ClientConfig::new(Arc::new(self.identity.client(peer)?));
+        let mut client = quinn::ClientConfig::new(Arc::new(quic_client(self.identity.client(peer))?));
         client.transport_config(if is_loopback(address) { self.loopback.clone() } else { self.network.clone() });
         Ok(self.dialing(address)?.connect_with(client, address, SERVER_NAME)?)
     }

@@ -4,8 +4,8 @@ use super::{
     endpoint::DialError,
     metrics,
     reason::{ClosedBy, Reason, classify},
-    tls,
 };
+use crate::tls;
 use commonware_cryptography::{ed25519::PublicKey, sha256::Digest};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, Side};
 use rustls::pki_types::CertificateDer;

@@ -68,7 +68,6 @@ mod receiver;
 mod sender;
 mod session;
 mod socket;
-mod tls;
 mod upgrader;
 
 pub use config::{QuicConfig, QuicError};

@@ -31,6 +31,7 @@ use sinter_sequencer::{
     index::Index,
     keys,
     mempool::{Mempool, MempoolConfig, Source, Visibility},
+    scheme::{LocalVoter, Voter},
     status::{Status, stall_bound_ms},
 };
 use std::{future::Future, net::Ipv4Addr, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -65,6 +66,13 @@ where
 pub struct Member {
     pub node_key: PrivateKey,
     pub bls_key: Private,
+}
+
+impl Member {
+    /// Votes with its key.
+    pub fn voter(&self, chain: &Chain) -> Arc<dyn Voter> {
+        Arc::new(LocalVoter::new(&chain.hash, self.bls_key.clone()))
+    }
 }
 
 /// A running seat.
@@ -238,8 +246,8 @@ impl Cluster {
             heads,
         };
         let settings = Settings {
-            node_key: self.members[seat].node_key.clone(),
-            bls_key: self.members[seat].bls_key.clone(),
+            node_key: self.key(seat),
+            voter: self.members[seat].voter(&self.chain),
             succession: self.succession.clone(),
             retention_blocks: 1 << 20,
             dissemination: DisseminationConfig::default(),

@@ -6,6 +6,7 @@ use super::{
     journal,
     liar::Lie,
 };
+use commonware_cryptography::Signer as _;
 use commonware_runtime::Storage as _;
 use sinter_primitives::{Chain, Committee, Digest, Header, Parameters, network::TrustedNetwork};
 use sinter_sequencer::{
@@ -288,7 +289,7 @@ fn committees_are_known_for_this_epoch_and_the_next_and_no_longer_than_needed() 
     let chain: Arc<Chain> = Arc::new(test_chain(&members[..SEATS], with_epochs()));
     let others = committee(&members, SEATS..2 * SEATS);
     let turns = Arc::new(Turns(vec![others.clone(), chain.committee.clone()]));
-    let keys = (&members[0].node_key, members[0].bls_key.clone());
+    let keys = (members[0].node_key.public_key(), members[0].voter(&chain));
     let committees = Committees::new(chain.clone(), keys, turns, 1).unwrap();
     assert!(committees.get(1).unwrap().is_voting() && committees.get(2).is_none());
     let mut last = Header { height: EPOCH_BLOCKS - 1, next_committee: Digest([9; 32]), ..chain.genesis() };

@@ -1,6 +1,6 @@
 //! Whole nodes, over QUIC on loopback, each with a runtime, a directory and a port of its own.
 
-mod committee;
+pub mod committee;
 
 mod configuration;
 mod lifecycle;

@@ -4,8 +4,8 @@ use super::{directory::Directory, ports};
 use crate::{
     chain,
     exit::{Exit, Failure, OrFail},
+    keys,
     load::LaneTarget,
-    sequencer,
 };
 use serde::Serialize;
 use sinter_primitives::{
@@ -87,8 +87,8 @@ impl Network {
             if keys.exists() {
                 fs::remove_dir_all(&keys).or_fail(Exit::Usage, format_args!("removing {}", keys.display()))?;
             }
-            sequencer::make_keys(&keys)?;
-            members.push((sequencer::seat(&keys, &address.to_string())?, *address, keys));
+            keys::make_plain(&keys)?;
+            members.push((keys::seat(&keys, &address.to_string())?, *address, keys));
         }
         // A member's number is its seat's, and seats ascend by node key.
         members.sort_by_key(|(seat, _, _)| seat.node_key);
@@ -228,7 +228,7 @@ mod tests {
             let none: BTreeMap<String, String> = BTreeMap::new();
             let config = NodeConfig::load(Some(&node.join("node.toml")), &none).unwrap();
             assert_eq!(config.listen.to_string(), seat.address);
-            assert_eq!(sequencer::seat(&node, &seat.address).unwrap().node_key, seat.node_key);
+            assert_eq!(keys::seat(&node, &seat.address).unwrap().node_key, seat.node_key);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::client;
 use serde::Serialize;
 use sinter_primitives::{Chain, receipt::TrustedNetwork};
 use sinter_sequencer::{
-    config::NodeConfig,
+    config::{NodeConfig, VotingKey},
     consensus, keys,
     rpc::{api::SinterApiClient, types::BlockId},
 };
@@ -100,10 +100,17 @@ fn seat(config: &NodeConfig) -> Result<(Chain, usize), Finding> {
     let remedy = "use the keys that the seat in chain.toml was made from, mode 0600";
     let node_key =
         keys::read_node_key(&config.node_key_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
-    let bls_key = keys::read_bls_key(&config.bls_key_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
     let public = keys::node_public(&node_key);
-    consensus::signer(&chain.hash, &chain.committee, &public, bls_key)
-        .map_err(|error| Finding::wrong("keys", &error, remedy))?;
+    match config.voting_key().map_err(|error| Finding::wrong("keys", &error, remedy))? {
+        VotingKey::File { file, passphrase_file } => {
+            let bls_key =
+                keys::read_bls_key(file, passphrase_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
+            consensus::signer(&chain.hash, &chain.committee, &public, bls_key)
+                .map_err(|error| Finding::wrong("keys", &error, remedy))?;
+        }
+        // Whether it has the seat's key, the signer says when the member connects.
+        VotingKey::Signer { .. } => {}
+    }
     let seat = chain.committee.seats().iter().position(|seat| seat.node_key.as_slice() == public.as_ref());
     seat.map(|seat| (chain, seat))
         .ok_or_else(|| Finding::new("keys", Verdict::Wrong, "no seat has the node key", remedy))

@@ -2,7 +2,7 @@
 
 use crate::{
     exit::{Exit, Failure, OrFail},
-    sequencer,
+    keys,
 };
 use serde::Serialize;
 use sinter_primitives::{
@@ -75,8 +75,8 @@ impl Committee {
         let mut members = Vec::new();
         for (number, (quic, rpc)) in quic.iter().zip(rpc).enumerate() {
             let home = directory.path().join(number.to_string());
-            sequencer::make_keys(&home)?;
-            let seat = sequencer::seat(&home, &quic.to_string())?;
+            keys::make_plain(&home)?;
+            let seat = keys::seat(&home, &quic.to_string())?;
             write_toml(&home.join("node.toml"), &node_file(*quic, *rpc))?;
             members.push((home, seat.node_key));
             seats.push(seat);

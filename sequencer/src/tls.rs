@@ -1,13 +1,11 @@
-//! TLS with raw ed25519 public keys (RFC 7250) in place of certificates.
+//! TLS 1.3 with raw ed25519 public keys (RFC 7250) in place of certificates, on both sides: between seats over QUIC, and
+//! between a node and its signer.
 
-use super::config::QuicError;
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_cryptography::{
     Signer as _,
     ed25519::{PrivateKey, PublicKey},
-    sha256::Digest,
 };
-use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::{
     CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, InconsistentKeys,
     ServerConfig, SignatureScheme, SupportedCipherSuite,
@@ -34,22 +32,27 @@ const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 /// rustls wants a name to dial; raw keys have none, and the listener ignores it.
-pub(super) const SERVER_NAME: &str = "sinter";
+pub(crate) const SERVER_NAME: &str = "sinter";
 
-/// The protocol's name and version together with the network's.
-pub(super) fn alpn(chain_hash: &Digest) -> Vec<u8> {
-    format!("sinter/1/{}", hex::encode(chain_hash.as_ref())).into_bytes()
+/// Whose key is accepted.
+#[derive(Clone, Debug)]
+pub(crate) enum Peers {
+    /// Anybody's who proves one; who it is, is the caller's to judge.
+    Any,
+    /// Theirs, and nobody else's.
+    These(Vec<PublicKey>),
 }
 
-/// A node's TLS identity, and the configurations made from it.
-pub(super) struct Identity {
+/// A TLS identity, and the configurations made from it.
+pub(crate) struct Identity {
     key: Arc<CertifiedKey>,
     provider: Arc<CryptoProvider>,
     alpn: Vec<u8>,
 }
 
 impl Identity {
-    pub(super) fn new(node_key: &PrivateKey, chain_hash: &Digest) -> Result<Self, QuicError> {
+    /// `alpn` names the protocol, which both sides must speak.
+    pub(crate) fn new(node_key: &PrivateKey, alpn: Vec<u8>) -> Result<Self, Error> {
         let seed = Zeroizing::new(node_key.encode().to_vec());
         let mut pkcs8 = Zeroizing::new(Vec::with_capacity(PKCS8_PREFIX.len() + seed.len()));
         pkcs8.extend_from_slice(&PKCS8_PREFIX);
@@ -57,34 +60,35 @@ impl Identity {
         let signer = ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_slice()))?;
         let spki = encode_spki(&node_key.public_key());
         if signer.public_key().is_none_or(|derived| derived.as_ref() != spki) {
-            return Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch).into());
+            return Err(InconsistentKeys::KeyMismatch.into());
         }
         let key = CertifiedKey::new(vec![CertificateDer::from(spki)], signer);
-        Ok(Self { key: Arc::new(key), provider: Arc::new(provider()), alpn: alpn(chain_hash) })
+        Ok(Self { key: Arc::new(key), provider: Arc::new(provider()), alpn })
     }
 
-    /// For listening: any peer that proves a key; who it is, is the caller's to judge.
-    pub(super) fn server(&self) -> Result<QuicServerConfig, QuicError> {
+    /// For listening.
+    pub(crate) fn server(&self, peers: Peers) -> Result<ServerConfig, Error> {
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(Arc::new(RawKeyVerifier::new(&self.provider, None)))
+            .with_client_cert_verifier(Arc::new(RawKeyVerifier::new(&self.provider, peers)))
             .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(self.key.clone())));
         config.alpn_protocols = vec![self.alpn.clone()];
         config.send_tls13_tickets = 0; // connections live for days: every one proves its key
-        QuicServerConfig::try_from(config).map_err(|_| QuicError::NoInitialCipher)
+        Ok(config)
     }
 
     /// For dialing `peer`, and nobody else.
-    pub(super) fn client(&self, peer: &PublicKey) -> Result<QuicClientConfig, QuicError> {
+    pub(crate) fn client(&self, peer: &PublicKey) -> Result<ClientConfig, Error> {
+        let peers = Peers::These(vec![peer.clone()]);
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&TLS13])?
             .dangerous() // the name of the step that replaces certificate checking; ours follows
-            .with_custom_certificate_verifier(Arc::new(RawKeyVerifier::new(&self.provider, Some(peer.clone()))))
+            .with_custom_certificate_verifier(Arc::new(RawKeyVerifier::new(&self.provider, peers)))
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(self.key.clone())));
         config.alpn_protocols = vec![self.alpn.clone()];
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
-        QuicClientConfig::try_from(config).map_err(|_| QuicError::NoInitialCipher)
+        Ok(config)
     }
 }
 
@@ -122,20 +126,20 @@ fn encode_spki(key: &PublicKey) -> Vec<u8> {
 }
 
 /// Reads the one SubjectPublicKeyInfo that an ed25519 key has.
-pub(super) fn decode_spki(spki: &[u8]) -> Option<PublicKey> {
+pub(crate) fn decode_spki(spki: &[u8]) -> Option<PublicKey> {
     PublicKey::decode(Copying(spki.strip_prefix(SPKI_PREFIX.as_slice())?)).ok()
 }
 
-/// Accepts an ed25519 key: the expected one, or any when none is expected.
+/// Accepts an ed25519 key.
 #[derive(Debug)]
 struct RawKeyVerifier {
-    expected: Option<PublicKey>,
+    peers: Peers,
     provider: Arc<CryptoProvider>,
 }
 
 impl RawKeyVerifier {
-    fn new(provider: &Arc<CryptoProvider>, expected: Option<PublicKey>) -> Self {
-        Self { expected, provider: provider.clone() }
+    fn new(provider: &Arc<CryptoProvider>, peers: Peers) -> Self {
+        Self { peers, provider: provider.clone() }
     }
 
     fn check(&self, spki: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Result<(), Error> {
@@ -143,8 +147,8 @@ impl RawKeyVerifier {
             return Err(CertificateError::BadEncoding.into());
         }
         let key = decode_spki(spki).ok_or(CertificateError::BadEncoding)?;
-        match &self.expected {
-            Some(expected) if *expected != key => Err(CertificateError::ApplicationVerificationFailure.into()),
+        match &self.peers {
+            Peers::These(keys) if !keys.contains(&key) => Err(CertificateError::ApplicationVerificationFailure.into()),
             _ => Ok(()),
         }
     }
@@ -262,8 +266,7 @@ mod tests {
 
     #[test]
     fn the_identity_is_the_node_key() {
-        let identity = Identity::new(&PrivateKey::from_seed(7), &Digest([1; 32])).expect("an identity");
+        let identity = Identity::new(&PrivateKey::from_seed(7), b"test/1".to_vec()).expect("an identity");
         assert_eq!(decode_spki(&identity.key.cert[0]), Some(PrivateKey::from_seed(7).public_key()));
-        assert_eq!(identity.alpn.len(), 9 + 64);
     }
 }
