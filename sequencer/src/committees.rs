@@ -123,12 +123,6 @@ impl Committees {
         Ok(committees)
     }
 
-    /// What this node's peers know it by.
-    #[must_use]
-    pub fn node_key(&self) -> &PublicKey {
-        &self.0.node_key
-    }
-
     /// The committee of an epoch: known for the current one and the next.
     #[must_use]
     pub fn get(&self, epoch: u64) -> Option<Arc<Seated>> {
@@ -167,13 +161,28 @@ impl Committees {
     }
 
     /// Votes no more in an epoch: what this node signed in it is not known here.
-    pub fn abstain(&self, epoch: u64) {
+    ///
+    /// # Errors
+    /// [`CommitteesError::Seat`], which a committee that is known rules out.
+    pub fn abstain(&self, epoch: u64) -> Result<(), CommitteesError> {
         let mut seated = self.0.seated.write();
-        if let Some(entry) = seated.get_mut(&epoch)
-            && let Ok(scheme) = consensus::verifier(&self.0.chain.hash, &entry.committee)
-        {
-            *entry = Arc::new(Seated { scheme: Arc::new(scheme), ..Seated::clone(entry) });
+        if let Some(entry) = seated.get_mut(&epoch) {
+            let scheme = consensus::verifier(&self.0.chain.hash, &entry.committee);
+            let scheme = Arc::new(scheme.map_err(|source| CommitteesError::Seat { epoch, source })?);
+            *entry = Arc::new(Seated { scheme, ..Seated::clone(entry) });
         }
+        Ok(())
+    }
+
+    /// The members of an epoch and of the next one, but this node.
+    #[must_use]
+    pub fn peers(&self, epoch: u64) -> Vec<PublicKey> {
+        let seated = [epoch, epoch.saturating_add(1)].into_iter().filter_map(|epoch| self.get(epoch));
+        let mut peers: Vec<_> = seated.flat_map(|seated| seated.participants.iter().cloned().collect::<Vec<_>>()).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        peers.retain(|peer| *peer != self.0.node_key);
+        peers
     }
 
     /// The committee of the epoch after the next of `epoch`.

@@ -426,8 +426,12 @@ async fn check_votes<E: Storage>(
     let height = index.tip().header.height;
     let abstentions = format!("{prefix}{ABSTENTIONS_PARTITION}");
     let name = epoch.to_be_bytes();
-    let is_lost = height != parameters.boundary_before(epoch)
-        && names(context, &votes_partition(prefix, epoch)).await?.is_empty();
+    let has_votes = async |epoch| Ok::<_, EngineError>(!names(context, &votes_partition(prefix, epoch)).await?.is_empty());
+    // At its boundary an epoch's journal may not have begun; then the one before it must be there.
+    let at_boundary = height == parameters.boundary_before(epoch);
+    let is_lost = height > 0
+        && !has_votes(epoch).await?
+        && !(at_boundary && (epoch == 0 || has_votes(epoch.saturating_sub(1)).await?));
     if is_lost && parameters.epoch_blocks.is_none() {
         return Err(EngineError::VotesLost { height });
     }
@@ -438,8 +442,8 @@ async fn check_votes<E: Storage>(
     }
     if is_lost || abstained {
         let last = parameters.boundary_before(epoch.saturating_add(1));
-        warn!(epoch, height, last, "the voting journal of this epoch was lost: this node abstains until it ends");
-        committees.abstain(epoch);
+        warn!(epoch, height, last, "there is no journal of what this node voted in this epoch: it abstains until the epoch ends");
+        committees.abstain(epoch)?;
     }
     Ok(())
 }

@@ -46,13 +46,16 @@ use std::{
     collections::VecDeque,
     num::NonZeroUsize,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tokio::sync::watch;
 use tracing::{debug, info};
 
 /// How often a peer that talks of a later epoch is asked for the last block of this node's.
 const ASK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Votes of one peer for the next epoch that are kept until this node is there.
+const VOTES_HEARD_MAX: usize = 8;
 
 /// An epoch, and what it stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +149,7 @@ where
     let mut muxes = Muxes { votes, certificates, resolver };
     let parameters = parts.chain.file.parameters;
     let mut entrance: Option<(u64, Entrance<S>)> = None;
+    let mut ended = epochs.borrow().epoch.checked_sub(1);
     loop {
         let start = *epochs.borrow_and_update();
         let open = match entrance.take() {
@@ -154,33 +158,23 @@ where
             _ => muxes.open(start.epoch).await?,
         };
         let mut engine = enter(&context, &parts, open, start, strategy.clone())?;
-        let peers = peers(&parts.committees, start.epoch);
+        let peers = parts.committees.peers(start.epoch);
         // Members that are a moment ahead begin the next epoch: what they say then waits there for this node.
         let mut next = muxes.open(start.epoch.saturating_add(1)).await?;
         let marshal = (parts.marshal.clone(), parts.status.clone());
-        let ended = select! {
-            changed = epochs.changed() => changed.is_err(),
+        select! {
+            changed = epochs.changed() => changed.map_err(|_| EngineError::Stopped("finalizer"))?,
             _ = &mut engine => return Err(EngineError::Stopped("consensus")),
-            () = catch_up(&context, parameters, marshal, &mut ahead, &mut next, (start.epoch, peers)) => true,
+            () = catch_up(&context, parameters, marshal, &mut ahead, &mut next, (start.epoch, peers)) => {
+                return Err(EngineError::Stopped("the network"));
+            },
         };
-        if ended {
-            return Err(EngineError::Stopped("finalizer"));
-        }
         engine.abort();
         let _ = engine.await;
-        forget(&context, &parts.votes_prefix, start.epoch).await?;
+        // Two journals stay, this epoch's and the next one's to come: nothing is signed in those before.
+        forget(&context, &parts.votes_prefix, ended.replace(start.epoch)).await?;
         entrance = Some((start.epoch.saturating_add(1), next));
     }
-}
-
-/// The members of an epoch and of the next one, but this node.
-fn peers(committees: &Committees, epoch: u64) -> Vec<PublicKey> {
-    let seated = [epoch, epoch.saturating_add(1)].into_iter().filter_map(|epoch| committees.get(epoch));
-    let mut peers: Vec<_> = seated.flat_map(|seated| seated.participants.iter().cloned().collect::<Vec<_>>()).collect();
-    peers.sort_unstable();
-    peers.dedup();
-    peers.retain(|peer| peer != committees.node_key());
-    peers
 }
 
 struct Muxes<S: Sender> {
@@ -216,7 +210,9 @@ impl<S: Sender<PublicKey = PublicKey>> Entrance<S> {
         let receiver = &mut self.channels.votes.1;
         let message = receiver.recv().await.ok()?;
         let peer = message.0.clone();
-        if self.votes.len() < receiver.capacity().get() {
+        // A peer that is a moment ahead has little to say; who says more has no more room than that.
+        let said = self.votes.iter().filter(|(sender, _)| *sender == peer).count();
+        if said < VOTES_HEARD_MAX && self.votes.len() < receiver.capacity().get() {
             self.votes.push_back(message);
         }
         Some(peer)
@@ -331,8 +327,9 @@ async fn catch_up<E: Clock, S: Sender<PublicKey = PublicKey>>(
     let has_end = parameters.epoch_blocks.is_some();
     let last = Height::new(parameters.boundary_before(epoch.saturating_add(1)));
     let silence = Duration::from_millis(parameters.certification_timeout_ms);
-    let mut asked_at = SystemTime::UNIX_EPOCH;
+    let mut asked_at = None;
     let mut seen = status.round();
+    let mut silent_at = context.current() + silence;
     loop {
         let teller = select! {
             peer = next.hear() => match peer {
@@ -343,33 +340,35 @@ async fn catch_up<E: Clock, S: Sender<PublicKey = PublicKey>>(
                 Some((theirs, (peer, _))) => (theirs > epoch).then_some(peer),
                 None => return,
             },
-            () = context.sleep(silence) => {
-                let round = status.round();
-                let is_silent = std::mem::replace(&mut seen, round) == round;
-                if has_end && is_silent && let Ok(peers) = NonEmptyVec::try_from(peers.clone()) {
-                    debug!(epoch, "nothing is heard of this node's epoch: it may be over");
-                    marshal.hint_finalized(last, peers);
-                }
-                None
-            },
+            () = context.sleep_until(silent_at) => None,
         };
         let now = context.current();
-        let is_due = now.duration_since(asked_at).is_ok_and(|since| since >= ASK_INTERVAL);
-        if has_end
-            && is_due
-            && let Some(peer) = teller
-        {
-            asked_at = now;
-            debug!(epoch, %peer, "this node's epoch is over elsewhere");
-            marshal.hint_finalized(last, NonEmptyVec::new(peer));
+        let round = status.round();
+        if round != seen {
+            (seen, silent_at) = (round, now + silence);
+        }
+        let is_silent = now >= silent_at;
+        if is_silent {
+            silent_at = now + silence;
+        }
+        // A clock that is set back must not put this off.
+        let is_due = asked_at.is_none_or(|asked_at| now.duration_since(asked_at).is_ok_and(|since| since >= ASK_INTERVAL) || now < asked_at);
+        if has_end && (is_silent || (teller.is_some() && is_due)) {
+            asked_at = Some(now);
+            // The teller may be lying, and it may be the only one that is near.
+            let asked: Vec<_> = teller.into_iter().chain(peers.iter().cloned()).collect();
+            debug!(epoch, is_silent, "this node's epoch may be over");
+            if let Ok(asked) = NonEmptyVec::try_from(asked) {
+                marshal.hint_finalized(last, asked);
+            }
         }
     }
 }
 
-/// Removes the voting journal of the epoch before the one that ended: nothing is signed in it any more.
-async fn forget<E: Storage>(context: &E, prefix: &str, ended: u64) -> Result<(), EngineError> {
-    let Some(before) = ended.checked_sub(1) else { return Ok(()) };
-    match context.remove(&engine::votes_partition(prefix, before), None).await {
+/// Removes an epoch's voting journal.
+async fn forget<E: Storage>(context: &E, prefix: &str, epoch: Option<u64>) -> Result<(), EngineError> {
+    let Some(epoch) = epoch else { return Ok(()) };
+    match context.remove(&engine::votes_partition(prefix, epoch), None).await {
         Ok(()) | Err(commonware_runtime::Error::PartitionMissing(_)) => Ok(()),
         Err(error) => Err(EngineError::Storage(error.to_string())),
     }

@@ -24,17 +24,19 @@ use commonware_actor::Feedback;
 use commonware_consensus::{Reporter, marshal::Update, types::Height};
 use commonware_cryptography::{Digested, Digestible};
 use commonware_runtime::{Clock, Handle, Spawner};
-use commonware_utils::{Acknowledgement, acknowledgement::Exact};
+use commonware_utils::{Acknowledgement, acknowledgement::Exact, vec::NonEmptyVec};
 use sinter_primitives::{Chain, hand_over::HandOver};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Blocks that one index transaction takes at most: they share its synchronization.
 const BATCH_BLOCKS_MAX: usize = 32;
 /// Time between two synchronizations of the index: what a restart after a crash replays at most. The disk is
 /// what blocks wait for, and votes need it more.
 const PERSIST_EVERY_MS: u64 = 1_000;
+/// Time between two looks for a certificate that this node has lost.
+const CERTIFICATE_RETRY: Duration = Duration::from_millis(500);
 /// Blocks between two prunings.
 const PRUNE_EVERY_BLOCKS: u64 = 1024;
 
@@ -58,11 +60,11 @@ pub enum FinalizerError {
     /// The next committee is another than this node's.
     #[error(transparent)]
     Committees(#[from] CommitteesError),
-    /// An epoch's last block has no certificate of its own.
-    #[error("final block at height {height} is the last of its epoch: expected a certificate of its own, found none")]
-    Uncertified {
-        /// The block's height.
-        height: u64,
+    /// The committee that an epoch's last block names is not known.
+    #[error("expected the committee of epoch {epoch} to be known, found none")]
+    Unseated {
+        /// The committee's epoch.
+        epoch: u64,
     },
     /// A final block does not follow from its parent.
     #[error("final block at height {height} does not follow from its parent: {source}")]
@@ -181,7 +183,7 @@ async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<De
         }
         let persist = if is_due { Persist::Now } else { Persist::Later };
         let finalized = match finalize(now_ms, &parts, &blocks, persist) {
-            Ok(()) => hand_over(&parts, &blocks).await,
+            Ok(()) => hand_over(&context, &parts, &blocks).await,
             Err(error) => Err(error),
         };
         if let Err(error) = finalized {
@@ -201,15 +203,29 @@ async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<De
 
 /// Keeps the proofs that epochs ended as they did, before the blocks are acknowledged: where that does not come about, they are
 /// delivered again.
-async fn hand_over(parts: &Parts, blocks: &[Digested<SequencedBlock>]) -> Result<(), FinalizerError> {
+///
+/// Nothing of an epoch stands on its last block, so the network has a certificate of its own for it. This node's archive may have
+/// lost it: a crash can leave the block there alone. Then peers are asked until one has it.
+async fn hand_over<E: Clock>(
+    context: &E,
+    parts: &Parts,
+    blocks: &[Digested<SequencedBlock>],
+) -> Result<(), FinalizerError> {
     let headers = blocks.iter().map(|block| block.inner().header);
     for header in headers.filter(|header| parts.chain.file.parameters.is_last_of_epoch(header.height)) {
-        let finalization = parts.marshal.get_finalization(Height::new(header.height)).await;
-        let certificate = finalization.as_ref().and_then(consensus::certificate);
+        let height = Height::new(header.height);
         let seated = parts.committees.get(header.epoch.saturating_add(2));
-        let (Some(certificate), Some(seated)) = (certificate, seated) else {
-            // Nothing of an epoch stands on its last block, so that it is final by its own certificate or not at all.
-            return Err(FinalizerError::Uncertified { height: header.height });
+        let seated = seated.ok_or(FinalizerError::Unseated { epoch: header.epoch.saturating_add(2) })?;
+        let certificate = loop {
+            let finalization = parts.marshal.get_finalization(height).await;
+            if let Some(certificate) = finalization.as_ref().and_then(consensus::certificate) {
+                break certificate;
+            }
+            warn!(height = header.height, "the certificate of an epoch's last block is not here: peers are asked");
+            if let Ok(peers) = NonEmptyVec::try_from(parts.committees.peers(header.epoch)) {
+                parts.marshal.hint_finalized(height, peers);
+            }
+            context.sleep(CERTIFICATE_RETRY).await;
         };
         parts.index.put_hand_over(&HandOver { header, certificate, seats: seated.committee.seats().to_vec() })?;
     }

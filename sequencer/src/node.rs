@@ -22,6 +22,7 @@ use crate::{
     peers::{self, PeerError},
     quic::{QuicConfig, QuicContext, QuicError, Transport},
     rpc::{self, RpcConfigError, RpcError},
+    scheme::{LocalVoter, Voter},
     signer::{RemoteConfig, RemoteError, RemoteVoter},
     status::{Status, stall_bound_ms},
     telemetry,

@@ -3,7 +3,7 @@
 use crate::aggregation;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
 
 /// Sinter: a committee that orders transactions for many rollups, under certificates that Ethereum can check.
 #[derive(Debug, Parser)]
@@ -114,6 +114,9 @@ pub struct DevnetArguments {
     /// Seal with production's parameters: a minute on two cores, and 9 GB of memory
     #[arg(long)]
     pub production_seal: bool,
+    /// Begin a new epoch every so many blocks, at least 8, in a network that is new; without it, the first one never ends
+    #[arg(long, value_name = "BLOCKS")]
+    pub epoch_blocks: Option<NonZeroU64>,
     /// Every so many seconds, kill a member, and the appliance or a rollup's node, without warning, and start them again
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub kill_every: Option<u64>,

@@ -91,7 +91,7 @@ async fn follow_one(url: &str, next: &mut u64, follower: &mut impl Follower) -> 
     let node = websocket(url).await?;
     let mut events = follower.subscribe(&node, *next).await?;
     while let Some(event) = events.next().await {
-        *next = follower.take(&node, event?).await? + 1;
+        *next = follower.take(&node, event?).await?.saturating_add(1).max(*next);
     }
     Ok(())
 }

@@ -15,13 +15,13 @@ use jsonrpsee::{
 };
 use sinter_ops::metrics::Machine;
 use sinter_primitives::{
-    Digest,
+    hand_over::HandOver,
     receipt::{CertifiedHeader, TrustedNetwork},
 };
 use sinter_sequencer::rpc::{SinterApiClient, types::HeadEvent};
 use sinter_settlement::{
     light_client,
-    relayer::{Certified, Relayer, RelayerConfig},
+    relayer::{Certified, Relayer, RelayerConfig, RelayerStatus},
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use tokio::sync::watch;
@@ -48,40 +48,71 @@ async fn relay(arguments: &RelayerArguments) -> Result<(), Failure> {
     let provider = connect(&arguments.l1, None)?;
     let posted = light_client::head(&provider, contract).await.or_fail(Exit::Failed, "reading the light client")?;
     let relayer = Relayer::open(config).or_fail(Exit::Usage, "")?;
+    let (epoch, _) =
+        light_client::newest_epoch(&provider, contract).await.or_fail(Exit::Failed, "reading the light client")?;
     let (headers, newest) = watch::channel(None);
     let stop = async {
         if let Err(error) = signals::interrupted().await {
             tracing::error!(%error, "no signal handlers");
         }
     };
-    let feed = Feed { trusted: TrustedNetwork::from(&chain), headers };
+    let feed = Feed::new(TrustedNetwork::from(&chain), (posted.height, epoch), headers, relayer.status());
     tokio::select! {
         outcome = relayer.run(newest, stop) => outcome.or_fail(Exit::Failed, ""),
         () = client::follow(arguments.rpc.clone(), posted.height + 1, feed) => Ok(()),
     }
 }
 
-/// Keeps the newest certified header, and the last ones of epochs. The nodes are not trusted: what the committee did not sign is
-/// passed over.
+/// Keeps the newest certified header, and the last ones of epochs. The nodes are not trusted: what the committee did not sign
+/// is not taken, and moves nothing.
 pub struct Feed {
-    /// Who has to have signed.
-    pub trusted: TrustedNetwork,
-    /// Where they go.
-    pub headers: watch::Sender<Option<Certified>>,
+    trusted: TrustedNetwork,
+    /// The last height that is known to be final.
+    height: u64,
+    /// The epoch from whose end on ends are kept.
+    from_epoch: u64,
+    ends: Vec<CertifiedHeader>,
+    headers: watch::Sender<Option<Certified>>,
+    posted: watch::Receiver<RelayerStatus>,
 }
 
-/// Ends of epochs that wait for the L1 at most: of some two years of hours. Then the relayer has to be started again, from what is posted.
-const ENDS_MAX: usize = 16_384;
+/// Ends of epochs that are kept below what the L1 has: it may take back a few.
+const ENDS_KEPT: usize = 8;
 
 impl Feed {
-    fn keep(&self, certified: CertifiedHeader) {
-        self.headers.send_modify(|headers| {
-            let mut ends = headers.take().map(|headers| headers.ends).unwrap_or_default();
-            if certified.header.next_committee != Digest([0; 32]) && ends.len() < ENDS_MAX {
-                ends.push(certified.clone());
+    /// One that begins where the L1 is: at this height and epoch. What is posted is forgotten.
+    pub fn new(
+        trusted: TrustedNetwork,
+        (height, epoch): (u64, u64),
+        headers: watch::Sender<Option<Certified>>,
+        posted: watch::Receiver<RelayerStatus>,
+    ) -> Self {
+        Self { trusted, height, from_epoch: epoch, ends: Vec::new(), headers, posted }
+    }
+
+    /// Keeps the ends of all epochs before `epoch`, each of which is verified.
+    async fn follow(&mut self, node: &WsClient, epoch: u64) -> Result<(), ClientError> {
+        while self.trusted.epoch < epoch {
+            let ends = node.hand_overs(self.trusted.epoch).await?;
+            if ends.is_empty() {
+                return Err(ClientError::Custom(format!("expected the end of epoch {}, got none", self.trusted.epoch)));
             }
-            *headers = Some(Certified { newest: certified, ends });
-        });
+            for HandOver { header, certificate, seats } in ends {
+                let end = HandOver { header, certificate: certificate.clone(), seats };
+                self.trusted.hand_over(&end).map_err(|error| ClientError::Custom(format!("a hand-over: {error}")))?;
+                self.height = self.height.max(header.height);
+                if header.epoch >= self.from_epoch {
+                    self.ends.push(CertifiedHeader { header, certificate });
+                }
+                if self.trusted.epoch == epoch {
+                    break;
+                }
+            }
+        }
+        let verified = self.posted.borrow().verified_height;
+        let below = self.ends.iter().take_while(|end| end.header.height <= verified).count();
+        self.ends.drain(..below.saturating_sub(ENDS_KEPT));
+        Ok(())
     }
 }
 
@@ -93,16 +124,21 @@ impl Follower for Feed {
     }
 
     async fn take(&mut self, node: &WsClient, event: HeadEvent) -> Result<u64, ClientError> {
-        let height = event.header.height;
-        if let Some(certificate) = event.certificate {
-            client::hand_over(node, &mut self.trusted, event.header.epoch).await?;
-            let certified = CertifiedHeader { header: event.header, certificate };
-            match certified.verify(&self.trusted) {
-                Ok(()) => self.keep(certified),
-                Err(error) => tracing::warn!(%error, height, "a node sent a bad certificate"),
+        let HeadEvent { header, certificate, .. } = event;
+        // Of an epoch whose end is known, nothing is new.
+        if let Some(certificate) = certificate
+            && header.epoch >= self.trusted.epoch
+        {
+            self.follow(node, header.epoch).await?;
+            let certified = CertifiedHeader { header, certificate };
+            let lie = |error| ClientError::Custom(format!("the header of height {}: {error}", header.height));
+            certified.verify(&self.trusted).map_err(lie)?;
+            if header.height >= self.height {
+                self.height = header.height;
+                self.headers.send_replace(Some(Certified { newest: certified, ends: self.ends.clone() }));
             }
         }
-        Ok(height)
+        Ok(self.height)
     }
 }
 

@@ -396,8 +396,9 @@ where
         self.lane = Lane { previous, ..Lane::default() };
         self.waiting = None;
         self.next_l1_block = self.config.l1_origin;
-        let network = self.follower.network().clone();
-        self.follower = Follower::resume(network, self.config.namespace, self.at.place());
+        // From its beginning: what it trusts by now may be too far ahead of the place.
+        let Config { network, namespace, .. } = &self.config;
+        self.follower = Follower::resume(network.clone(), *namespace, self.at.place());
     }
 
     fn reread(&mut self) -> Result<(), NodeError> {

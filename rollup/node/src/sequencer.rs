@@ -191,9 +191,20 @@ impl Sequencers {
             let page = client.request::<RangePage, _>(RANGE, rpc_params![namespace, from, to]).await;
             let page = page.map_err(|source| failed(&format!("heights {from} to {to}"), source))?;
             let epoch = page.range.header_chain.headers.last().map_or(0, |header| header.epoch);
-            Self::hand_over(url, client, follower.network_mut(), epoch).await?;
-            let active = follower.take(&page.range);
-            blocks.extend(active.map_err(|source| SequencerError::Lie { url: url.into(), source })?);
+            // What a member says of later epochs is tried on a copy: trust that went ahead of the place could not come back.
+            let mut ahead = follower.clone();
+            let ends = Self::hand_over(url, client, ahead.network_mut(), epoch).await?;
+            let active = ahead.take(&page.range);
+            let active = active.map_err(|source| SequencerError::Lie { url: url.into(), source })?;
+            let place = ahead.place();
+            let last = page.range.header_chain.header(place.next_height - 1).map_or(0, |header| header.epoch);
+            let network = follower.network_mut();
+            let lie = |source| SequencerError::HandOver { url: url.into(), source };
+            if !network.is_ahead_of(last) {
+                network.follow(&ends, last).map_err(lie)?;
+            }
+            *follower = Follower::resume(network.clone(), namespace, place);
+            blocks.extend(active);
         }
         Ok(())
     }
@@ -209,20 +220,21 @@ impl Sequencers {
         for (url, client) in &self.0 {
             let mut network = genesis.clone();
             match Self::hand_over(url, client, &mut network, epoch).await {
-                Ok(()) => return Ok(network),
+                Ok(_) => return Ok(network),
                 Err(error) => failed = error,
             }
         }
         Err(failed)
     }
 
-    /// Goes with the committees, as a member tells of them, until the one of an epoch is known.
+    /// Goes with the committees, as a member tells of them, until the one of an epoch is known; gives the ends that it went by.
     async fn hand_over(
         url: &str,
         client: &HttpClient,
         network: &mut TrustedNetwork,
         epoch: u64,
-    ) -> Result<(), SequencerError> {
+    ) -> Result<Vec<HandOver>, SequencerError> {
+        let mut taken = Vec::new();
         while !network.is_ahead_of(epoch) {
             let what = format!("the end of epoch {}", network.epoch);
             let ends = client.request::<Vec<HandOver>, _>("sinter_getHandOvers", rpc_params![network.epoch]).await;
@@ -232,8 +244,9 @@ impl Sequencers {
             }
             let lie = |source| SequencerError::HandOver { url: url.into(), source };
             network.follow(&ends, epoch).map_err(lie)?;
+            taken.extend(ends);
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// What shows the L1 that the committee ordered a block for a namespace: the headers from the block's up to one that was

@@ -8,7 +8,7 @@
 //!
 //! A key loses its stake once an epoch, whatever it does in it, so one piece of evidence is kept for each epoch, key and kind. What is kept
 //! has been verified against the committee of its epoch; what peers say is verified before anything else, and a peer that sends what
-//! proves nothing is cut off.
+//! proves nothing is cut off. A peer that is away when a piece is passed on does not hear of it again: whoever has it can report it.
 
 mod gossip;
 
@@ -124,23 +124,30 @@ impl EvidenceStore {
     /// Keeps a verified piece and passes it on. `false` where there was one already.
     ///
     /// # Errors
-    /// [`EvidenceError`]: it is passed on all the same, and kept in memory unless there is no room.
+    /// [`EvidenceError::Full`], and then nothing happens; [`EvidenceError::Io`], and then it is kept in memory and passed on all the same.
     pub fn put(&self, evidence: &Evidence) -> Result<bool, EvidenceError> {
-        {
+        let evicted = {
             let mut pieces = self.0.pieces.lock();
             let key = key(evidence);
             if pieces.contains_key(&key) {
                 return Ok(false);
             }
-            if pieces.len() < EVIDENCE_MAX {
-                pieces.insert(key, evidence.clone());
-            } else {
-                let _ = self.0.news.send(evidence.clone());
-                return Err(EvidenceError::Full);
-            }
-        }
+            // The oldest goes first: its stake may have left.
+            let evicted = match pieces.first_key_value() {
+                Some((oldest, _)) if pieces.len() >= EVIDENCE_MAX && oldest.0 < key.0 => pieces.pop_first(),
+                // What is not kept is not passed on: nobody would know that he has had it.
+                _ if pieces.len() >= EVIDENCE_MAX => return Err(EvidenceError::Full),
+                _ => None,
+            };
+            pieces.insert(key, evidence.clone());
+            evicted
+        };
         // Nobody listens where there is no network.
         let _ = self.0.news.send(evidence.clone());
+        if let (Some(directory), Some((_, evicted))) = (&self.0.directory, evicted) {
+            let path = path(directory, &evicted);
+            fs::remove_file(&path).map_err(|source| EvidenceError::Io { path, source })?;
+        }
         match &self.0.directory {
             Some(directory) => write(directory, evidence).map(|()| true),
             None => Ok(true),
@@ -182,10 +189,14 @@ fn read(path: &Path) -> Result<Evidence, Box<dyn std::error::Error>> {
     Ok(serde_json::from_str(&text)?)
 }
 
+fn path(directory: &Path, evidence: &Evidence) -> PathBuf {
+    let (epoch, bls_key, kind) = key(evidence);
+    directory.join(format!("{epoch}-{}-{kind}.json", hex::encode(&bls_key[..16])))
+}
+
 /// Whole or not at all, and on disk when it returns.
 fn write(directory: &Path, evidence: &Evidence) -> Result<(), EvidenceError> {
-    let (epoch, bls_key, kind) = key(evidence);
-    let path = directory.join(format!("{epoch}-{}-{kind}.json", hex::encode(&bls_key[..16])));
+    let path = path(directory, evidence);
     let replace = || {
         let unfinished = path.with_extension("new");
         let mut file = File::create(&unfinished)?;

@@ -160,6 +160,7 @@ impl SinterApiServer for SinterMethods {
     }
 
     async fn evidence(&self) -> Result<Vec<Evidence>, ErrorObjectOwned> {
+        let _turn = self.prover.turn().await?;
         Ok(self.handle.evidence.all())
     }
 

@@ -283,7 +283,8 @@ impl Relayer {
         }
         let newest = newest.filter(|newest| newest.header.height > head.height);
         match (newest, lost) {
-            (Some(newest), lost) if lost.is_none_or(|lost| lost.height <= newest.header.height) => {
+            // Nothing above an epoch's end is taken before it is.
+            (Some(newest), lost) if is_end || lost.is_none_or(|lost| lost.height <= newest.header.height) => {
                 Ok(Some((newest.header.height, light_client::post_call(&newest.header, &newest.certificate)?)))
             }
             (_, lost) => Ok(lost.map(|lost| (lost.height, lost.call.clone()))),

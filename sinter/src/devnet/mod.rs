@@ -109,7 +109,7 @@ async fn run_in(arguments: &DevnetArguments, directory: &Directory) -> Result<Su
     let l1 = L1::start(arguments, genesis_timestamp_ms).await?;
     let network = match existing {
         Some(network) => network,
-        None => Network::create(directory, genesis_timestamp_ms, l1.plan().await?)?,
+        None => Network::create(directory, genesis_timestamp_ms, l1.plan().await?, arguments.epoch_blocks)?,
     };
     let light_client = l1.deploy(&network.chain).await?;
     let mut nodes = Processes::default();

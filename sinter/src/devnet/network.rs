@@ -23,8 +23,6 @@ use std::{
 /// Members of the committee: the fewest that bear a fault.
 pub const NODES: usize = 4;
 const CHAIN_ID: u64 = 5_717;
-/// Blocks of an epoch: short enough that every run sees several, and followers go from one committee to the next.
-const EPOCH_BLOCKS: u64 = 120;
 /// Free space under which a node stops. A devnet is small, and so may be the disk.
 const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
 
@@ -77,7 +75,12 @@ impl Network {
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub fn create(directory: &Directory, genesis_timestamp_ms: u64, l1: L1Spec) -> Result<Self, Failure> {
+    pub fn create(
+        directory: &Directory,
+        genesis_timestamp_ms: u64,
+        l1: L1Spec,
+        epoch_blocks: Option<NonZeroU64>,
+    ) -> Result<Self, Failure> {
         let listen = ports::free(2 * NODES).or_fail(Exit::Failed, "looking for free ports")?;
         let (quic, rpc) = listen.split_at(NODES);
         let mut members = Vec::new();
@@ -104,7 +107,7 @@ impl Network {
             chain_id: CHAIN_ID,
             name: "devnet".into(),
             genesis_timestamp_ms,
-            parameters: Parameters { epoch_blocks: NonZeroU64::new(EPOCH_BLOCKS), ..Parameters::default() },
+            parameters: Parameters { epoch_blocks, ..Parameters::default() },
             l1,
             seats: members.into_iter().map(|(seat, _, _)| seat).collect(),
             namespaces: namespaces(),
@@ -212,7 +215,7 @@ mod tests {
     fn a_network_is_read_back_as_it_was_made() {
         let directory = Directory::open(None).unwrap();
         assert!(Network::read(&directory).unwrap().is_none());
-        let made = Network::create(&directory, 1_800_000_000_000, l1()).unwrap();
+        let made = Network::create(&directory, 1_800_000_000_000, l1(), None).unwrap();
         let read = Network::read(&directory).unwrap().unwrap();
         assert_eq!((made.chain.hash, &made.rpc), (read.chain.hash, &read.rpc));
         assert_eq!(read.lanes().len(), 3);
@@ -222,7 +225,7 @@ mod tests {
     #[test]
     fn every_nodes_configuration_loads_and_fits_its_seat() {
         let directory = Directory::open(None).unwrap();
-        let network = Network::create(&directory, 1_800_000_000_000, l1()).unwrap();
+        let network = Network::create(&directory, 1_800_000_000_000, l1(), None).unwrap();
         for (number, seat) in network.chain.committee.seats().iter().enumerate() {
             let node = directory.node(number);
             let none: BTreeMap<String, String> = BTreeMap::new();

@@ -65,7 +65,8 @@ impl Relay {
         let status = relayer.status();
         let (headers, newest) = watch::channel(None);
         let mut feed = JoinSet::new();
-        let follower = Feed { trusted: TrustedNetwork::from(&network.chain), headers };
+        // The L1 may be a new one, that knows of no epoch's end.
+        let follower = Feed::new(TrustedNetwork::from(&network.chain), (height, 0), headers, status.clone());
         feed.spawn(client::follow(network.rpc_urls(), height + 1, follower));
         let (mut report, mut changes) = (JoinSet::new(), status.clone());
         report.spawn(async move {
