@@ -279,10 +279,14 @@ impl Link {
 
     fn exchange(&mut self, request: &Request, deadline: Instant) -> Result<Answer, LinkFailure> {
         let stream = self.stream.as_mut().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-        let answered = self.runtime.block_on(tokio::time::timeout_at(deadline.into(), async {
-            send(stream.as_mut(), &request.encode()).await?;
-            receive(stream.as_mut(), deadline.saturating_duration_since(Instant::now())).await
-        }));
+        let answered = self.runtime.block_on(async {
+            let exchanged = async {
+                send(stream.as_mut(), &request.encode()).await?;
+                receive(stream.as_mut(), deadline.saturating_duration_since(Instant::now())).await
+            };
+            // Made here, since a timer has to know its runtime.
+            tokio::time::timeout_at(deadline.into(), exchanged).await
+        });
         let message = answered.map_err(|_| LinkFailure::TimedOut)??;
         Ok(Answer::decode(&message).map_err(LinkError::from)?)
     }

@@ -174,7 +174,7 @@ pub async fn serve(keeper: Keeper, listener: Listener) -> Result<(), SignerError
 /// A connection that may still have to prove who it is.
 enum Accepted {
     Open(Box<dyn Stream>),
-    Tls(tokio_rustls::Accept<tokio::net::TcpStream>),
+    Tls(Box<tokio_rustls::Accept<tokio::net::TcpStream>>),
 }
 
 impl Listener {
@@ -187,7 +187,7 @@ impl Listener {
             Socket::Tls(listener, acceptor) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Accepted::Tls(acceptor.accept(stream)), address.to_string()))
+                Ok((Accepted::Tls(Box::new(acceptor.accept(stream))), address.to_string()))
             }
         }
     }
@@ -215,7 +215,7 @@ impl Conversation {
         let mut stream = match accepted {
             Accepted::Open(stream) => stream,
             Accepted::Tls(handshake) => {
-                let shaken = timeout(MESSAGE_TIMEOUT, handshake).await;
+                let shaken = timeout(MESSAGE_TIMEOUT, *handshake).await;
                 Box::new(shaken.map_err(|_| LinkError::Silent(MESSAGE_TIMEOUT))??) as Box<dyn Stream>
             }
         };
