@@ -17,6 +17,7 @@ mod devnet;
 mod dist;
 mod install;
 mod ops;
+mod package;
 mod shell;
 
 use checks::{CHECKS, Check, EXTRAS, LONG};
