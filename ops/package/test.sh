@@ -48,7 +48,7 @@ say "the other examples are taken; what they name and is not there is missed"
 in_shell "cp $examples/aggregator.toml $examples/relayer.env /etc/sinter/ && cp $examples/rollup.toml /etc/sinter/rollup-ledger-a.toml"
 in_shell 'sinter doctor --aggregator /etc/sinter/aggregator.toml --json >/tmp/doctor.json || true'
 verify in_shell 'grep --quiet aggregator /tmp/doctor.json && ! grep --quiet "unknown field\|missing field" /tmp/doctor.json'
-verify in_shell 'sinter rollup run --config /etc/sinter/rollup-ledger-a.toml 2>&1 | grep "namespace 11\|token"'
+verify in_shell '! sinter rollup run --config /etc/sinter/rollup-ledger-a.toml 2>/tmp/rollup && grep "l1.key: No such file" /tmp/rollup'
 in_shell 'echo 0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318 >/etc/credstore/sinter-relayer.l1.key'
 in_shell 'chmod 600 /etc/credstore/sinter-relayer.l1.key; systemctl start sinter-relayer; sleep 3; systemctl stop sinter-relayer'
 verify in_shell 'journalctl --unit sinter-relayer --no-pager | grep "reading the light client"'

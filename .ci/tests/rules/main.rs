@@ -3,4 +3,5 @@
 
 mod architecture;
 mod files;
+mod package;
 mod tidy;
