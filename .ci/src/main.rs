@@ -16,6 +16,7 @@ mod checks;
 mod devnet;
 mod dist;
 mod install;
+mod notices;
 mod ops;
 mod package;
 mod shell;

@@ -3,6 +3,7 @@
 use crate::{
     Outcome,
     ansible::containers_missing,
+    notices::{self, manifests},
     shell::{Workspace, read, run, run_quiet},
 };
 use std::{
@@ -17,6 +18,8 @@ const KEY_VARIABLE: &str = "MINISIGN_SECRET_KEY_FILE";
 const TOOLS: [(&str, &str, &[&str]); 2] =
     [("cargo-deb", "3.8.0", &["--version"]), ("cargo-cyclonedx", "0.5.9", &["cyclonedx", "--version"])];
 const SBOM: &str = "sinter.cdx.json";
+/// Where `sinter/Cargo.toml` has it from.
+const NOTICES: &str = "third-party-licences.txt";
 const SUMS: &str = "SHA256SUMS";
 
 /// How much time the package's compression may take.
@@ -89,6 +92,7 @@ fn make(workspace: &Workspace, target: &Path, compression: Compression) -> Resul
             fs::remove_file(&old).map_err(|error| format!("{}: {error}", old.display()))?;
         }
     }
+    notices::write(workspace, &directory.join(NOTICES))?;
     let mut deb = workspace.command("cargo-deb");
     deb.args(["--quiet", "--package", "sinter", "--no-build", "--no-strip", "--locked", "--output"]).arg(&directory);
     if compression == Compression::Fast {
@@ -126,15 +130,12 @@ fn sbom(workspace: &Workspace, directory: &Path) -> Result<(), String> {
     cyclonedx.args(["cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5", "--target", &target]);
     let named = SBOM.trim_end_matches(".json");
     cyclonedx.args(["--override-filename", named, "--manifest-path", "sinter/Cargo.toml"]);
-    // The time of the commit, and not of the build: who builds it again can compare.
-    let time = read(workspace.command("git").args(["log", "-1", "--format=%ct"]))?;
-    let made = run(cyclonedx.env("SOURCE_DATE_EPOCH", time.trim()));
+    let made = run(&mut cyclonedx);
     let text = fs::read_to_string(workspace.root.join("sinter").join(SBOM));
-    for file in
-        read(workspace.command("git").args(["ls-files", "--others", "--ignored", "--exclude-standard"]))?.lines()
-    {
-        if Path::new(file).file_name().is_some_and(|name| name == SBOM) && !Path::new(file).starts_with("target") {
-            fs::remove_file(workspace.root.join(file)).map_err(|error| format!("{file}: {error}"))?;
+    for manifest in manifests(workspace)?.iter().filter(|manifest| manifest.starts_with(&workspace.root)) {
+        let file = manifest.with_file_name(SBOM);
+        if file.exists() {
+            fs::remove_file(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         }
     }
     made?;

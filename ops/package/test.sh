@@ -31,6 +31,7 @@ verify in_shell '! systemctl is-enabled sinter-sequencer sinter-aggregator sinte
 verify in_shell 'for user in sequencer aggregator relayer rollup; do id "sinter-$user" >/dev/null || exit 1; done'
 verify in_shell '[ "$(stat --format %U:%a /etc/sinter)" = root:755 ] && [ "$(stat --format %U:%a /etc/credstore)" = root:700 ]'
 verify in_shell 'sinter --version'
+verify in_shell 'grep --quiet "^==== .*tokio-[0-9]" /usr/share/doc/sinter/third-party-licences.txt'
 
 say "a member, from the example and what its first lines say"
 in_shell "$(sed -n 's/^#   //p' "$root/ops/examples/node.toml" | sed 's/HOST/127.0.0.1/')"
