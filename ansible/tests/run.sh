@@ -66,6 +66,25 @@ verify refused grep --recursive --quiet "$secret" "$run/plays.log" "$run/box.log
 verify refused inside box bash -c "journalctl --no-pager | grep --quiet $secret"
 verify inside box bash -c '[ "$(stat --format %U:%a /etc/credstore/sinter-aggregator.l1.key)" = root:600 ]'
 
+inside member systemd-run --quiet --unit l1 python3 -c "$(cat "$ansible/tests/l1.py")"
+verify refused play deploy-relayer.yml "${base[@]}"
+verify grep --quiet "relayer_chain_file: expected the network's chain.toml" "$run/plays.log"
+network=("${base[@]}" --extra-vars "relayer_chain_file=$chain rollup_chain_file=$chain")
+converge deploy-relayer.yml "${network[@]}"
+verify inside member systemctl is-active --quiet sinter-relayer
+verify says member http://127.0.0.1:9301/metrics '^sinter_relayer_verified_height 0$'
+converge deploy-rollup.yml "${network[@]}"
+verify inside box systemctl is-active --quiet sinter-rollup@counter-a
+verify says box http://127.0.0.1:7400/status '"problems"'
+for secret in $(sed -n 's/.*\(relayer_l1_key\|rollup_l1_key\|rollup_aggregator_token\): "\(.*\)"/\2/p' "$ansible/tests/hosts.yml"); do
+    verify refused grep --recursive --quiet "$secret" "$run/plays.log" "$run/box.log" "$run/member.log"
+    for host in member box; do
+        verify refused inside $host bash -c "journalctl --no-pager | grep --quiet $secret"
+    done
+done
+verify inside member bash -c '[ "$(stat --format %U:%a /etc/credstore/sinter-relayer.l1.key)" = root:600 ]'
+verify inside box bash -c '[ "$(stat --format %U:%a /etc/credstore/sinter-rollup-counter-a.token)" = root:600 ]'
+
 converge monitoring.yml
 verify inside member promtool query instant http://127.0.0.1:9090 'up'
 for job in sinter-sequencer node; do
@@ -94,7 +113,9 @@ play upgrade.yml --extra-vars "base_binary=$program"
 verify [ "$(release member)" = "$first" ]
 play rollback.yml
 verify [ "$(release member)" = "$second" ]
-verify inside box systemctl is-active --quiet sinter-aggregator
+for service in sinter-aggregator sinter-rollup@counter-a; do
+    verify inside box systemctl is-active --quiet $service
+done
 
 say "backup.yml, and restore.yml on a fresh host"
 play backup.yml --extra-vars backup_password=a-password
@@ -103,12 +124,17 @@ verify grep --quiet '^\$ANSIBLE_VAULT' "$backup"
 echo a-password >"$run/password"
 ansible-vault decrypt --vault-password-file "$run/password" --output - "$backup" | base64 --decode | tar --list --gzip >"$run/kept"
 verify grep --quiet '^var/lib/sinter-sequencer/keys/bls.key$' "$run/kept"
+verify grep --quiet '^etc/credstore/sinter-relayer.l1.key$' "$run/kept"
 verify refused grep --quiet 'sinter-sequencer/data' "$run/kept"
 verify refused play restore.yml --limit member "${base[@]}" --extra-vars backup_password=a-password
 stop member
 host member
 play restore.yml --limit member "${base[@]}" --extra-vars backup_password=a-password
 verify inside member bash -c '[ "$(stat --format %U:%a /var/lib/sinter-sequencer/keys/bls.key)" = sinter-sequencer:600 ]'
+verify refused play restore.yml --limit member "${base[@]}" --extra-vars backup_password=a-password
+inside member systemd-run --quiet --unit l1 python3 -c "$(cat "$ansible/tests/l1.py")"
+play deploy-relayer.yml "${network[@]}"
+verify inside member systemctl is-active --quiet sinter-relayer
 # These keys voted with a directory that is gone: the member says so, and does not vote.
 verify refused play join-committee.yml --limit member "${base[@]}" \
     --extra-vars "sequencer_chain_file=$chain sequencer_healthy_within_seconds=4"
