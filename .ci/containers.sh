@@ -43,7 +43,8 @@ start() {
     local name=$1
     # What was downloaded with Debian counts as new, however old it is: there is nothing newer to be had in there.
     touch "$debian/var/lib/apt/lists" "$debian/var/cache/apt/pkgcache.bin"
-    systemd-nspawn --quiet --boot --ephemeral --private-network --register=no --keep-unit \
+    # What it writes goes to memory: nothing is copied, and nothing stays.
+    systemd-nspawn --quiet --boot --volatile=overlay --private-network --register=no --keep-unit \
         --directory="$debian" --machine="sinter-$name" >"$run/$name.log" 2>&1 </dev/null &
     boot[$name]=$!
     for _ in $(seq 150); do
