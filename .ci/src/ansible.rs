@@ -15,16 +15,7 @@ pub fn check(workspace: &Workspace) -> Outcome {
     if let Err(reason) = tools(workspace).and_then(|()| lint(workspace)) {
         return Outcome::Failed(reason);
     }
-    let missing = if Rights::here(workspace) != Rights::Root {
-        Some("only root can boot them")
-    } else if !workspace.answers("mmdebstrap", &["--version"]) {
-        Some("no mmdebstrap")
-    } else if !workspace.answers("systemd-nspawn", &["--version"]) {
-        Some("no systemd-nspawn")
-    } else {
-        None
-    };
-    if let Some(reason) = missing {
+    if let Some(reason) = containers_missing(workspace) {
         return Outcome::PassedWithout(vec![format!("playbooks against containers: {reason}")]);
     }
     let mut command = workspace.command("ansible/tests/run.sh");
@@ -32,6 +23,19 @@ pub fn check(workspace: &Workspace) -> Outcome {
     match path(workspace) {
         Ok(path) => run(command.env("PATH", path)).into(),
         Err(reason) => Outcome::Failed(reason),
+    }
+}
+
+/// Why no container can be booted here, if that is so.
+pub fn containers_missing(workspace: &Workspace) -> Option<&'static str> {
+    if Rights::here(workspace) != Rights::Root {
+        Some("only root can boot containers")
+    } else if !workspace.answers("mmdebstrap", &["--version"]) {
+        Some("no mmdebstrap")
+    } else if !workspace.answers("systemd-nspawn", &["--version"]) {
+        Some("no systemd-nspawn")
+    } else {
+        None
     }
 }
 

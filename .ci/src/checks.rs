@@ -3,7 +3,7 @@
 use crate::{
     Outcome, ansible, devnet, dist,
     install::{Rights, install},
-    ops,
+    ops, package,
     shell::{Workspace, read, run},
 };
 
@@ -40,16 +40,29 @@ pub const CHECKS: &[Check] = &[
 ];
 
 /// Done only with `--all`, or when named: what takes long.
-pub const LONG: &[Check] = &[Check {
-    name: "ansible",
-    about: "playbooks against Debians that boot in containers",
-    needs: &["tools", "build"],
-    run: ansible::check,
-}];
+pub const LONG: &[Check] = &[
+    Check {
+        name: "package",
+        about: "the Debian package: signed, installed, upgraded, removed, purged",
+        needs: &["tools", "build"],
+        run: package::check,
+    },
+    Check {
+        name: "ansible",
+        about: "playbooks against Debians that boot in containers",
+        needs: &["tools", "build"],
+        run: ansible::check,
+    },
+];
 
 /// Done only when named.
 pub const EXTRAS: &[Check] = &[
-    Check { name: "dist", about: "builds the release, for every level of processor", needs: &[], run: dist::dist },
+    Check {
+        name: "dist",
+        about: "builds the release, for every level of processor, and packs it",
+        needs: &[],
+        run: dist::dist,
+    },
     Check {
         name: "sushy",
         about: "firmware settings against a Redfish service that others wrote",

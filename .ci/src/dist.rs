@@ -2,10 +2,10 @@
 //!
 //! Provers choose their vector instructions when they are compiled. On x86-64 the program is built three times, and
 //! the two better builds are appended to the baseline, which starts them where the machine can run them
-//! (`sinter_prover::variants`). On Arm the baseline has NEON, and one build is all.
+//! (`sinter_prover::variants`). On Arm the baseline has NEON, and one build is all. What is handed on with it, `package` makes.
 
 use crate::{
-    Outcome,
+    Outcome, package,
     shell::{Workspace, read, run},
 };
 use std::{fs, path::PathBuf};
@@ -41,7 +41,7 @@ fn make(workspace: &Workspace) -> Result<(), String> {
         println!("{}", version.trim_end());
         check(max, &version)?;
     }
-    Ok(())
+    package::release(workspace)
 }
 
 /// Whether a packed program that may use `max` runs what it should: that, or what the machine has if that is less.

@@ -72,6 +72,10 @@ const PROGRAMS: &[Program] = &[
     // Machines to try the playbooks on.
     Program { name: "mmdebstrap", probe: &["--version"], packages: &["mmdebstrap"] },
     Program { name: "systemd-nspawn", probe: &["--version"], packages: &["systemd-container"] },
+    // What signs the release's checksums, and what finds fault with its package.
+    Program { name: "minisign", probe: &["-v"], packages: &["minisign"] },
+    Program { name: "lintian", probe: &["--version"], packages: &["lintian"] },
+    Program { name: "dpkg-shlibdeps", probe: &["--version"], packages: &["dpkg-dev"] },
 ];
 
 /// Programs of packages whose installation would start a service: the packages are unpacked beside each other.

@@ -16,7 +16,9 @@ mod checks;
 mod devnet;
 mod dist;
 mod install;
+mod notices;
 mod ops;
+mod package;
 mod shell;
 
 use checks::{CHECKS, Check, EXTRAS, LONG};

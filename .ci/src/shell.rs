@@ -39,7 +39,7 @@ impl Workspace {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         let path = env::var_os("PATH").unwrap_or_default();
-        let fetched = [self.python_bin(), self.unpacked().join("usr/bin")];
+        let fetched = [self.python_bin(), self.cargo_tools().join("bin"), self.unpacked().join("usr/bin")];
         let directories = env::split_paths(&path).chain(fetched);
         if let Ok(joined) = env::join_paths(directories) {
             command.env("PATH", joined);
@@ -74,6 +74,11 @@ impl Workspace {
     /// Where the fetched Python packages put their programs.
     pub fn python_bin(&self) -> PathBuf {
         self.tools.join("python/bin")
+    }
+
+    /// Where `cargo install` puts tools.
+    pub fn cargo_tools(&self) -> PathBuf {
+        self.tools.join("cargo")
     }
 
     /// Where Debian packages are unpacked of which only a program is wanted.

@@ -8,72 +8,13 @@
 set -euo pipefail
 
 program=$(realpath "$1")
-folder=$(realpath --no-symlinks "$2")
 ansible=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
-debian=$folder/debian
-run=$(mktemp --directory)
-declare -A pid boot
+source "$ansible/../.ci/containers.sh"
 
-say() { printf '\n== %s\n' "$*"; }
-
-finish() {
-    local code=$?
-    for name in "${!boot[@]}"; do
-        # The container's init ends everything in it.
-        kill -KILL "${pid[$name]}" 2>/dev/null || true
-        wait "${boot[$name]}" 2>/dev/null || true
-    done
-    rm -rf "$run"
-    exit $code
-}
-trap finish EXIT
-
-# A Debian with Python, and the packages that roles install in its cache: containers have no network but their own.
-if [ ! -e "$debian.complete" ]; then
-    say "making a Debian"
-    rm -rf "$debian"
-    mkdir -p "$folder"
-    packages="python3-apt procps chrony prometheus prometheus-alertmanager prometheus-node-exporter"
-    mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2 \
-        --customize-hook='chroot "$1" apt-get update --quiet=2' \
-        --customize-hook="chroot \"\$1\" apt-get install --quiet=2 --yes --download-only --no-install-recommends $packages" \
-        --skip=cleanup/apt bookworm "$debian"
-    touch "$debian.complete"
-fi
-
-# Boots a container and waits until everything in it is up.
-start() {
-    local name=$1
-    # What was downloaded with Debian counts as new, however old it is: there is nothing newer to be had in there.
-    touch "$debian/var/lib/apt/lists" "$debian/var/cache/apt/pkgcache.bin"
-    systemd-nspawn --quiet --boot --ephemeral --private-network --register=no --keep-unit \
-        --directory="$debian" --machine="sinter-$name" >"$run/$name.log" 2>&1 </dev/null &
-    boot[$name]=$!
-    for _ in $(seq 150); do
-        pid[$name]=$(pgrep --parent "${boot[$name]}" || true)
-        if [ -n "${pid[$name]}" ] && [ "$(inside "$name" systemctl is-system-running 2>/dev/null)" = running ]; then
-            echo "$name is up"
-            printf 'ansible_nsenter_pid: %s\n' "${pid[$name]}" >"$run/inventory/host_vars/$name.yml"
-            return
-        fi
-        sleep 0.2
-    done
-    cat "$run/$name.log"
-    inside "$name" systemctl --failed --no-pager || true
-    echo "$name did not come up" >&2
-    return 1
-}
-
-stop() {
-    kill -KILL "${pid[$1]}"
-    wait "${boot[$1]}" 2>/dev/null || true
-    unset "boot[$1]"
-}
-
-inside() {
-    local name=$1
-    shift
-    nsenter --target "${pid[$name]}" --all -- "$@"
+# Boots a container that playbooks reach.
+host() {
+    start "$1"
+    printf 'ansible_nsenter_pid: %s\n' "${pid[$1]}" >"$run/inventory/host_vars/$1.yml"
 }
 
 play() {
@@ -93,30 +34,14 @@ converge() {
     fi
 }
 
-# A command has to hold.
-verify() {
-    if ! "$@"; then
-        echo "expected to hold: $*" >&2
-        return 1
-    fi
-    echo "holds: $*"
-}
-
-refused() { ! "$@"; }
-
-# Whether what a URL inside a container answers has a line that matches.
-says() {
-    inside "$1" python3 -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())' "$2" >"$run/said" &&
-        grep --quiet "$3" "$run/said"
-}
-
 release() { inside "$1" readlink /opt/sinter/current; }
 
+containers "$2"
 mkdir -p "$run/inventory/host_vars"
 cp "$ansible/tests/hosts.yml" "$run/inventory/"
 base=(--extra-vars "base_binary=$program")
-start member
-start box
+host member
+host box
 
 converge join-committee.yml "${base[@]}"
 seat=$run/inventory/seats/member.toml
@@ -140,6 +65,25 @@ verify inside box grep --quiet "$secret" /etc/credstore/sinter-aggregator.l1.key
 verify refused grep --recursive --quiet "$secret" "$run/plays.log" "$run/box.log"
 verify refused inside box bash -c "journalctl --no-pager | grep --quiet $secret"
 verify inside box bash -c '[ "$(stat --format %U:%a /etc/credstore/sinter-aggregator.l1.key)" = root:600 ]'
+
+inside member systemd-run --quiet --unit l1 python3 -c "$(cat "$ansible/tests/l1.py")"
+verify refused play deploy-relayer.yml "${base[@]}"
+verify grep --quiet "relayer_chain_file: expected the network's chain.toml" "$run/plays.log"
+network=("${base[@]}" --extra-vars "relayer_chain_file=$chain rollup_chain_file=$chain")
+converge deploy-relayer.yml "${network[@]}"
+verify inside member systemctl is-active --quiet sinter-relayer
+verify says member http://127.0.0.1:9301/metrics '^sinter_relayer_verified_height 0$'
+converge deploy-rollup.yml "${network[@]}"
+verify inside box systemctl is-active --quiet sinter-rollup@counter-a
+verify says box http://127.0.0.1:7400/status '"problems"'
+for secret in $(sed -n 's/.*\(relayer_l1_key\|rollup_l1_key\|rollup_aggregator_token\): "\(.*\)"/\2/p' "$ansible/tests/hosts.yml"); do
+    verify refused grep --recursive --quiet "$secret" "$run/plays.log" "$run/box.log" "$run/member.log"
+    for host in member box; do
+        verify refused inside $host bash -c "journalctl --no-pager | grep --quiet $secret"
+    done
+done
+verify inside member bash -c '[ "$(stat --format %U:%a /etc/credstore/sinter-relayer.l1.key)" = root:600 ]'
+verify inside box bash -c '[ "$(stat --format %U:%a /etc/credstore/sinter-rollup-counter-a.token)" = root:600 ]'
 
 converge monitoring.yml
 verify inside member promtool query instant http://127.0.0.1:9090 'up'
@@ -169,7 +113,9 @@ play upgrade.yml --extra-vars "base_binary=$program"
 verify [ "$(release member)" = "$first" ]
 play rollback.yml
 verify [ "$(release member)" = "$second" ]
-verify inside box systemctl is-active --quiet sinter-aggregator
+for service in sinter-aggregator sinter-rollup@counter-a; do
+    verify inside box systemctl is-active --quiet $service
+done
 
 say "backup.yml, and restore.yml on a fresh host"
 play backup.yml --extra-vars backup_password=a-password
@@ -178,12 +124,17 @@ verify grep --quiet '^\$ANSIBLE_VAULT' "$backup"
 echo a-password >"$run/password"
 ansible-vault decrypt --vault-password-file "$run/password" --output - "$backup" | base64 --decode | tar --list --gzip >"$run/kept"
 verify grep --quiet '^var/lib/sinter-sequencer/keys/bls.key$' "$run/kept"
+verify grep --quiet '^etc/credstore/sinter-relayer.l1.key$' "$run/kept"
 verify refused grep --quiet 'sinter-sequencer/data' "$run/kept"
 verify refused play restore.yml --limit member "${base[@]}" --extra-vars backup_password=a-password
 stop member
-start member
+host member
 play restore.yml --limit member "${base[@]}" --extra-vars backup_password=a-password
 verify inside member bash -c '[ "$(stat --format %U:%a /var/lib/sinter-sequencer/keys/bls.key)" = sinter-sequencer:600 ]'
+verify refused play restore.yml --limit member "${base[@]}" --extra-vars backup_password=a-password
+inside member systemd-run --quiet --unit l1 python3 -c "$(cat "$ansible/tests/l1.py")"
+play deploy-relayer.yml "${network[@]}"
+verify inside member systemctl is-active --quiet sinter-relayer
 # These keys voted with a directory that is gone: the member says so, and does not vote.
 verify refused play join-committee.yml --limit member "${base[@]}" \
     --extra-vars "sequencer_chain_file=$chain sequencer_healthy_within_seconds=4"

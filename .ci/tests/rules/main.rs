@@ -3,4 +3,6 @@
 
 mod architecture;
 mod files;
+mod messages;
+mod package;
 mod tidy;
