@@ -2,8 +2,8 @@
 //!
 //! The last header of epoch `e` names the committee of epoch `e + 2`, and epoch `e`'s committee signs it. So a verifier knows two
 //! committees at any time, and each hand-over takes it one epoch further: from genesis, or from wherever it stopped, however long
-//! ago. (How long a committee's word may be trusted *after* its epoch is for the verifier to say: its members' stake is bound for some weeks
-//! only, and the L1's light client believes nobody for longer.)
+//! ago. (How long a committee's word may be trusted *after* its epoch is for the verifier to say: its members' stake is bound
+//! for some weeks only, and the L1's light client believes nobody for longer.)
 
 use crate::{
     Committee, Digest, Header,
@@ -29,7 +29,9 @@ pub enum HandOverError {
         got: u64,
     },
     /// The header names nobody, so it is not its epoch's last.
-    #[error("header {height}: expected the last one of epoch {epoch}, which names a committee, got one that names none")]
+    #[error(
+        "header {height}: expected the last one of epoch {epoch}, which names a committee, got one that names none"
+    )]
     NotLast {
         /// The header's height.
         height: u64,
@@ -86,7 +88,7 @@ impl TrustedNetwork {
         if header.next_committee == Digest([0; 32]) {
             return Err(HandOverError::NotLast { height, epoch: header.epoch });
         }
-        CertifiedHeader { header: *header, certificate: hand_over.certificate.clone() }.verify(self)?;
+        CertifiedHeader { header: *header, certificate: hand_over.certificate }.verify(self)?;
         let epoch = header.epoch.saturating_add(2);
         // A committee that stays has been checked: its proofs of possession cost a pairing a seat.
         let committee = if hand_over.seats == self.next.seats() {

@@ -178,7 +178,8 @@ impl Committees {
     #[must_use]
     pub fn peers(&self, epoch: u64) -> Vec<PublicKey> {
         let seated = [epoch, epoch.saturating_add(1)].into_iter().filter_map(|epoch| self.get(epoch));
-        let mut peers: Vec<_> = seated.flat_map(|seated| seated.participants.iter().cloned().collect::<Vec<_>>()).collect();
+        let mut peers: Vec<_> =
+            seated.flat_map(|seated| seated.participants.iter().cloned().collect::<Vec<_>>()).collect();
         peers.sort_unstable();
         peers.dedup();
         peers.retain(|peer| *peer != self.0.node_key);

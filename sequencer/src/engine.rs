@@ -270,7 +270,8 @@ where
     let certificates = open_archive(&context, &marshal_partition, "finalizations", &page_cache, bounds).await?;
     let blocks = open_archive(&context, &marshal_partition, "blocks", &page_cache, parameters.body_bounds()).await?;
     let ledgers = Arc::new(recover(&chain, &index, &blocks).await?);
-    let committees = Committees::new(chain.clone(), (node_key.clone(), voter), succession, index.tip().header.height + 1)?;
+    let committees =
+        Committees::new(chain.clone(), (node_key.clone(), voter), succession, index.tip().header.height + 1)?;
     let start = epoch_start(&parameters, &index)?;
     check_votes(&context, &partition_prefix, &chain, &index, &committees, start.epoch).await?;
     let mut window = index.recent_ids(parameters.expiry_blocks)?;
@@ -426,7 +427,8 @@ async fn check_votes<E: Storage>(
     let height = index.tip().header.height;
     let abstentions = format!("{prefix}{ABSTENTIONS_PARTITION}");
     let name = epoch.to_be_bytes();
-    let has_votes = async |epoch| Ok::<_, EngineError>(!names(context, &votes_partition(prefix, epoch)).await?.is_empty());
+    let has_votes =
+        async |epoch| Ok::<_, EngineError>(!names(context, &votes_partition(prefix, epoch)).await?.is_empty());
     // At its boundary an epoch's journal may not have begun; then the one before it must be there.
     let at_boundary = height == parameters.boundary_before(epoch);
     let is_lost = height > 0
@@ -442,7 +444,10 @@ async fn check_votes<E: Storage>(
     }
     if is_lost || abstained {
         let last = parameters.boundary_before(epoch.saturating_add(1));
-        warn!(epoch, height, last, "there is no journal of what this node voted in this epoch: it abstains until the epoch ends");
+        warn!(
+            epoch,
+            height, last, "there is no journal of what this node voted in this epoch: it abstains until the epoch ends"
+        );
         committees.abstain(epoch)?;
     }
     Ok(())

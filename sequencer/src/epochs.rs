@@ -16,7 +16,7 @@ use crate::{
     consensus::{Context, Marshal, Scheme},
     engine::{self, EngineError},
     evidence::EvidenceStore,
-    leaders,
+    leaders::Turns,
     ledgers::Ledgers,
     mempool::Mempool,
     observer::Observer,
@@ -42,12 +42,7 @@ use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged
 use commonware_utils::{channel::mpsc, vec::NonEmptyVec};
 use rand_core::CryptoRng;
 use sinter_primitives::{Chain, Digest, Parameters};
-use std::{
-    collections::VecDeque,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing::{debug, info};
 
@@ -285,7 +280,7 @@ where
         context.child("simplex"),
         simplex::Config {
             scheme: Scheme::clone(&seated.scheme),
-            elector: leaders::elector(parameters),
+            elector: Turns::new(parameters),
             blocker: parts.blocker.clone(),
             automaton: parts.adapter.clone(),
             relay: parts.adapter.clone(),
@@ -352,7 +347,8 @@ async fn catch_up<E: Clock, S: Sender<PublicKey = PublicKey>>(
             silent_at = now + silence;
         }
         // A clock that is set back must not put this off.
-        let is_due = asked_at.is_none_or(|asked_at| now.duration_since(asked_at).is_ok_and(|since| since >= ASK_INTERVAL) || now < asked_at);
+        let is_due =
+            asked_at.is_none_or(|at| now < at || now.duration_since(at).is_ok_and(|since| since >= ASK_INTERVAL));
         if has_end && (is_silent || (teller.is_some() && is_due)) {
             asked_at = Some(now);
             // The teller may be lying, and it may be the only one that is near.

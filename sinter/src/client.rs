@@ -49,11 +49,7 @@ pub trait Follower: Send {
     ) -> impl Future<Output = Result<Subscription<Self::Event>, ClientError>> + Send;
 
     /// Takes an event that a node sent, and says up to which height it covers the chain.
-    fn take(
-        &mut self,
-        node: &WsClient,
-        event: Self::Event,
-    ) -> impl Future<Output = Result<u64, ClientError>> + Send;
+    fn take(&mut self, node: &WsClient, event: Self::Event) -> impl Future<Output = Result<u64, ClientError>> + Send;
 }
 
 /// Goes with the committees, as a node tells of them, until the one of `epoch` is known. What does not hold is not taken.

@@ -98,7 +98,7 @@ impl Feed {
                 return Err(ClientError::Custom(format!("expected the end of epoch {}, got none", self.trusted.epoch)));
             }
             for HandOver { header, certificate, seats } in ends {
-                let end = HandOver { header, certificate: certificate.clone(), seats };
+                let end = HandOver { header, certificate, seats };
                 self.trusted.hand_over(&end).map_err(|error| ClientError::Custom(format!("a hand-over: {error}")))?;
                 self.height = self.height.max(header.height);
                 if header.epoch >= self.from_epoch {

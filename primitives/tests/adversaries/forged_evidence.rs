@@ -1,6 +1,8 @@
 //! Evidence that somebody made up: votes that an honest member sends, votes of others, of other networks, epochs and views, and bytes
 //! that are no signature. None of it convicts anybody.
 
+#![allow(clippy::unwrap_used)]
+
 use sinter_primitives::{
     Digest,
     evidence::{Choice, Evidence, EvidenceError, SignedVote},

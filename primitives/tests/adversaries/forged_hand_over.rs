@@ -1,6 +1,8 @@
 //! Ends of epochs that did not end so: other committees, other headers, minorities, epochs left out. A verifier that follows stays where
 //! it is.
 
+#![allow(clippy::unwrap_used)]
+
 use sinter_primitives::{
     Digest, Header,
     hand_over::{HandOver, HandOverError},
@@ -70,7 +72,7 @@ fn what_did_not_happen_is_not_followed() {
     assert!(matches!(refused(forged), HandOverError::OtherCommittee { epoch: 2, .. }));
     // A header that names them, which nobody signed.
     let mut forged = hand_over(own, 0, own, third);
-    forged.certificate = sound.certificate.clone();
+    forged.certificate = sound.certificate;
     assert!(matches!(refused(forged), HandOverError::Header(HeaderChainError::Payload { .. })));
     // Signed by those whom it names.
     let forged = hand_over(own, 0, others, others);

@@ -22,7 +22,8 @@ impl Index {
     pub fn put_hand_over(&self, hand_over: &HandOver) -> Result<(), IndexError> {
         const DOING: &str = "writing a hand-over";
         let height = hand_over.header.height;
-        let seats = serde_json::to_vec(&hand_over.seats).map_err(|error| damaged("committees", height, error.to_string()))?;
+        let seats =
+            serde_json::to_vec(&hand_over.seats).map_err(|error| damaged("committees", height, error.to_string()))?;
         let transaction = begin_write(&self.database, DOING)?;
         {
             let mut committees = transaction.open_table(COMMITTEES).map_err(storage(DOING))?;
@@ -55,13 +56,14 @@ impl Index {
         for epoch in (epoch..=u64::MAX).take(max) {
             let Some(value) = hand_overs.get(epoch).map_err(storage(DOING))? else { break };
             let (header, certificate) = value.value().split_at_checked(HEADER_BYTES).unwrap_or_default();
-            let header = Header::decode(Copying(header)).map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
-            let certificate =
-                Certificate::decode(Copying(certificate)).map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
+            let header =
+                Header::decode(Copying(header)).map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
+            let certificate = Certificate::decode(Copying(certificate))
+                .map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
             let seats = committees.get(header.next_committee.0).map_err(storage(DOING))?;
             let seats = seats.ok_or_else(|| damaged("committees", header.height, "there is none"))?;
-            let seats: Vec<Seat> =
-                serde_json::from_slice(seats.value()).map_err(|error| damaged("committees", header.height, error.to_string()))?;
+            let seats: Vec<Seat> = serde_json::from_slice(seats.value())
+                .map_err(|error| damaged("committees", header.height, error.to_string()))?;
             found.push(HandOver { header, certificate, seats });
         }
         Ok(found)

@@ -1,7 +1,7 @@
 //! Posts certified headers to the `FinalityLightClient`: the newest one at every interval, and every epoch's last one.
 //!
-//! The contract goes from committee to committee by the last headers of their epochs, and takes nothing of an epoch before it has the last header
-//! of the one before. So those are posted in order, and at once. A committee that stays needs nothing else.
+//! The contract goes from committee to committee by the last headers of their epochs, and takes nothing of an epoch before it has
+//! the last header of the one before. So those are posted in order, and at once. A committee that stays needs nothing else.
 //!
 //! The [submitter](crate::submitter) sees to it that no post is lost or made twice. Here is what there is to post: the
 //! newest header, at every interval; at once, the highest one that the L1 forgot, unless something newer is there.
@@ -277,7 +277,10 @@ impl Relayer {
         // A rollup shows its contract a block by at most 256 headers up to one that was posted.
         let is_far = newest.is_some_and(|newest| newest.header.height >= head.height.saturating_add(HEIGHTS_MAX));
         let is_end = newest.is_some_and(|newest| newest.header.next_committee != Digest([0; 32]));
-        if lost.is_none() && !is_far && !is_end && u128::from(elapsed_ms(entries.last_post_ms)) < self.config.interval.as_millis()
+        if lost.is_none()
+            && !is_far
+            && !is_end
+            && u128::from(elapsed_ms(entries.last_post_ms)) < self.config.interval.as_millis()
         {
             return Ok(None);
         }
