@@ -1,5 +1,5 @@
-//! Key files, readable by their owner alone: 32 bytes of hex and a newline, or, for a BLS key, an EIP-2335
-//! [keystore](crate::keystore), which a passphrase opens. The two are told apart by what is in them.
+//! Key files, readable by their owner alone: 32 bytes of hex and a newline, or, for a BLS key, an
+//! [EIP-2335 keystore](crate::keystore), which a passphrase opens. The two are told apart by what is in them.
 //!
 //! A node holds two secrets: the ed25519 key that its peers know it by, and the BLS key that it votes with.
 
