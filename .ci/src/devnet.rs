@@ -71,6 +71,7 @@ fn scrape(workspace: &Workspace, child: &mut Child, directory: &Path) -> Result<
     }
     let host = Host::start(workspace)?;
     let started = Instant::now();
+    let mut missing = "no machine was ever asked".to_owned();
     let files = loop {
         sleep(LOOK_INTERVAL);
         let addresses = metrics_urls(&fs::read_to_string(directory.join("devnet.json")).unwrap_or_default());
@@ -78,8 +79,10 @@ fn scrape(workspace: &Workspace, child: &mut Child, directory: &Path) -> Result<
         let of_host = read_all("host", std::slice::from_ref(&host.address), directory)?;
         match read(workspace.command(workspace.sinter_ops()).arg("live").args(&files).args(&of_host)) {
             Ok(_) => break files,
-            Err(reason) if started.elapsed() > RUN_MAX || !matches!(child.try_wait(), Ok(None)) => return Err(reason),
-            Err(_) => {}
+            // Machines that have ended serve nothing: what they lacked while they ran is what there is to say.
+            Err(_) if !matches!(child.try_wait(), Ok(None)) => return Err(missing),
+            Err(reason) if started.elapsed() > RUN_MAX => return Err(reason),
+            Err(reason) => missing = reason,
         }
     };
     println!("{} machines serve every metric of the list after {} s", files.len(), started.elapsed().as_secs());

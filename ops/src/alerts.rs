@@ -63,7 +63,7 @@ pub const HEALTHY: &[(Machine, &[Series])] = &[
             ("sinter_finality_seconds_bucket", "le=\"0.5\"", "0+180x600"),
             ("sinter_finality_seconds_bucket", "le=\"2.5\"", "0+180x600"),
             ("sinter_finality_seconds_bucket", "le=\"+Inf\"", "0+180x600"),
-            ("commonware_engine_simplex_voter_outbound_messages_total", "message=\"Finalize\"", "0+148x600"),
+            ("commonware_engine_epochs_simplex_voter_outbound_messages_total", "message=\"Finalize\"", "0+148x600"),
             ("sinter_views_nullified_total", "", "0+1x600"),
             ("sinter_votes_delayed_by_clock_total", "", "0x600"),
             ("sinter_faults_total", "kind=\"conflicting_notarize\"", "0x600"),
@@ -167,13 +167,13 @@ pub const ALERTS: &[Alert] = &[
         // Half: a block that others finalize first needs no vote, and a member far away sees many of those.
         // `unless`, so that a member which never voted is told of, too: its counter is not there.
         expression: "rate(sinter_head_height[10m]) > 0 unless on (job, instance) \
-                     rate(commonware_engine_simplex_voter_outbound_messages_total{message=\"Finalize\"}[10m]) \
+                     rate(commonware_engine_epochs_simplex_voter_outbound_messages_total{message=\"Finalize\"}[10m]) \
                      >= on (job, instance) 0.5 * rate(sinter_head_height[10m])",
         summary: "{instance} follows the chain and finalizes less than half of it",
         fires: &[
-            &[("commonware_engine_simplex_voter_outbound_messages_total", "message=\"Finalize\"", "0+80x600")],
-            &[("commonware_engine_simplex_voter_outbound_messages_total", "message=\"Finalize\"", "7x600")],
-            &[("commonware_engine_simplex_voter_outbound_messages_total", "message=\"Finalize\"", "_x600")],
+            &[("commonware_engine_epochs_simplex_voter_outbound_messages_total", "message=\"Finalize\"", "0+80x600")],
+            &[("commonware_engine_epochs_simplex_voter_outbound_messages_total", "message=\"Finalize\"", "7x600")],
+            &[("commonware_engine_epochs_simplex_voter_outbound_messages_total", "message=\"Finalize\"", "_x600")],
         ],
     },
     Alert {

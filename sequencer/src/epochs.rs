@@ -99,26 +99,11 @@ pub struct Channels<S, R> {
     pub resolver: (S, R),
 }
 
-/// Runs the engines, one after the other. The task ends when an engine ends by itself.
-pub fn start<E, S, R, B, T, A>(
-    context: E,
-    parts: Parts<E, A, B>,
-    channels: Channels<S, R>,
-    epochs: watch::Receiver<EpochStart>,
-    strategy: T,
-) -> Handle<Result<(), EngineError>>
-where
-    A: Application<E, Block = SequencedBlock, SigningScheme = Scheme, Context = Context, Input = ()>,
-    E: CryptoRng + Spawner + Metrics + Clock + Storage,
-    S: Sender<PublicKey = PublicKey>,
-    R: Receiver<PublicKey = PublicKey>,
-    B: Blocker<PublicKey = PublicKey>,
-    T: Strategy,
-{
-    context.spawn(move |context| run(context, parts, channels, epochs, strategy))
-}
-
-async fn run<E, S, R, B, T, A>(
+/// Runs the engines, one after the other. Ends when an engine ends by itself.
+///
+/// # Errors
+/// [`EngineError`], always: what ended.
+pub async fn run<E, S, R, B, T, A>(
     context: E,
     parts: Parts<E, A, B>,
     channels: Channels<S, R>,
@@ -265,7 +250,6 @@ where
     parts.status.observe_round(epoch, 0);
     info!(epoch, boundary = %start.boundary, seats = seated.participants.len(), votes = seated.is_voting(), "epoch begins");
 
-    let context = context.child("epoch").with_attribute("epoch", epoch);
     let observer = Observer::new(
         parts.adapter.clone(),
         (parts.chain.hash, seated.clone(), parts.evidence.clone()),
