@@ -153,6 +153,12 @@ impl HeaderChain {
         check_certificate(last, &self.certificate, network)
     }
 
+    /// The epoch whose committee certified it; of an empty chain, which does not verify, the first.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.headers.last().map_or(0, |header| header.epoch)
+    }
+
     /// The header of `height`, if the chain holds one there. Heights are consecutive only once the
     /// chain has been verified.
     #[must_use]

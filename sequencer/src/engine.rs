@@ -379,26 +379,24 @@ where
     )
     .start(network.evidence);
     let adapter = Inline::new(context.child("application"), application(sequencer), mailbox.clone(), epocher);
-    let consensus = epochs::start(
-        context.child("epochs"),
-        epochs::Parts {
-            chain,
-            committees,
-            adapter,
-            marshal: mailbox.clone(),
-            ledgers,
-            mempool,
-            status,
-            evidence,
-            blocker: network.blocker,
-            track: network.track,
-            votes_prefix: partition_prefix,
-            page_cache,
-        },
-        epochs::Channels { votes: network.votes, certificates: network.certificates, resolver: network.resolver },
-        epochs_receiver,
-        strategy,
-    );
+    let parts = epochs::Parts {
+        chain,
+        committees,
+        adapter,
+        marshal: mailbox.clone(),
+        ledgers,
+        mempool,
+        status,
+        evidence,
+        blocker: network.blocker,
+        track: network.track,
+        votes_prefix: partition_prefix,
+        page_cache,
+    };
+    let channels =
+        epochs::Channels { votes: network.votes, certificates: network.certificates, resolver: network.resolver };
+    let consensus =
+        context.child("epochs").spawn(move |context| epochs::run(context, parts, channels, epochs_receiver, strategy));
     Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, broadcast, dissemination, gossip })
 }
 

@@ -13,6 +13,7 @@ pub mod dissemination;
 pub mod engine;
 pub mod epochs;
 pub mod evidence;
+mod file;
 pub mod finalizer;
 pub mod handle;
 pub mod history;

@@ -19,12 +19,11 @@
 //! A copy that was taken since the last start, of a node that has gone on since, cannot be told by this: never
 //! restore a data directory from a backup.
 
+use crate::file;
 use serde::{Deserialize, Serialize};
 use sinter_primitives::Digest;
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -153,16 +152,7 @@ fn read(path: &Path) -> Result<Option<Mark>, MarkError> {
 fn write(path: &Path, mark: &Mark) -> Result<(), MarkError> {
     let text =
         toml::to_string(mark).map_err(|error| MarkError::Damaged { path: path.into(), message: error.to_string() })?;
-    let replace = || {
-        let mut unfinished = path.as_os_str().to_os_string();
-        unfinished.push(".new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&unfinished)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
-    };
-    replace().map_err(|source| MarkError::Io { path: path.into(), source })
+    file::replace(path, FILE_MODE, text.as_bytes()).map_err(|source| MarkError::Io { path: path.into(), source })
 }
 
 #[cfg(test)]

@@ -43,16 +43,10 @@ impl Status {
         self.started_ms
     }
 
-    /// The last epoch, and the highest view of it, in which this node has seen a certificate.
+    /// The last epoch, and the highest view of it, in which this node has seen a certificate; views count from 1 in every epoch.
     #[must_use]
     pub fn round(&self) -> (u64, u64) {
         *self.round.lock()
-    }
-
-    /// The highest view in which this node has seen a certificate; views count from 1 in every epoch.
-    #[must_use]
-    pub fn view(&self) -> u64 {
-        self.round().1
     }
 
     /// The height of the last block that this node learned to be final.

@@ -7,7 +7,10 @@ use jsonrpsee::{
     ws_client::{WsClient, WsClientBuilder},
 };
 use serde::de::DeserializeOwned;
-use sinter_primitives::network::TrustedNetwork;
+use sinter_primitives::{
+    hand_over::{HandOver, HandOverError},
+    network::TrustedNetwork,
+};
 use sinter_sequencer::rpc::SinterApiClient;
 use std::time::Duration;
 
@@ -62,13 +65,27 @@ pub async fn hand_over(
     epoch: u64,
 ) -> Result<(), ClientError> {
     while !trusted.is_ahead_of(epoch) {
-        let ends = node.hand_overs(trusted.epoch).await?;
-        if ends.is_empty() {
-            return Err(ClientError::Custom(format!("expected the end of epoch {}, got none", trusted.epoch)));
-        }
-        trusted.follow(&ends, epoch).map_err(|error| ClientError::Custom(format!("a hand-over: {error}")))?;
+        let ends = hand_overs(node, trusted.epoch).await?;
+        trusted.follow(&ends, epoch).map_err(not_handed_over)?;
     }
     Ok(())
+}
+
+/// The ends of epochs from one on that a node has, at least that one's. They are not verified.
+///
+/// # Errors
+/// When the node does not answer, or does not have it.
+pub async fn hand_overs(node: &(impl SinterApiClient + Sync), epoch: u64) -> Result<Vec<HandOver>, ClientError> {
+    let ends = node.hand_overs(epoch).await?;
+    if ends.is_empty() {
+        return Err(ClientError::Custom(format!("expected the end of epoch {epoch}, got none")));
+    }
+    Ok(ends)
+}
+
+/// What is wrong with a hand-over, as an answer that is not taken.
+pub fn not_handed_over(error: HandOverError) -> ClientError {
+    ClientError::Custom(format!("a hand-over: {error}"))
 }
 
 /// Takes every event from height `next` on, each once and in order, from whichever of `urls` answers. Ends

@@ -93,19 +93,15 @@ impl Feed {
     /// Keeps the ends of all epochs before `epoch`, each of which is verified.
     async fn follow(&mut self, node: &WsClient, epoch: u64) -> Result<(), ClientError> {
         while self.trusted.epoch < epoch {
-            let ends = node.hand_overs(self.trusted.epoch).await?;
-            if ends.is_empty() {
-                return Err(ClientError::Custom(format!("expected the end of epoch {}, got none", self.trusted.epoch)));
-            }
-            for HandOver { header, certificate, seats } in ends {
-                let end = HandOver { header, certificate, seats };
-                self.trusted.hand_over(&end).map_err(|error| ClientError::Custom(format!("a hand-over: {error}")))?;
+            for end in client::hand_overs(node, self.trusted.epoch).await? {
+                if self.trusted.epoch == epoch {
+                    break;
+                }
+                self.trusted.hand_over(&end).map_err(client::not_handed_over)?;
+                let HandOver { header, certificate, .. } = end;
                 self.height = self.height.max(header.height);
                 if header.epoch >= self.from_epoch {
                     self.ends.push(CertifiedHeader { header, certificate });
-                }
-                if self.trusted.epoch == epoch {
-                    break;
                 }
             }
         }

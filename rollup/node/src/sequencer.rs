@@ -190,7 +190,7 @@ impl Sequencers {
             let from = follower.place().next_height;
             let page = client.request::<RangePage, _>(RANGE, rpc_params![namespace, from, to]).await;
             let page = page.map_err(|source| failed(&format!("heights {from} to {to}"), source))?;
-            let epoch = page.range.header_chain.headers.last().map_or(0, |header| header.epoch);
+            let epoch = page.range.header_chain.epoch();
             // What a member says of later epochs is tried on a copy: trust that went ahead of the place could not come back.
             let mut ahead = follower.clone();
             let ends = Self::hand_over(url, client, ahead.network_mut(), epoch).await?;

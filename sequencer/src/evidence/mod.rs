@@ -14,7 +14,10 @@ mod gossip;
 
 pub use gossip::{Gossip, MESSAGE_BYTES_MAX};
 
-use crate::consensus::{Activity, Scheme};
+use crate::{
+    consensus::{Activity, Scheme},
+    file,
+};
 use commonware_codec::{Copying, Encode, ReadExt as _};
 use commonware_consensus::{
     Epochable as _, Viewable as _,
@@ -28,7 +31,7 @@ use sinter_primitives::{
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -39,6 +42,8 @@ use tracing::{error, warn};
 pub const EVIDENCE_DIRECTORY: &str = "evidence";
 /// Pieces of evidence that are kept at most: what every seat of many epochs could do.
 pub const EVIDENCE_MAX: usize = 4_096;
+/// Anybody may read what anybody may know.
+const FILE_MODE: u32 = 0o666;
 /// New pieces that wait to be passed on.
 const PENDING_MAX: usize = 256;
 
@@ -154,7 +159,7 @@ impl EvidenceStore {
         }
     }
 
-    /// Keeps what consensus has verified. `None` when it is no evidence.
+    /// Keeps what consensus has verified, if it is evidence.
     pub fn take(&self, chain_hash: &Digest, committee: &Committee, activity: &Activity) {
         let Some(evidence) = evidence(chain_hash, committee, activity) else { return };
         if let Err(problem) = self.put(&evidence) {
@@ -197,15 +202,9 @@ fn path(directory: &Path, evidence: &Evidence) -> PathBuf {
 /// Whole or not at all, and on disk when it returns.
 fn write(directory: &Path, evidence: &Evidence) -> Result<(), EvidenceError> {
     let path = path(directory, evidence);
-    let replace = || {
-        let unfinished = path.with_extension("new");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(serde_json::to_string_pretty(evidence).map_err(io::Error::other)?.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &path)?;
-        File::open(directory)?.sync_all()
-    };
-    replace().map_err(|source| EvidenceError::Io { path: path.clone(), source })
+    let text = serde_json::to_string_pretty(evidence).map_err(io::Error::other);
+    let written = text.and_then(|text| file::replace(&path, FILE_MODE, text.as_bytes()));
+    written.map_err(|source| EvidenceError::Io { path, source })
 }
 
 /// What a seat did, from what consensus reports, in the committee of that epoch.

@@ -7,12 +7,9 @@ use super::{
     schema::{COMMITTEES, HAND_OVERS},
     snapshot::damaged,
 };
-use commonware_codec::{Copying, DecodeExt, Encode};
+use commonware_codec::{Copying, DecodeExt, Encode, FixedSize};
 use redb::{ReadableDatabase, ReadableTable};
 use sinter_primitives::{Certificate, Header, committee::Seat, hand_over::HandOver};
-
-/// Bytes of a header's encoding.
-const HEADER_BYTES: usize = 294;
 
 impl Index {
     /// Keeps the end of an epoch.
@@ -55,7 +52,7 @@ impl Index {
         let mut found = Vec::new();
         for epoch in (epoch..=u64::MAX).take(max) {
             let Some(value) = hand_overs.get(epoch).map_err(storage(DOING))? else { break };
-            let (header, certificate) = value.value().split_at_checked(HEADER_BYTES).unwrap_or_default();
+            let (header, certificate) = value.value().split_at_checked(Header::SIZE).unwrap_or_default();
             let header =
                 Header::decode(Copying(header)).map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
             let certificate = Certificate::decode(Copying(certificate))

@@ -177,6 +177,7 @@ impl SinterApiServer for SinterMethods {
     async fn status(&self) -> Result<NodeStatus, ErrorObjectOwned> {
         let handle = &self.handle;
         let status = &handle.status;
+        let (epoch, view) = status.round();
         let earliest = handle.index.snapshot().and_then(|snapshot| snapshot.earliest());
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -186,8 +187,8 @@ impl SinterApiServer for SinterMethods {
             head: head(handle),
             finalized_height: status.finalized_height(),
             earliest_height: earliest.map_err(|error| error::internal(&error))?,
-            epoch: status.round().0,
-            view: status.view(),
+            epoch,
+            view,
             peers: status.peers(),
             faults: status.faults(),
             started_ms: status.started_ms(),

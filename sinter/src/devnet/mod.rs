@@ -362,7 +362,7 @@ impl Run<'_> {
                 ));
             };
             let mut trusted = genesis.clone();
-            let epoch = receipt.header_chain.headers.last().map_or(0, |header| header.epoch);
+            let epoch = receipt.header_chain.epoch();
             let known = client::hand_over(&node, &mut trusted, epoch).await;
             known.or_fail(Exit::Failed, format_args!("asking {url} for the committee of epoch {epoch}"))?;
             receipt.verify(&trusted).or_fail(Exit::Refused, format_args!("{url}: the receipt of 0x{id}"))?;

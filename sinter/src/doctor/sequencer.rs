@@ -142,7 +142,7 @@ async fn duplicate(member: &str, chain: &Chain, seat: usize) -> Finding {
                 continue;
             }
         };
-        let epoch = proof.headers.last().map_or(0, |header| header.epoch);
+        let epoch = proof.epoch();
         if let Err(error) = client::hand_over(&node, &mut network, epoch).await {
             return Finding::skipped(check, format!("{member}: the committee of epoch {epoch}: {error}"), remedy);
         }
