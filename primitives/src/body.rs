@@ -1,22 +1,28 @@
-//! What a block orders: for each active namespace, in ascending order, its transactions.
+//! What a block orders: for each active namespace, in ascending order, its transactions; and what its proposer reveals for the draw.
 //!
 //! ```text
-//! body: lane count (varint) ‖ lanes
+//! body: 0, or 1 ‖ reveal (48) ‖ lane count (varint) ‖ lanes
 //! lane: namespace (8) ‖ transaction count (varint) ‖ transactions without their namespace field
 //! transaction in a lane: kind (1) ‖ expiry height (8) ‖ payload length (varint) ‖ payload
 //! ```
 //!
 //! A lane is never empty, and namespaces strictly ascend: a body has one encoding.
 
-use crate::{Digest, Namespace, Transaction, TransactionId, TransactionKind, transaction::ENCODED_HEAD_BYTES_MAX};
+use crate::{
+    Digest, Namespace, Transaction, TransactionId, TransactionKind, reveals::REVEAL_BYTES,
+    transaction::ENCODED_HEAD_BYTES_MAX,
+};
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadExt, Write};
 use commonware_cryptography::{Hasher, Sha256};
 
+/// Most bytes of an encoded body beside its lanes.
+pub const REVEAL_FIELD_BYTES_MAX: usize = 1 + REVEAL_BYTES;
+
 /// The bounds that a body is decoded under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyBounds {
-    /// Most bytes of an encoded body.
+    /// Most bytes of the encoded lanes, with their count.
     pub bytes_max: usize,
     /// Most transactions in a body, over all lanes.
     pub transactions_max: usize,
@@ -36,6 +42,8 @@ pub struct Lane {
 /// What a block orders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body {
+    /// The proposer's reveal ([`crate::reveals`]), compressed, where the block has one.
+    pub reveal: Option<[u8; REVEAL_BYTES]>,
     /// Active lanes, ascending by namespace.
     pub lanes: Vec<Lane>,
 }
@@ -47,6 +55,7 @@ impl Body {
         // Fed piece by piece: a whole encoding would be a copy of the block. A test compares the two.
         let mut hasher = Sha256::default();
         let mut piece = Vec::with_capacity(ENCODED_HEAD_BYTES_MAX);
+        self.reveal.write(&mut piece);
         self.lanes.len().write(&mut piece);
         for lane in &self.lanes {
             lane.namespace.write(&mut piece);
@@ -73,6 +82,16 @@ impl Body {
         self.lanes.iter().flat_map(|lane| &lane.transactions)
     }
 
+    /// Bytes of the encoded lanes, with their count: what [`BodyBounds::bytes_max`] bounds.
+    #[must_use]
+    pub fn lanes_bytes(&self) -> usize {
+        let lane = |lane: &Lane| {
+            let transactions = lane.transactions.iter().map(encoded_bytes_in_lane).sum::<usize>();
+            Namespace::SIZE + lane.transactions.len().encode_size() + transactions
+        };
+        self.lanes.len().encode_size() + self.lanes.iter().map(lane).sum::<usize>()
+    }
+
     /// The lane of `namespace`, if it is active in this block.
     #[must_use]
     pub fn lane(&self, namespace: Namespace) -> Option<&Lane> {
@@ -83,6 +102,7 @@ impl Body {
 
 impl Write for Body {
     fn write(&self, buf: &mut impl BufMut) {
+        self.reveal.write(buf);
         self.lanes.len().write(buf);
         for lane in &self.lanes {
             lane.namespace.write(buf);
@@ -97,16 +117,7 @@ impl Write for Body {
 
 impl EncodeSize for Body {
     fn encode_size(&self) -> usize {
-        self.lanes.len().encode_size()
-            + self
-                .lanes
-                .iter()
-                .map(|lane| {
-                    Namespace::SIZE
-                        + lane.transactions.len().encode_size()
-                        + lane.transactions.iter().map(encoded_bytes_in_lane).sum::<usize>()
-                })
-                .sum::<usize>()
+        self.reveal.encode_size() + self.lanes_bytes()
     }
 }
 
@@ -126,6 +137,7 @@ pub fn encoded_bytes_in_lane(transaction: &Transaction) -> usize {
 impl Read for Body {
     type Cfg = BodyBounds;
     fn read_cfg(buf: &mut impl Buf, bounds: &BodyBounds) -> Result<Self, Error> {
+        let reveal = Option::<[u8; REVEAL_BYTES]>::read_cfg(buf, &())?;
         let bytes_at_start = buf.remaining();
         let mut transactions_left = bounds.transactions_max;
         let lane_count = usize::read_cfg(buf, &RangeCfg::new(0..=transactions_left))?;
@@ -152,6 +164,6 @@ impl Read for Body {
             }
             lanes.push(Lane { namespace, transactions });
         }
-        Ok(Self { lanes })
+        Ok(Self { reveal, lanes })
     }
 }

@@ -5,8 +5,10 @@ use crate::{
     Committee, Digest, Namespace,
     body::BodyBounds,
     committee::{CommitteeError, Seat},
+    draw::PREVRANDAO_DELAY_S,
     header::{Header, L1Origin, VERSION},
     ledger::Ledger,
+    reveals::Mix,
 };
 use commonware_codec::{Copying, DecodeExt};
 use commonware_cryptography::{Hasher, Sha256, ed25519::PublicKey};
@@ -114,6 +116,44 @@ pub struct L1Spec {
     pub light_client: String,
     /// The L1 block that genesis stands on.
     pub origin: L1Origin,
+    /// The registry that committees are drawn from; without it, the committee of `seats` stays, and the L1 origin stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistrySpec>,
+}
+
+/// The `CommitteeRegistry` of a chain, and how committees are drawn from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistrySpec {
+    /// The contract's address: `0x` and 40 hex digits.
+    pub address: String,
+    /// The L1 block of the contract's first record, or one before it.
+    pub from_block: u64,
+    /// Seats of a committee that is drawn. It has fewer where fewer may be drawn.
+    pub seats: usize,
+    /// Where fewer may be drawn than this, nobody is, and the committee stays.
+    pub seats_min: usize,
+    /// Seconds from an epoch's last reveal to the L1 block whose `prevrandao` completes the seed. Below the default, an L1 epoch,
+    /// whoever reveals last may know it: for development.
+    #[serde(default = "prevrandao_delay_s")]
+    pub prevrandao_delay_s: u64,
+}
+
+const fn prevrandao_delay_s() -> u64 {
+    PREVRANDAO_DELAY_S
+}
+
+impl RegistrySpec {
+    /// The contract's address, as a checked chain file has it.
+    #[must_use]
+    pub fn address(&self) -> [u8; 20] {
+        address(&self.address).unwrap_or_default()
+    }
+}
+
+/// The 20 bytes of `0x` and 40 hex digits.
+fn address(text: &str) -> Option<[u8; 20]> {
+    hex::decode(text.strip_prefix("0x")?).ok()?.try_into().ok()
 }
 
 /// Bounds and timings that every member must share.
@@ -186,6 +226,19 @@ impl Parameters {
         self.epoch_blocks.map_or(0, |blocks| epoch.saturating_mul(blocks.get()).saturating_sub(1))
     }
 
+    /// The last height of an epoch at which a leader may reveal: three quarters of it are over then. `None` without epochs.
+    #[must_use]
+    pub fn cutoff_of(&self, epoch: u64) -> Option<u64> {
+        let blocks = self.epoch_blocks?.get();
+        Some(epoch.saturating_mul(blocks).saturating_add(blocks - blocks.div_ceil(4) - 1))
+    }
+
+    /// The leader's term that a view belongs to; terms, like views, are counted within an epoch.
+    #[must_use]
+    pub const fn term_of(&self, view: u64) -> u64 {
+        view.saturating_sub(1) / self.leader_term_views
+    }
+
     /// Whether a height is the last of its epoch, whose header names the committee of the epoch after the next.
     #[must_use]
     pub fn is_last_of_epoch(&self, height: u64) -> bool {
@@ -248,6 +301,13 @@ impl Chain {
         self.file.namespaces.get(index)
     }
 
+    /// Most seats that a committee of this chain has.
+    #[must_use]
+    pub fn seats_max(&self) -> usize {
+        let drawn = self.file.l1.registry.as_ref().map_or(0, |registry| registry.seats);
+        self.committee.seats().len().max(drawn)
+    }
+
     /// The genesis header: height 0, view 0, an empty body, signed by nobody.
     #[must_use]
     pub fn genesis(&self) -> Header {
@@ -268,7 +328,10 @@ impl Chain {
             namespaces_root: crate::NamespaceTable::default().root(),
             ledger_root: Ledger::genesis(self).root(),
             next_committee: self.committee.digest(),
-            randomness: Digest([0; 32]),
+            randomness: match self.file.l1.registry {
+                Some(_) => Mix::genesis(&self.hash).0,
+                None => Digest([0; 32]),
+            },
         }
     }
 }
@@ -328,15 +391,28 @@ impl ChainFile {
                 });
             }
         }
-        let address = self.l1.light_client.strip_prefix("0x").unwrap_or_default();
-        if address.len() != 40 || hex::decode(address).is_err() {
-            return Err(ChainError::OutOfRange {
-                key: "l1.light_client",
-                expected: "0x and 40 hex digits".into(),
-                got: self.l1.light_client.clone(),
-            });
+        contract("l1.light_client", &self.l1.light_client)?;
+        if let Some(registry) = &self.l1.registry {
+            contract("l1.registry.address", &registry.address)?;
+            in_range("l1.registry.seats", registry.seats, 1, SEATS_MAX)?;
+            in_range("l1.registry.seats_min", registry.seats_min, 1, registry.seats)?;
+            in_range("l1.registry.prevrandao_delay_s", registry.prevrandao_delay_s, 1, 86_400)?;
+            if parameters.epoch_blocks.is_none() {
+                return Err(ChainError::OutOfRange {
+                    key: "parameters.epoch_blocks",
+                    expected: "a number of blocks, since committees are drawn from a registry".into(),
+                    got: "none".into(),
+                });
+            }
         }
         Ok(())
+    }
+}
+
+fn contract(key: &'static str, text: &str) -> Result<(), ChainError> {
+    match address(text) {
+        Some(_) => Ok(()),
+        None => Err(ChainError::OutOfRange { key, expected: "0x and 40 hex digits".into(), got: text.to_owned() }),
     }
 }
 

@@ -367,15 +367,19 @@ fn uncompressed(key: &PublicKey) -> [u8; UNCOMPRESSED_KEY_BYTES] {
     swapped
 }
 
-/// The other way round; refuses what is no point of the curve.
-pub(crate) fn compress_key(key: &[u8; UNCOMPRESSED_KEY_BYTES]) -> Result<[u8; 96], BLST_ERROR> {
+/// A BLS key as the L1 has it, compressed: as seats have it. Whether it is in the subgroup is not looked at.
+///
+/// # Errors
+/// [`CommitteeError::PublicKey`] when the bytes are no point of the curve.
+pub fn compress_key(key: &[u8; UNCOMPRESSED_KEY_BYTES]) -> Result<[u8; 96], CommitteeError> {
     let mut swapped = [0; UNCOMPRESSED_KEY_BYTES];
     for (to, from) in swapped.chunks_exact_mut(2 * FIELD_BYTES).zip(key.chunks_exact(2 * FIELD_BYTES)) {
         let (c0, c1) = from.split_at(FIELD_BYTES);
         to[..FIELD_BYTES].copy_from_slice(c1);
         to[FIELD_BYTES..].copy_from_slice(c0);
     }
-    PublicKey::deserialize(&swapped).map(|key| key.compress())
+    let key = PublicKey::deserialize(&swapped);
+    key.map(|key| key.compress()).map_err(|error| CommitteeError::PublicKey { reason: reason(error) })
 }
 
 fn pages(keys: &[PublicKey]) -> Vec<Vec<u8>> {

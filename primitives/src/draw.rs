@@ -37,8 +37,8 @@ pub const CANDIDATES_MAX: usize = 16_384;
 /// All stake together is below `2^STAKE_BITS` wei, which is more than a billion times the ether there is.
 pub const STAKE_BITS: u32 = 120;
 
-/// Seconds from the cutoff to the L1 block that completes the seed: an L1 epoch, by the end of which nobody who revealed or
-/// withheld could have known what 32 other proposers would do.
+/// Seconds from the cutoff to the L1 block that completes the seed, unless the chain says otherwise: an L1 epoch, by the end of
+/// which nobody who revealed or withheld could have known what 32 other proposers would do.
 pub const PREVRANDAO_DELAY_S: u64 = 384;
 
 const SEED_TAG: &[u8] = b"SINTER_DRAW";
@@ -109,8 +109,8 @@ impl Seed {
 /// number after that block's L1 origin: an origin is final when it is taken, so a hundred blocks after it may be there
 /// already, and whoever reveals last would know them.
 #[must_use]
-pub const fn comes_after(l1_timestamp_s: u64, cutoff_timestamp_ms: u64) -> bool {
-    l1_timestamp_s >= cutoff_timestamp_ms.div_ceil(1000).saturating_add(PREVRANDAO_DELAY_S)
+pub const fn comes_after(l1_timestamp_s: u64, cutoff_timestamp_ms: u64, delay_s: u64) -> bool {
+    l1_timestamp_s >= cutoff_timestamp_ms.div_ceil(1000).saturating_add(delay_s)
 }
 
 /// Draws `seats` of the candidates, or all with stake if there are no more: their ids, in the order in which they are drawn.

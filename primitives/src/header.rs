@@ -19,7 +19,7 @@
 //! | 166 | 32 | namespaces root |
 //! | 198 | 32 | ledger root |
 //! | 230 | 32 | next-committee digest (zero except in an epoch's last block) |
-//! | 262 | 32 | randomness reveal digest |
+//! | 262 | 32 | randomness: the mix of all reveals (zero without a registry) |
 //! | 294 | | end |
 
 use crate::Digest;
@@ -79,7 +79,7 @@ pub struct Header {
     /// Digest of the committee of epoch + 2; zero except in an epoch's last block.
     #[serde(with = "crate::hexadecimal::digest")]
     pub next_committee: Digest,
-    /// Digest of this block's randomness reveal; zero where there is none.
+    /// The mix of all reveals up to and with this block's ([`crate::reveals`]); zero where the chain draws no committees.
     #[serde(with = "crate::hexadecimal::digest")]
     pub randomness: Digest,
 }

@@ -188,6 +188,12 @@ impl Registry {
         Self { l1_chain_id, contract: *contract, head, records: 0, registrants: BTreeMap::new() }
     }
 
+    /// The L1 that the contract is on.
+    #[must_use]
+    pub const fn l1_chain_id(&self) -> u64 {
+        self.l1_chain_id
+    }
+
     /// The hash over all records so far: the contract's `head` at the same L1 block.
     #[must_use]
     pub const fn head(&self) -> Digest {
@@ -246,6 +252,14 @@ impl Registry {
         }
         (self.head, self.records) = (head, sequence + 1);
         Ok(())
+    }
+
+    /// The record that the contract makes next of this.
+    #[must_use]
+    pub fn next(&self, member: u64, kind: u8, data: Vec<u8>) -> Record {
+        let sequence = self.records;
+        let head = keccak(&[self.head.as_ref(), &sequence.to_be_bytes(), &member.to_be_bytes(), &[kind], &data]);
+        Record { sequence, member, kind, data, head }
     }
 
     /// Those who may be drawn, by number.

@@ -24,6 +24,8 @@ use blst::{
 };
 use commonware_cryptography::{Hasher, Sha256};
 
+/// Bytes of a reveal: a compressed point of G1.
+pub const REVEAL_BYTES: usize = 48;
 /// What follows the chain hash in the namespace of reveals.
 pub const REVEAL_SUFFIX: &[u8] = b"_REVEAL";
 
@@ -82,16 +84,31 @@ impl Mix {
     /// What the leader of a term signs.
     #[must_use]
     pub fn message(&self, chain_hash: &Digest, at: Term) -> Vec<u8> {
-        let namespace = [chain_hash.as_ref(), REVEAL_SUFFIX].concat();
-        let message = [&at.epoch.to_be_bytes(), &at.term.to_be_bytes(), self.0.as_ref()].concat();
-        framed(&namespace, &message)
+        framed(&Self::namespace(chain_hash), &self.signed(at))
+    }
+
+    /// What reveals of a network are signed under.
+    #[must_use]
+    pub fn namespace(chain_hash: &Digest) -> Vec<u8> {
+        [chain_hash.as_ref(), REVEAL_SUFFIX].concat()
+    }
+
+    /// The mix and its term, which are signed under [`Self::namespace`].
+    #[must_use]
+    pub fn signed(&self, at: Term) -> Vec<u8> {
+        [&at.epoch.to_be_bytes(), &at.term.to_be_bytes(), self.0.as_ref()].concat()
     }
 
     /// The reveal by a BLS secret key (32 bytes, big-endian), compressed.
     ///
     /// # Errors
     /// [`CommitteeError::SecretKey`] when the bytes are no scalar from 1 to r − 1.
-    pub fn reveal(&self, secret: &[u8; 32], chain_hash: &Digest, at: Term) -> Result<[u8; 48], CommitteeError> {
+    pub fn reveal(
+        &self,
+        secret: &[u8; 32],
+        chain_hash: &Digest,
+        at: Term,
+    ) -> Result<[u8; REVEAL_BYTES], CommitteeError> {
         let secret =
             SecretKey::from_bytes(secret).map_err(|error| CommitteeError::SecretKey { reason: reason(error) })?;
         Ok(secret.sign(&self.message(chain_hash, at), MESSAGE_DST, &[]).compress())
@@ -103,7 +120,7 @@ impl Mix {
     /// [`RevealError`] when the signature is not that seat's.
     pub fn with(
         &self,
-        reveal: &[u8; 48],
+        reveal: &[u8; REVEAL_BYTES],
         chain_hash: &Digest,
         at: Term,
         committee: &Committee,
@@ -121,8 +138,9 @@ impl Mix {
         }
     }
 
-    /// The mix after a reveal that was checked.
-    fn mixed(&self, reveal: &[u8; 48]) -> Self {
+    /// The mix after a reveal that was checked, or made.
+    #[must_use]
+    pub fn mixed(&self, reveal: &[u8; REVEAL_BYTES]) -> Self {
         Self(Sha256::hash(&[REVEAL_TAG, self.0.as_ref(), reveal]))
     }
 }

@@ -152,6 +152,7 @@ pub fn chain_file(seats: Vec<Seat>) -> ChainFile {
             chain_id: 31_337,
             light_client: format!("0x{}", "5f".repeat(20)),
             origin: L1Origin { number: 100, hash: Digest([0x11; 32]) },
+            registry: None,
         },
         seats,
         namespaces: NAMESPACES
@@ -207,7 +208,7 @@ impl Blocks {
         transactions.sort_by_key(|transaction| transaction.namespace);
         let lanes = transactions.chunk_by(|a, b| a.namespace == b.namespace);
         let lanes = lanes.map(|lane| Lane { namespace: lane[0].namespace, transactions: lane.to_vec() });
-        let body = Body { lanes: lanes.collect() };
+        let body = Body { reveal: None, lanes: lanes.collect() };
         let parent = self.tip().header;
         let (height, timestamp_ms) = (parent.height + 1, parent.timestamp_ms + 250);
         let table = self

@@ -20,7 +20,7 @@ fn lane(namespace: Namespace, payloads: &[&'static str]) -> Lane {
 fn a_body_advances_its_lanes_and_no_others() {
     let mut ledger = ledger();
     let before = ledger.clone();
-    let body = Body { lanes: vec![lane(NAMESPACES[0], &["a", "bc"]), lane(NAMESPACES[2], &["d"])] };
+    let body = Body { reveal: None, lanes: vec![lane(NAMESPACES[0], &["a", "bc"]), lane(NAMESPACES[2], &["d"])] };
     let table = ledger.apply(1, 1_000, 100, &body).expect("a sound body");
     assert_eq!(table.leaves().len(), 2);
     assert_eq!(ledger.accumulator(NAMESPACES[1]), before.accumulator(NAMESPACES[1]));
@@ -65,11 +65,11 @@ fn unsound_bodies_change_nothing() {
     let mut ledger = ledger();
     let before = ledger.clone();
     for (lanes, expected) in cases {
-        assert_eq!(ledger.apply(1, 1_000, 100, &Body { lanes }), Err(expected));
+        assert_eq!(ledger.apply(1, 1_000, 100, &Body { reveal: None, lanes }), Err(expected));
         assert_eq!(ledger, before);
     }
     for lanes in [vec![sound.clone(), sound.clone()], vec![lane(NAMESPACES[1], &["b"]), sound]] {
-        assert!(matches!(ledger.apply(1, 1_000, 100, &Body { lanes }), Err(LedgerError::Order(_))));
+        assert!(matches!(ledger.apply(1, 1_000, 100, &Body { reveal: None, lanes }), Err(LedgerError::Order(_))));
         assert_eq!(ledger, before);
     }
 }

@@ -49,10 +49,12 @@ pub fn body() -> impl Strategy<Value = Body> {
     let lane = any::<u64>().prop_flat_map(|namespace| {
         vec(transaction_of(Namespace(namespace)), 1..6).prop_map(move |transactions| (namespace, transactions))
     });
-    vec(lane, 0..6).prop_map(|lanes| {
+    let reveal = proptest::option::of(vec(any::<u8>(), 48).prop_map(|bytes| bytes.try_into().expect("48 bytes")));
+    (reveal, vec(lane, 0..6)).prop_map(|(reveal, lanes)| {
         let lanes: BTreeMap<_, _> = lanes.into_iter().collect();
         let lanes = lanes.into_iter();
         Body {
+            reveal,
             lanes: lanes
                 .map(|(namespace, transactions)| Lane { namespace: Namespace(namespace), transactions })
                 .collect(),
