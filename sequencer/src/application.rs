@@ -7,8 +7,9 @@
 use crate::{
     block::SequencedBlock,
     clock::unix_ms,
-    committees::Committees,
+    committees::{Committees, Seated},
     consensus::{Context, Scheme},
+    l1::L1View,
     ledgers::{AHEAD_MAX, Gap, Ledgers, Lineage, NotKept, State},
     mempool::Mempool,
     telemetry::{self, timed},
@@ -21,7 +22,11 @@ use commonware_macros::select;
 use commonware_parallel::Strategy;
 use commonware_runtime::Clock;
 use futures::{StreamExt, future};
-use sinter_primitives::{Block, Body, Chain, Digest, Header, header::VERSION};
+use sinter_primitives::{
+    Block, Body, Chain, Header,
+    header::{L1Origin, VERSION},
+    reveals::Mix,
+};
 use std::{sync::Arc, time::Duration};
 use tracing::{debug, error, warn};
 
@@ -35,20 +40,23 @@ pub struct Sequencer<T: Strategy> {
     committees: Committees,
     ledgers: Arc<Ledgers>,
     mempool: Mempool,
+    l1: Option<Arc<dyn L1View>>,
     strategy: T,
 }
 
 impl<T: Strategy> Sequencer<T> {
-    /// A sequencer of `chain`, in whichever of its `committees` has the epoch.
+    /// A sequencer of `chain`, in whichever of its `committees` has the epoch. Where the chain draws them, it sees the L1.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         chain: Arc<Chain>,
         committees: Committees,
         ledgers: Arc<Ledgers>,
         mempool: Mempool,
+        l1: Option<Arc<dyn L1View>>,
         strategy: T,
     ) -> Self {
-        Self { chain, committees, ledgers, mempool, strategy }
+        let l1 = l1.filter(|_| chain.file.l1.registry.is_some());
+        Self { chain, committees, ledgers, mempool, l1, strategy }
     }
 
     /// The states that proposals build on.
@@ -57,18 +65,37 @@ impl<T: Strategy> Sequencer<T> {
         &self.ledgers
     }
 
-    /// Where consensus says that a block on `parent` belongs. `None` when it names a leader who has no seat.
-    fn slot(&self, context: &Context, parent: &Digested<SequencedBlock>) -> Option<Slot> {
+    /// Where consensus says that a block on `parent` with this L1 origin belongs, and whose epoch it is. `None` when it names a
+    /// leader who has no seat.
+    async fn slot(&self, context: &Context, parent: &State, l1_origin: L1Origin) -> Option<(Slot, Arc<Seated>)> {
         let epoch = context.epoch().get();
         let (parent_view, parent_digest) = context.parent;
-        Some(Slot {
+        let seated = self.committees.get(epoch)?;
+        let slot = Slot {
             epoch,
             view: context.round.view().get(),
             parent_view: parent_view.get(),
             parent: parent_digest,
-            leader_seat: self.committees.get(epoch)?.seat(&context.leader)?,
-            next_committee: self.committees.named_at(parent.inner().header.height.saturating_add(1)),
-        })
+            leader_seat: seated.seat(&context.leader)?,
+            next_committee: self.committees.named_after(parent, l1_origin).await,
+        };
+        Some((slot, seated))
+    }
+
+    /// The L1 block that a child of `parent` names: the newest that others should have, too. After a view that failed it is the
+    /// parent's, which everybody can judge: it may have failed for that.
+    fn origin(&self, context: &Context, parent: &State) -> L1Origin {
+        let is_next = context.round.view().get() <= context.parent.0.get().saturating_add(1);
+        let latest = self.l1.as_ref().filter(|_| is_next).and_then(|l1| l1.latest());
+        latest.filter(|latest| latest.number > parent.header.l1_origin.number).unwrap_or(parent.header.l1_origin)
+    }
+
+    /// Whether a block's L1 origin is a final block of the L1, where it is not its parent's. Waits until this node's L1 is there.
+    async fn check_origin(&self, parent: &State, header: &Header) -> Result<(), InvalidBlock> {
+        let got = header.l1_origin;
+        let Some(l1) = self.l1.as_ref().filter(|_| got != parent.header.l1_origin) else { return Ok(()) };
+        let expected = l1.block(got.number).await.origin;
+        if expected == got { Ok(()) } else { Err(InvalidBlock::L1Origin { expected, got }) }
     }
 
     /// The ancestors of `parent` down to the tip, computing the states that the tree lacks. `None` when the
@@ -127,7 +154,7 @@ impl<T: Strategy> Sequencer<T> {
         let job = self.strategy.spawn(bytes, move |_| {
             timed("follow", || {
                 let ids = validity::ids(&chain, &block.inner().body);
-                validity::follow(&parent, block.inner(), ids)
+                validity::follow(&chain, &parent, block.inner(), ids)
             })
         });
         // The committee certified it: if it is wrong, more than a third of the committee is, or this node is.
@@ -169,18 +196,23 @@ impl<T: Strategy> Sequencer<T> {
         }
     }
 
-    /// Makes the block of `slot` that orders `body`.
+    /// Makes the block that orders `body` where consensus says.
     async fn build<E: Clock>(
         &self,
         runtime: &E,
-        slot: Slot,
+        context: &Context,
         lineage: Lineage,
-        body: Body,
+        mut body: Body,
     ) -> Option<Digested<SequencedBlock>> {
-        let timestamp_ms = unix_ms(runtime).max(lineage.parent.header.timestamp_ms + 1);
+        let parent = &lineage.parent;
+        let l1_origin = self.origin(context, parent);
+        let (slot, _) = self.slot(context, parent, l1_origin).await?;
+        let term = validity::reveal_due(&self.chain, &slot, parent.header.height + 1);
+        body.reveal = term.and_then(|term| self.committees.reveal(&Mix(parent.header.randomness), term));
+        let timestamp_ms = unix_ms(runtime).max(parent.header.timestamp_ms + 1);
         let chain = self.chain.clone();
         let job = self.strategy.spawn(body.encode_size(), move |_| {
-            timed("assemble", || assemble(&chain, &slot, &lineage.parent, timestamp_ms, body))
+            timed("assemble", || assemble(&chain, &slot, &lineage.parent, (timestamp_ms, l1_origin), body))
         });
         match job.await {
             Ok((state, block)) => {
@@ -199,23 +231,29 @@ impl<T: Strategy> Sequencer<T> {
     async fn verdict<E: Clock>(
         &self,
         runtime: &E,
-        slot: Slot,
+        (slot, seated): (Slot, Arc<Seated>),
         lineage: Lineage,
         block: Digested<SequencedBlock>,
     ) -> bool {
         let (chain, ledgers, candidate) = (self.chain.clone(), self.ledgers.clone(), block.clone());
+        let parent = lineage.parent.clone();
         let job = self.strategy.spawn(block.inner().encode_size(), move |_| {
             let height = candidate.inner().header.height;
             timed("check", || {
-                validity::check(&chain, &lineage.parent, &slot, candidate.inner(), |ids| {
+                validity::check(&chain, &lineage.parent, (&slot, &seated.committee), candidate.inner(), |ids| {
                     ledgers.first_repeat(&lineage, height, ids)
                 })
             })
         });
-        match job.await {
+        let header = &block.inner().header;
+        let checked = match job.await {
+            Ok(state) => self.check_origin(&parent, header).await.map(|()| state),
+            Err(error) => Err(error),
+        };
+        match checked {
             Ok(state) => {
                 self.keep(state);
-                self.wait_for_clock(runtime, block.inner().header.timestamp_ms).await;
+                self.wait_for_clock(runtime, header.timestamp_ms).await;
                 true
             }
             Err(error) => {
@@ -242,7 +280,8 @@ impl<T: Strategy> Sequencer<T> {
     }
 }
 
-/// The block of `slot` on `parent` that orders `body`, and the state after it.
+/// The block of `slot` on `parent` that orders `body`, with its time and L1 origin, and the state after it. A reveal in the body is
+/// the proposer's.
 ///
 /// # Errors
 /// [`InvalidBlock::Ledger`] when the parent's ledger does not take the body.
@@ -250,13 +289,14 @@ pub fn assemble(
     chain: &Chain,
     slot: &Slot,
     parent: &State,
-    timestamp_ms: u64,
+    (timestamp_ms, l1_origin): (u64, L1Origin),
     body: Body,
 ) -> Result<(State, SequencedBlock), InvalidBlock> {
     let height = parent.header.height + 1;
     let mut ledger = parent.ledger.as_ref().clone();
     let ids = validity::ids(chain, &body);
-    let table = ledger.apply_identified(height, timestamp_ms, parent.header.l1_origin.number, &body, &ids)?;
+    let mix = Mix(parent.header.randomness);
+    let table = ledger.apply_identified(height, timestamp_ms, l1_origin.number, &body, &ids)?;
     let header = Header {
         version: VERSION,
         chain_id: chain.file.chain_id,
@@ -267,16 +307,22 @@ pub fn assemble(
         parent: slot.parent,
         proposer_seat: slot.leader_seat,
         timestamp_ms,
-        l1_origin: parent.header.l1_origin,
+        l1_origin,
         inbox_cursor: parent.header.inbox_cursor,
         body_root: body.root(),
         namespaces_root: table.root(),
         ledger_root: ledger.root(),
         next_committee: slot.next_committee,
-        randomness: Digest([0; 32]),
+        randomness: body.reveal.map_or(mix, |reveal| mix.mixed(&reveal)).0,
     };
-    let state =
-        State { header, digest: header.digest(), table: Arc::new(table), ledger: Arc::new(ledger), ids: ids.into() };
+    let state = State {
+        header,
+        digest: header.digest(),
+        table: Arc::new(table),
+        ledger: Arc::new(ledger),
+        ids: ids.into(),
+        marks: parent.marks.after(&chain.file.parameters, &parent.header, &header),
+    };
     Ok((state, SequencedBlock::new(Block { header, body })))
 }
 
@@ -295,13 +341,12 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
         (): (),
     ) -> Handoff<Digested<SequencedBlock>> {
         let Some(parent) = ancestry.next().await else { return Handoff::Wait };
-        let Some(slot) = self.slot(&context, &parent) else { return Handoff::Wait };
         let Some(lineage) = self.lineage(parent, ancestry).await else { return Handoff::Wait };
         let body = self.mempool.build(lineage.parent.header.height + 1, &lineage.unfinalized_ids());
         if body.lanes.is_empty() {
             return Handoff::Wait;
         }
-        self.build(&runtime, slot, lineage, body).await.map_or(Handoff::Wait, Handoff::Stage)
+        self.build(&runtime, &context, lineage, body).await.map_or(Handoff::Wait, Handoff::Stage)
     }
 
     async fn propose(
@@ -311,18 +356,17 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
         (): (),
     ) -> Option<Digested<SequencedBlock>> {
         let parent = ancestry.next().await?;
-        let slot = self.slot(&context, &parent)?;
         let lineage = self.lineage(parent, ancestry).await?;
         let body = self.wait_for_body(&runtime, &lineage).await;
-        self.build(&runtime, slot, lineage, body).await
+        self.build(&runtime, &context, lineage, body).await
     }
 
     async fn verify(&mut self, (runtime, context): (E, Context), mut ancestry: impl Ancestry<SequencedBlock>) -> bool {
         let outcome = async {
             let block = ancestry.next().await?;
             let parent = ancestry.next().await?;
-            let slot = self.slot(&context, &parent)?;
             let lineage = self.lineage(parent, ancestry).await?;
+            let slot = self.slot(&context, &lineage.parent, block.inner().header.l1_origin).await?;
             Some(self.verdict(&runtime, slot, lineage, block).await)
         };
         match outcome.await {

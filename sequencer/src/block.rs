@@ -8,10 +8,13 @@ use bytes::BufMut;
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, Write};
 use commonware_consensus::{Block as ConsensusBlock, BoundedBlock, Heightable, types::Height};
 use commonware_cryptography::Digestible;
-use sinter_primitives::{Block, Digest, Header, body::BodyBounds};
+use sinter_primitives::{
+    Block, Digest, Header,
+    body::{BodyBounds, REVEAL_FIELD_BYTES_MAX},
+};
 use std::{ops::Deref, sync::Arc};
 
-// The encoding of a body without lanes is its lane count: at most a varint of this many bytes.
+// The encoding of no lanes is their count: at most a varint of this many bytes.
 const VARINT_BYTES_MAX: usize = 10;
 
 /// A block, shared. Its digest is the SHA-256 of its header, which is what the committee signs.
@@ -79,6 +82,6 @@ impl ConsensusBlock for SequencedBlock {
 
 impl BoundedBlock for SequencedBlock {
     fn max_encode_size(bounds: &BodyBounds) -> usize {
-        Header::SIZE + bounds.bytes_max.max(VARINT_BYTES_MAX)
+        Header::SIZE + REVEAL_FIELD_BYTES_MAX + bounds.bytes_max.max(VARINT_BYTES_MAX)
     }
 }

@@ -6,25 +6,51 @@
 
 use crate::{
     consensus::{self, Scheme, SeatError},
+    draw::Draw,
+    ledgers::State,
     scheme::Voter,
 };
+use commonware_codec::{Copying, DecodeExt as _};
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
     certificate::{Provider, Scheme as _, Scoped},
     ed25519::PublicKey,
 };
 use commonware_utils::{ordered::Set, sync::RwLock};
-use sinter_primitives::{Chain, Committee, Digest, Header};
+use futures::{FutureExt as _, future::BoxFuture};
+use sinter_primitives::{
+    Chain, Committee, Digest,
+    committee::{CommitteeError, Seat},
+    header::L1Origin,
+    reveals::{Mix, REVEAL_BYTES, Term},
+};
 use std::{collections::BTreeMap, sync::Arc};
-use tracing::warn;
+use tokio::sync::watch;
+use tracing::{error, warn};
 
 /// Epochs behind the current one whose committees stay known: certificates of the last one may still come.
 const EPOCHS_KEPT: u64 = 1;
 
 /// How a committee follows on another: a pure function of what is final, so that every node computes the same.
 pub trait Succession: Send + Sync + 'static {
-    /// The committee of `epoch`, at least 2. `None` when nobody was drawn for it: the one before it stays.
-    fn committee(&self, epoch: u64) -> Option<Committee>;
+    /// The committee of the draw's epoch, at least 2. `None` when nobody is drawn for it: the one before it stays. Waits for what the
+    /// L1 has not told yet.
+    fn committee<'a>(&'a self, draw: &'a Draw) -> BoxFuture<'a, Option<Committee>>;
+
+    /// Gets what a draw from the registry as of an L1 block will need.
+    fn prepare(&self, _registry_at: u64) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
+    /// Sees who may be drawn, as of an L1 block.
+    fn look(&self, _number: u64) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
+    /// Who may be drawn, and so should be connected, with a seat or without.
+    fn standby(&self) -> watch::Receiver<Arc<[Seat]>> {
+        watch::channel(Arc::from([])).1
+    }
 }
 
 /// Nobody is ever drawn: the committee of `chain.toml` stays.
@@ -32,8 +58,8 @@ pub trait Succession: Send + Sync + 'static {
 pub struct Repeat;
 
 impl Succession for Repeat {
-    fn committee(&self, _epoch: u64) -> Option<Committee> {
-        None
+    fn committee<'a>(&'a self, _draw: &'a Draw) -> BoxFuture<'a, Option<Committee>> {
+        std::future::ready(None).boxed()
     }
 }
 
@@ -50,6 +76,9 @@ pub enum CommitteesError {
         /// The digest in the header.
         got: Digest,
     },
+    /// A committee that this node kept is none.
+    #[error("a committee of the index: {0}")]
+    Kept(#[from] CommitteeError),
     /// Its keys cannot vote together.
     #[error("committee of epoch {epoch}: {source}")]
     Seat {
@@ -98,29 +127,28 @@ struct Inner {
 }
 
 impl Committees {
-    /// Those of a chain whose first block to come is at `height`, for a node with these keys.
+    /// Those of a chain, of which `known` are known: of the current epoch, the next one, and the one before.
     ///
     /// # Errors
-    /// [`CommitteesError::Seat`] when the node has a seat in one of them with another BLS key, or their keys are none.
+    /// [`CommitteesError::Seat`] when their keys are none; or when the node has a seat with another BLS key, where no registry lets keys
+    /// change.
     pub fn new(
         chain: Arc<Chain>,
         (node_key, voter): (PublicKey, Arc<dyn Voter>),
         succession: Arc<dyn Succession>,
-        height: u64,
+        known: impl IntoIterator<Item = (u64, Committee)>,
     ) -> Result<Self, CommitteesError> {
         let seated = RwLock::new(BTreeMap::new());
         let committees = Self(Arc::new(Inner { chain, node_key, voter, succession, seated }));
-        let epoch = committees.0.chain.file.parameters.epoch_of(height);
-        let mut committee = committees.0.chain.committee.clone();
-        for number in 0..=epoch.saturating_add(1) {
-            if number >= 2 {
-                committee = committees.0.succession.committee(number).unwrap_or(committee);
-            }
-            if number.saturating_add(EPOCHS_KEPT) >= epoch {
-                committees.seat(number, committee.clone())?;
-            }
+        for (epoch, committee) in known {
+            committees.seat(epoch, committee)?;
         }
         Ok(committees)
+    }
+
+    /// Epochs whose committees a node knows whose next block is of this epoch.
+    pub fn epochs_known(epoch: u64) -> std::ops::RangeInclusive<u64> {
+        epoch.saturating_sub(EPOCHS_KEPT)..=epoch.saturating_add(1)
     }
 
     /// The committee of an epoch: known for the current one and the next.
@@ -129,27 +157,29 @@ impl Committees {
         self.0.seated.read().get(&epoch).cloned()
     }
 
-    /// What the header of the block at `height` must name: the committee of the epoch after the next where `height` is the last of its
-    /// epoch, and nothing anywhere else.
-    #[must_use]
-    pub fn named_at(&self, height: u64) -> Digest {
+    /// What the header of a block on `parent` must name, if `l1_origin` is its own: the committee of the epoch after the next where it
+    /// is the last of its epoch, and nothing anywhere else. Waits for the L1 where it must.
+    pub async fn named_after(&self, parent: &State, l1_origin: L1Origin) -> Digest {
         let parameters = &self.0.chain.file.parameters;
+        let height = parent.header.height.saturating_add(1);
         if !parameters.is_last_of_epoch(height) {
             return Digest([0; 32]);
         }
-        self.following(parameters.epoch_of(height)).digest()
+        let epoch = parameters.epoch_of(height);
+        self.following(epoch, parent.marks.draw(epoch, l1_origin)).await.digest()
     }
 
-    /// Takes note of a final header. After an epoch's last one, the committee of the epoch after the next is known.
+    /// Takes note of a final block. After an epoch's last one, the committee of the epoch after the next is known.
     ///
     /// # Errors
     /// [`CommitteesError`] when the header names another committee than this node's, or one that cannot vote.
-    pub fn finalized(&self, header: &Header) -> Result<(), CommitteesError> {
+    pub async fn finalized(&self, state: &State) -> Result<(), CommitteesError> {
+        let header = &state.header;
         if !self.0.chain.file.parameters.is_last_of_epoch(header.height) {
             return Ok(());
         }
         let epoch = header.epoch.saturating_add(2);
-        let committee = self.following(header.epoch);
+        let committee = self.following(header.epoch, state.marks.draw(header.epoch, header.l1_origin)).await;
         let (expected, got) = (committee.digest(), header.next_committee);
         if expected != got {
             return Err(CommitteesError::Other { epoch, expected, got });
@@ -158,6 +188,12 @@ impl Committees {
         let mut seated = self.0.seated.write();
         *seated = seated.split_off(&header.epoch.saturating_add(1).saturating_sub(EPOCHS_KEPT));
         Ok(())
+    }
+
+    /// What this node reveals in a term that it leads. `None` where it has no vote, or its signer does not answer.
+    #[must_use]
+    pub fn reveal(&self, mix: &Mix, at: Term) -> Option<[u8; REVEAL_BYTES]> {
+        self.get(at.epoch)?.is_voting().then(|| self.0.voter.reveal(mix, at))?
     }
 
     /// Votes no more in an epoch: what this node signed in it is not known here.
@@ -174,22 +210,39 @@ impl Committees {
         Ok(())
     }
 
-    /// The members of an epoch and of the next one, but this node.
+    /// Whether this node has a seat in an epoch.
+    #[must_use]
+    pub fn has_seat(&self, epoch: u64) -> bool {
+        self.get(epoch).is_some_and(|seated| seated.seat(&self.0.node_key).is_some())
+    }
+
+    /// The members of an epoch and of the next one, and who may be drawn, but this node.
     #[must_use]
     pub fn peers(&self, epoch: u64) -> Vec<PublicKey> {
         let seated = [epoch, epoch.saturating_add(1)].into_iter().filter_map(|epoch| self.get(epoch));
         let mut peers: Vec<_> =
             seated.flat_map(|seated| seated.participants.iter().cloned().collect::<Vec<_>>()).collect();
+        let standby = self.standby().borrow().clone();
+        peers.extend(standby.iter().filter_map(|seat| PublicKey::decode(Copying(seat.node_key.as_slice())).ok()));
         peers.sort_unstable();
         peers.dedup();
         peers.retain(|peer| *peer != self.0.node_key);
         peers
     }
 
+    /// Who may be drawn.
+    #[must_use]
+    pub fn standby(&self) -> watch::Receiver<Arc<[Seat]>> {
+        self.0.succession.standby()
+    }
+
     /// The committee of the epoch after the next of `epoch`.
-    fn following(&self, epoch: u64) -> Committee {
+    async fn following(&self, epoch: u64, draw: Option<Draw>) -> Committee {
+        let drawn = match &draw {
+            Some(draw) => self.0.succession.committee(draw).await,
+            None => None,
+        };
         let next = || self.get(epoch.saturating_add(1)).map(|seated| seated.committee.clone());
-        let drawn = self.0.succession.committee(epoch.saturating_add(2));
         drawn.or_else(next).unwrap_or_else(|| self.0.chain.committee.clone())
     }
 
@@ -197,13 +250,22 @@ impl Committees {
         let failed = |source| CommitteesError::Seat { epoch, source };
         let Inner { chain, node_key, voter, .. } = &*self.0;
         let participants = consensus::participants(&committee).map_err(failed)?.keys().clone();
-        let scheme = if participants.position(node_key).is_some() {
-            consensus::voter(&chain.hash, &committee, node_key, voter.clone())
-        } else {
+        let verifier = || consensus::verifier(&chain.hash, &committee);
+        let scheme = if participants.position(node_key).is_none() {
             warn!(epoch, "this node has no seat: it follows");
-            consensus::verifier(&chain.hash, &committee)
+            verifier()
+        } else {
+            match consensus::voter(&chain.hash, &committee, node_key, voter.clone()) {
+                // Who registers another key before this node has it costs himself his votes, and nobody the chain.
+                Err(error @ SeatError::OtherSeat { .. }) if chain.file.l1.registry.is_some() => {
+                    error!(epoch, %error, "this node cannot vote for its seat: it follows");
+                    verifier()
+                }
+                scheme => scheme,
+            }
         };
-        let seated = Seated { committee, participants, scheme: Arc::new(scheme.map_err(failed)?) };
+        let scheme = Arc::new(scheme.map_err(failed)?);
+        let seated = Seated { committee, participants, scheme };
         self.0.seated.write().insert(epoch, Arc::new(seated));
         Ok(())
     }

@@ -4,7 +4,14 @@
 //! belongs to one node. Environment variables are the keys in capitals behind `SINTER_`, with `__`
 //! between levels: `SINTER_MEMPOOL__BYTES_MAX=1048576`.
 
-use crate::{dissemination::DisseminationConfig, keys, mempool::MempoolConfig, rpc::RpcConfig, signer::Endpoint};
+use crate::{
+    dissemination::DisseminationConfig,
+    keys::{self, BlsPublic},
+    mempool::MempoolConfig,
+    rpc::RpcConfig,
+    signer::Endpoint,
+};
+use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::ed25519::PublicKey;
 use figment::{
     Figment,
@@ -96,6 +103,9 @@ pub struct NamespaceConfig {
     pub rpc_url: Option<String>,
 }
 
+/// Most L1 nodes that are asked.
+pub const L1_RPC_MAX: usize = 8;
+
 /// A node's own configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,9 +128,18 @@ pub struct NodeConfig {
     /// The ed25519 key that the signer proves over TLS, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bls_signer_key: Option<String>,
+    /// The BLS public key that the signer votes with, in hex; without it, that of the node's seat in `chain.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bls_public_key: Option<String>,
     /// A vote that the signer has not signed by then is not cast.
     #[serde(default = "default_bls_signer_timeout_ms")]
     pub bls_signer_timeout_ms: u64,
+    /// URLs of L1 nodes, of which those that answer must agree. A chain that draws its committees needs one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub l1_rpc: Vec<String>,
+    /// Time between two looks at the L1. What is final there is named in a block three of them later, when others see it, too.
+    #[serde(default = "default_l1_poll_interval_ms")]
+    pub l1_poll_interval_ms: u64,
     /// The UDP address that peers reach it at.
     pub listen: SocketAddr,
     /// The address of the JSON-RPC, over HTTP and WebSocket.
@@ -163,6 +182,10 @@ fn default_retention_blocks() -> u64 {
 
 fn default_disk_free_bytes_min() -> u64 {
     256 << 20
+}
+
+fn default_l1_poll_interval_ms() -> u64 {
+    2_000
 }
 
 fn default_bls_signer_timeout_ms() -> u64 {
@@ -245,8 +268,28 @@ impl NodeConfig {
         }
     }
 
+    /// The BLS key that a signer votes with, where the configuration says.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] when it is none.
+    pub fn bls_public_key(&self) -> Result<Option<BlsPublic>, ConfigError> {
+        let Some(text) = &self.bls_public_key else { return Ok(None) };
+        let bytes = hex::decode(text.trim_start_matches("0x")).unwrap_or_default();
+        match BlsPublic::decode(Copying(bytes.as_slice())) {
+            Ok(key) => Ok(Some(key)),
+            Err(_) => Err(ConfigError::OutOfRange {
+                key: "bls_public_key".into(),
+                expected: "a compressed BLS public key, 192 hex digits".into(),
+                got: text.clone(),
+            }),
+        }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.voting_key()?;
+        self.bls_public_key()?;
+        in_range("l1_rpc (URLs)", self.l1_rpc.len(), 0, L1_RPC_MAX)?;
+        in_range("l1_poll_interval_ms", self.l1_poll_interval_ms, 50, 10_000)?;
         in_range("bls_signer_timeout_ms", self.bls_signer_timeout_ms, 10, 10_000)?;
         in_range("worker_threads", self.worker_threads, 1, 1024)?;
         // A node must hold enough for a peer that was away to catch up from, and its own window of ids.

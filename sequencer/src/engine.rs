@@ -16,12 +16,14 @@ use crate::{
     committees::{Committees, CommitteesError, Seated, Succession},
     consensus::{Context, Marshal, Scheme},
     dissemination::{self, DisseminationConfig},
+    draw::{self, Marks},
     epochs::{self, EpochStart},
     evidence::{EvidenceStore, Gossip},
     finalizer::{self, FinalizerError},
     handle::Head,
     history::RecentBlocks,
     index::{FinalizedBlock, Index, IndexError, Persist},
+    l1::L1View,
     leaders::NextLeaders,
     ledgers::{Ledgers, State},
     mempool::Mempool,
@@ -55,7 +57,10 @@ use commonware_storage::{
 };
 use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
 use rand_core::CryptoRng;
-use sinter_primitives::{Block, Body, Chain, Digest, NamespaceTable, Parameters, Transaction};
+use sinter_primitives::{
+    Block, Body, Chain, Committee, Digest, NamespaceTable, Parameters, Transaction, committee::Seat,
+    hand_over::HandOver,
+};
 use std::{
     num::{NonZeroU16, NonZeroU64, NonZeroUsize},
     sync::Arc,
@@ -106,8 +111,9 @@ pub(crate) fn epoch_of_votes(partition: &str) -> Option<u64> {
     partition.strip_prefix(VOTES_PARTITION)?.parse().ok()
 }
 
-/// Told, with every epoch that begins, of its committee and the next: whom to be connected to.
-pub type Track = Box<dyn Fn(u64, &[&Seated]) + Send + Sync>;
+/// Told, with every epoch that begins and whenever they change, of its committee and the next, and of those who may be drawn: whom
+/// to be connected to.
+pub type Track = Box<dyn Fn(&[&Seated], &[Seat]) + Send + Sync>;
 
 /// What makes this node's engine its own.
 pub struct Settings {
@@ -117,6 +123,8 @@ pub struct Settings {
     pub voter: Arc<dyn Voter>,
     /// How committees follow on each other.
     pub succession: Arc<dyn Succession>,
+    /// What it sees of the L1, which a chain that draws its committees needs.
+    pub l1: Option<Arc<dyn L1View>>,
     /// Blocks that stay on disk behind the last final one.
     pub retention_blocks: u64,
     /// How eagerly it passes transactions on.
@@ -262,7 +270,7 @@ where
     T: Strategy,
 {
     let Shared { chain, index, mempool, status, evidence, heads } = shared;
-    let Settings { node_key, voter, succession, retention_blocks, dissemination, partition_prefix } = settings;
+    let Settings { node_key, voter, succession, l1, retention_blocks, dissemination, partition_prefix } = settings;
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
     let parameters = chain.file.parameters;
     let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
@@ -270,9 +278,9 @@ where
     let certificates = open_archive(&context, &marshal_partition, "finalizations", &page_cache, bounds).await?;
     let blocks = open_archive(&context, &marshal_partition, "blocks", &page_cache, parameters.body_bounds()).await?;
     let ledgers = Arc::new(recover(&chain, &index, &blocks).await?);
-    let committees =
-        Committees::new(chain.clone(), (node_key.clone(), voter), succession, index.tip().header.height + 1)?;
     let start = epoch_start(&parameters, &index)?;
+    let known = known_committees(&chain, &index, &*succession, start.epoch).await?;
+    let committees = Committees::new(chain.clone(), (node_key.clone(), voter), succession.clone(), known)?;
     check_votes(&context, &partition_prefix, &chain, &index, &committees, start.epoch).await?;
     let mut window = index.recent_ids(parameters.expiry_blocks)?;
     // Idle heights hold no ids, but the mempool must know how far the chain is.
@@ -311,7 +319,7 @@ where
         buffered::Config {
             public_key: node_key.clone(),
             mailbox_size: MAILBOX_MESSAGES,
-            deque_size: broadcast_blocks_per_peer(&parameters, chain.committee.seats().len()),
+            deque_size: broadcast_blocks_per_peer(&parameters, chain.seats_max()),
             priority: false,
             codec_config: parameters.body_bounds(),
             peer_provider: network.peers.clone(),
@@ -336,6 +344,7 @@ where
         network.backfill,
     );
 
+    let heads_receiver = heads.subscribe();
     let recent = Arc::new(RecentBlocks::default());
     let (epochs, epochs_receiver) = watch::channel(start);
     let (deliveries, finalizer) = finalizer::start(
@@ -357,8 +366,14 @@ where
     );
     let delivery = actor.start(deliveries, buffer, resolver);
 
-    let sequencer =
-        Sequencer::new(chain.clone(), committees.clone(), ledgers.clone(), mempool.clone(), strategy.clone());
+    let sequencer = Sequencer::new(
+        chain.clone(),
+        committees.clone(),
+        ledgers.clone(),
+        mempool.clone(),
+        l1.clone(),
+        strategy.clone(),
+    );
     status.observe_round(start.epoch, 0);
     let dissemination = dissemination::Actor::new(
         context.child("dissemination"),
@@ -378,6 +393,10 @@ where
         network.blocker.clone(),
     )
     .start(network.evidence);
+    if let Some(l1) = l1 {
+        let (ledgers, heads) = (ledgers.clone(), heads_receiver);
+        context.child("draw").spawn(move |context| draw::anticipate(context, l1, succession, ledgers, heads));
+    }
     let adapter = Inline::new(context.child("application"), application(sequencer), mailbox.clone(), epocher);
     let parts = epochs::Parts {
         chain,
@@ -409,6 +428,49 @@ fn epoch_start(parameters: &Parameters, index: &Index) -> Result<EpochStart, Eng
     let header = if at == height { Some(tip.header) } else { index.snapshot()?.header(at)? };
     let boundary = header.ok_or(EngineError::Boundary { height, boundary: at })?.digest();
     Ok(EpochStart { epoch, boundary })
+}
+
+/// The committees that a node knows whose next block is of an epoch: those of the hand-overs it has; and where it fell between an
+/// epoch's last block and its hand-over, the one that follows from its headers.
+async fn known_committees(
+    chain: &Chain,
+    index: &Index,
+    succession: &dyn Succession,
+    epoch: u64,
+) -> Result<Vec<(u64, Committee)>, EngineError> {
+    let parameters = &chain.file.parameters;
+    let mut known: Vec<(u64, Committee)> = Vec::new();
+    for number in Committees::epochs_known(epoch) {
+        let Some(ended) = number.checked_sub(2) else {
+            known.push((number, chain.committee.clone()));
+            continue;
+        };
+        let committee = match index.hand_overs(ended, 1)?.into_iter().next() {
+            Some(HandOver { seats, .. }) => Committee::new(seats).map_err(CommitteesError::from)?,
+            None => {
+                let at = parameters.boundary_before(ended.saturating_add(1));
+                let snapshot = index.snapshot()?;
+                let header_at = |height| if height == 0 { Ok(Some(chain.genesis())) } else { snapshot.header(height) };
+                let height = index.tip().header.height;
+                let missing = EngineError::Boundary { height, boundary: at };
+                let Some(last) = header_at(at)? else { return Err(missing) };
+                let Some(marks) = Marks::of(parameters, &last, header_at)? else { return Err(missing) };
+                let drawn = match marks.draw(ended, last.l1_origin) {
+                    Some(draw) => succession.committee(&draw).await,
+                    None => None,
+                };
+                let before = known.last().map_or(&chain.committee, |(_, committee)| committee);
+                let committee = drawn.unwrap_or_else(|| before.clone());
+                let (expected, got) = (committee.digest(), last.next_committee);
+                if expected != got {
+                    return Err(CommitteesError::Other { epoch: number, expected, got }.into());
+                }
+                committee
+            }
+        };
+        known.push((number, committee));
+    }
+    Ok(known)
 }
 
 /// Refuses to vote in an epoch when the record of earlier votes in it is gone while other history of it is there. Where the epoch
@@ -504,7 +566,7 @@ async fn recover<E: Storage + Metrics + Clock>(
     index: &Index,
     blocks: &Archive<E, Arc<SequencedBlock>>,
 ) -> Result<Ledgers, EngineError> {
-    let mut tip = indexed_tip(index)?;
+    let mut tip = indexed_tip(chain, index)?;
     let mut replayed = 0u64;
     loop {
         let height = tip.header.height + 1;
@@ -514,7 +576,8 @@ async fn recover<E: Storage + Metrics + Clock>(
             break; // the index reports it as what it is, a conflict, when marshal delivers the block
         }
         let ids = validity::ids(chain, &block.body);
-        let state = validity::follow(&tip, &block, ids).map_err(|source| FinalizerError::Invalid { height, source })?;
+        let state =
+            validity::follow(chain, &tip, &block, ids).map_err(|source| FinalizerError::Invalid { height, source })?;
         let finalized = FinalizedBlock { block: &block, ids: &state.ids, table: &state.table };
         index.apply(&[finalized], &state.ledger, Persist::Later)?;
         tip = state;
@@ -525,8 +588,15 @@ async fn recover<E: Storage + Metrics + Clock>(
     Ok(Ledgers::new(expiry_blocks, tip, index.recent_ids(expiry_blocks)?))
 }
 
-fn indexed_tip(index: &Index) -> Result<State, EngineError> {
+fn indexed_tip(chain: &Chain, index: &Index) -> Result<State, EngineError> {
     let tip = index.tip();
+    let snapshot = index.snapshot()?;
+    let header_at = |height| if height == 0 { Ok(Some(chain.genesis())) } else { snapshot.header(height) };
+    let parameters = &chain.file.parameters;
+    let marks = Marks::of(parameters, &tip.header, header_at)?.ok_or_else(|| EngineError::Boundary {
+        height: tip.header.height,
+        boundary: parameters.boundary_before(tip.header.epoch),
+    })?;
     Ok(State {
         header: tip.header,
         digest: tip.digest,
@@ -534,6 +604,7 @@ fn indexed_tip(index: &Index) -> Result<State, EngineError> {
         table: Arc::new(NamespaceTable::default()),
         ledger: Arc::new(index.ledger()?),
         ids: Arc::new([]),
+        marks,
     })
 }
 

@@ -21,6 +21,7 @@ use crate::{
     mempool::Mempool,
     observer::Observer,
     status::Status,
+    telemetry,
 };
 use commonware_consensus::{
     Application,
@@ -40,6 +41,7 @@ use commonware_p2p::{
 use commonware_parallel::Strategy;
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
 use commonware_utils::{channel::mpsc, vec::NonEmptyVec};
+use metrics::gauge;
 use rand_core::CryptoRng;
 use sinter_primitives::{Chain, Digest, Parameters};
 use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -138,14 +140,14 @@ where
             _ => muxes.open(start.epoch).await?,
         };
         let mut engine = enter(&context, &parts, open, start, strategy.clone())?;
-        let peers = parts.committees.peers(start.epoch);
         // Members that are a moment ahead begin the next epoch: what they say then waits there for this node.
         let mut next = muxes.open(start.epoch.saturating_add(1)).await?;
         let marshal = (parts.marshal.clone(), parts.status.clone());
         select! {
             changed = epochs.changed() => changed.map_err(|_| EngineError::Stopped("finalizer"))?,
             _ = &mut engine => return Err(EngineError::Stopped("consensus")),
-            () = catch_up(&context, parameters, marshal, &mut ahead, &mut next, (start.epoch, peers)) => {
+            () = retrack(&parts.committees, &parts.track, start.epoch) => return Err(EngineError::Stopped("the draw")),
+            () = catch_up(&context, parameters, marshal, &mut ahead, &mut next, (start.epoch, &parts.committees)) => {
                 return Err(EngineError::Stopped("the network"));
             },
         };
@@ -244,10 +246,9 @@ where
 {
     let epoch = start.epoch;
     let seated = parts.committees.get(epoch).ok_or(EngineError::Stopped("the committees"))?;
-    let next = parts.committees.get(epoch.saturating_add(1));
-    let tracked: Vec<&Seated> = [Some(&seated), next.as_ref()].into_iter().flatten().map(|seated| &**seated).collect();
-    (parts.track)(epoch, &tracked);
+    track(&parts.committees, &parts.track, epoch);
     parts.status.observe_round(epoch, 0);
+    gauge!(telemetry::SEATED).set(u8::from(parts.committees.has_seat(epoch)));
     info!(epoch, boundary = %start.boundary, seats = seated.participants.len(), votes = seated.is_voting(), "epoch begins");
 
     let observer = Observer::new(
@@ -292,6 +293,23 @@ where
     Ok(engine.start((sender, Replay { heard: entrance.votes, inner: receiver }), certificates, resolver))
 }
 
+/// Says whom to be connected to in an epoch.
+fn track(committees: &Committees, track: &engine::Track, epoch: u64) {
+    let seated = [epoch, epoch.saturating_add(1)].map(|epoch| committees.get(epoch));
+    let seated: Vec<&Seated> = seated.iter().flatten().map(|seated| &**seated).collect();
+    let standby = committees.standby().borrow().clone();
+    track(&seated, &standby);
+}
+
+/// Says it again whenever others may be drawn. Ends only with the node.
+async fn retrack(committees: &Committees, say: &engine::Track, epoch: u64) {
+    let mut standby = committees.standby();
+    while standby.changed().await.is_ok() {
+        track(committees, say, epoch);
+    }
+    std::future::pending().await
+}
+
 /// Asks peers for the last block of this node's epoch when there is reason to think that the epoch is over: a peer talks of a
 /// later one, or nobody says anything. Who has gone on has no word for those who are behind, and where the next committee is behind
 /// as a whole, only its asking goes on. Ends only with the network.
@@ -301,7 +319,7 @@ async fn catch_up<E: Clock, S: Sender<PublicKey = PublicKey>>(
     (marshal, status): (Marshal, Arc<Status>),
     ahead: &mut mpsc::Receiver<(u64, Message<PublicKey>)>,
     next: &mut Entrance<S>,
-    (epoch, peers): (u64, Vec<PublicKey>),
+    (epoch, committees): (u64, &Committees),
 ) {
     let has_end = parameters.epoch_blocks.is_some();
     let last = Height::new(parameters.boundary_before(epoch.saturating_add(1)));
@@ -336,7 +354,7 @@ async fn catch_up<E: Clock, S: Sender<PublicKey = PublicKey>>(
         if has_end && (is_silent || (teller.is_some() && is_due)) {
             asked_at = Some(now);
             // The teller may be lying, and it may be the only one that is near.
-            let asked: Vec<_> = teller.into_iter().chain(peers.iter().cloned()).collect();
+            let asked: Vec<_> = teller.into_iter().chain(committees.peers(epoch)).collect();
             debug!(epoch, is_silent, "this node's epoch may be over");
             if let Ok(asked) = NonEmptyVec::try_from(asked) {
                 marshal.hint_finalized(last, asked);

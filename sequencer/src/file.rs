@@ -7,7 +7,8 @@ use std::{
     path::Path,
 };
 
-/// Puts a file in the place of another, or of none. Whole or not at all, and on disk when it returns. `mode` is what the umask leaves of it.
+/// Puts a file in the place of another, or of none. Whole or not at all, and on disk when it returns. `mode` is what the umask
+/// leaves of it.
 pub fn replace(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_os_string();
     unfinished.push(".new");

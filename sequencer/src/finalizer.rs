@@ -182,7 +182,7 @@ async fn run<E: Clock>(context: E, parts: Parts, mut receiver: mpsc::Receiver<De
             persisted_at_ms = Some(now_ms);
         }
         let persist = if is_due { Persist::Now } else { Persist::Later };
-        let finalized = match finalize(now_ms, &parts, &blocks, persist) {
+        let finalized = match finalize(now_ms, &parts, &blocks, persist).await {
             Ok(()) => hand_over(&context, &parts, &blocks).await,
             Err(error) => Err(error),
         };
@@ -233,13 +233,13 @@ async fn hand_over<E: Clock>(
 }
 
 /// Makes blocks history.
-fn finalize(
+async fn finalize(
     now_ms: u64,
     parts: &Parts,
     blocks: &[Digested<SequencedBlock>],
     persist: Persist,
 ) -> Result<(), FinalizerError> {
-    let new = index_blocks(parts, blocks, persist)?;
+    let new = index_blocks(parts, blocks, persist).await?;
     for (block, state) in new {
         let header = state.header;
         // Before the head: who sees it may ask for the block at once.
@@ -261,7 +261,7 @@ fn finalize(
 }
 
 /// Writes blocks to the index, and gives those that were new with the states after them.
-fn index_blocks<'a>(
+async fn index_blocks<'a>(
     parts: &Parts,
     blocks: &'a [Digested<SequencedBlock>],
     persist: Persist,
@@ -277,7 +277,7 @@ fn index_blocks<'a>(
             return Err(FinalizerError::Gap { tip: tip.header.height, got: height });
         }
         tip = state_after(&parts.chain, &parts.ledgers, &tip, block)?;
-        parts.committees.finalized(&tip.header)?;
+        parts.committees.finalized(&tip).await?;
         new.push((block, tip.clone()));
     }
     let finalized: Vec<_> = new
@@ -309,7 +309,7 @@ fn state_after(
     }
     // This node did not vote on it: it was away, or the block took another way around.
     let ids = validity::ids(chain, &block.inner().body);
-    validity::follow(parent, block.inner(), ids).map_err(invalid)
+    validity::follow(chain, parent, block.inner(), ids).map_err(invalid)
 }
 
 fn prune(parts: &Parts, tip: u64) -> Result<(), FinalizerError> {
@@ -326,7 +326,7 @@ fn prune(parts: &Parts, tip: u64) -> Result<(), FinalizerError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use sinter_primitives::{Block, Body, Digest, Header, Ledger, NamespaceTable, testkit::Network};
+    use sinter_primitives::{Block, Body, Digest, Header, NamespaceTable, testkit::Network};
 
     /// An empty child of `parent`, as if it stood on `on`.
     fn child(parent: &State, view: u64, on: Digest) -> Digested<SequencedBlock> {
@@ -348,14 +348,7 @@ mod tests {
     #[test]
     fn a_final_block_on_another_parent_is_refused() {
         let chain = Network::new(1).chain;
-        let header = chain.genesis();
-        let genesis = State {
-            header,
-            digest: header.digest(),
-            table: Arc::default(),
-            ledger: Arc::new(Ledger::genesis(&chain)),
-            ids: Arc::new([]),
-        };
+        let genesis = State::genesis(&chain);
         let ledgers = Ledgers::new(8, genesis.clone(), Vec::new());
         let sound = child(&genesis, 1, genesis.digest);
         assert_eq!(state_after(&chain, &ledgers, &genesis, &sound).unwrap().digest, sound.digest());
@@ -365,7 +358,7 @@ mod tests {
         let stray = child(&genesis, 1, elsewhere);
         for known in [false, true] {
             if known {
-                let state = validity::follow(&genesis, stray.inner(), Vec::new()).unwrap();
+                let state = validity::follow(&chain, &genesis, stray.inner(), Vec::new()).unwrap();
                 ledgers.insert(state).unwrap();
                 assert!(ledgers.get(&stray.digest()).is_some());
             }

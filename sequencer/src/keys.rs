@@ -208,7 +208,9 @@ pub fn seat(node_key: &ed25519::PrivateKey, bls_key: &Private, address: &str) ->
     Ok(seat)
 }
 
-fn secret(key: &Private) -> Zeroizing<[u8; SECRET_BYTES]> {
+/// A BLS key's secret, 32 bytes, big-endian: for signing what is no vote.
+#[must_use]
+pub fn secret(key: &Private) -> Zeroizing<[u8; SECRET_BYTES]> {
     let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
     key.write(&mut bytes.as_mut_slice());
     bytes

@@ -10,8 +10,9 @@
 //! The tree is a cache: whatever it lacks is computed again from the blocks themselves, so it may
 //! forget anything above the tip and it starts empty after a restart.
 
+use crate::draw::Marks;
 use commonware_utils::sync::Mutex;
-use sinter_primitives::{Digest, Header, Ledger, Namespace, NamespaceTable, TransactionId, ledger::LedgerEntry};
+use sinter_primitives::{Chain, Digest, Header, Ledger, Namespace, NamespaceTable, TransactionId, ledger::LedgerEntry};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -40,9 +41,25 @@ pub struct State {
     pub ledger: Arc<Ledger>,
     /// What it orders, in order.
     pub ids: Arc<[TransactionId]>,
+    /// What a draw will depend on, as far as the epoch has come.
+    pub marks: Marks,
 }
 
 impl State {
+    /// A chain before its first block.
+    #[must_use]
+    pub fn genesis(chain: &Chain) -> Self {
+        let header = chain.genesis();
+        Self {
+            header,
+            digest: header.digest(),
+            table: Arc::default(),
+            ledger: Arc::new(Ledger::genesis(chain)),
+            ids: Arc::new([]),
+            marks: Marks::genesis(&header),
+        }
+    }
+
     /// Bytes that the state takes, about: itself, an id for each transaction, a leaf for each namespace that the
     /// block orders for, and an entry for each open namespace (twice: a tree's nodes are half full at worst).
     /// What it shares with other states is counted for each.

@@ -6,17 +6,19 @@ use crate::{
     block::SequencedBlock,
     channels,
     clock::unix_ms,
-    committees::{Repeat, Seated},
+    committees::{Repeat, Seated, Succession},
     config::{ConfigError, NodeConfig, VotingKey},
     consensus::{self, Scheme, SeatError},
     disk::{self, DiskError},
     dissemination,
+    draw::{Drawing, STANDBY_MAX},
     engine::{self, Engine, EngineError, Settings, Shared},
     evidence::{self, EVIDENCE_DIRECTORY, EvidenceError, EvidenceStore},
     handle::{Handle, Head},
     history::History,
     index::{Index, IndexError},
-    keys::{self, KeyError},
+    keys::{self, BlsPublic, KeyError},
+    l1::L1View,
     mark::{self, MarkError},
     mempool::{Mempool, MempoolConfigError},
     peers::{self, PeerError},
@@ -32,10 +34,10 @@ use ::tokio::sync::watch;
 use commonware_consensus::{marshal, simplex};
 use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use commonware_macros::select;
-use commonware_p2p::{AddressableManager, authenticated::lookup, utils::mux};
+use commonware_p2p::{AddressableManager, AddressableTrackedPeers, authenticated::lookup, utils::mux};
 use commonware_runtime::{Metrics as _, Quota, Runner as _, Spawner, Strategizer, Supervisor, tokio};
-use commonware_utils::{NZU32, NZUsize};
-use sinter_primitives::{Chain, Digest, Namespace, chain::ChainError};
+use commonware_utils::{NZU32, NZUsize, ordered::Map};
+use sinter_primitives::{Chain, Digest, Namespace, chain::ChainError, committee::Seat};
 use std::{
     any::Any,
     future::Future,
@@ -44,7 +46,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tracing::{error, info, warn};
@@ -102,6 +107,11 @@ pub enum NodeError {
     /// A seat's address is none.
     #[error("address of a seat: {0}")]
     Peer(#[from] PeerError),
+    /// The chain draws its committees, and this node does not see the L1.
+    #[error(
+        "`l1_rpc`: expected the URL of an L1 node, since this chain draws its committees from a registry, got none"
+    )]
+    NoL1,
     /// The signer will not vote for this node.
     #[error(transparent)]
     Signer(#[from] RemoteError),
@@ -149,19 +159,23 @@ impl NodeError {
                 | Self::Key(_)
                 | Self::Seat(_)
                 | Self::Peer(_)
+                | Self::NoL1
                 | Self::Signer(_)
                 | Self::Quic(_)
         )
     }
 }
 
+/// What a node sees of the L1, if it looks.
+pub type L1 = Option<Arc<dyn L1View>>;
+
 /// Runs a node until `shutdown` resolves, or something ends it. Blocks the calling thread, which must not be
 /// a thread of a tokio runtime.
 ///
 /// # Errors
 /// [`NodeError`].
-pub fn run(config: NodeConfig, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-    run_with(config, |_| {}, shutdown)
+pub fn run(config: NodeConfig, l1: L1, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
+    run_with(config, l1, |_| {}, shutdown)
 }
 
 /// Like [`run`], for a program that has more to do with the node than to wait: `started` gets what the
@@ -171,18 +185,19 @@ pub fn run(config: NodeConfig, shutdown: impl Future<Output = ()> + Send + 'stat
 /// [`NodeError`].
 pub fn run_with(
     config: NodeConfig,
+    l1: L1,
     started: impl FnOnce(Handle) + Send + 'static,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), NodeError> {
     // Everything below is compiled once, here, and not again for every caller's future.
-    run_until(config, Box::new(started), Box::pin(shutdown))
+    run_until(config, l1, Box::new(started), Box::pin(shutdown))
 }
 
 type Started = Box<dyn FnOnce(Handle) + Send>;
 type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn run_until(config: NodeConfig, started: Started, shutdown: Shutdown) -> Result<(), NodeError> {
-    let prepared = Prepared::new(config)?;
+fn run_until(config: NodeConfig, l1: L1, started: Started, shutdown: Shutdown) -> Result<(), NodeError> {
+    let prepared = Prepared::new(config, l1)?;
     let (data_dir, min_bytes) = (prepared.config.data_dir.clone(), prepared.config.disk_free_bytes_min);
     let runner = tokio::Runner::new(
         tokio::Config::new()
@@ -213,19 +228,27 @@ struct Prepared {
     transport: Arc<Transport>,
     index: Arc<Index>,
     evidence: EvidenceStore,
+    l1: L1,
+    succession: Arc<dyn Succession>,
 }
 
 impl Prepared {
-    fn new(config: NodeConfig) -> Result<Self, NodeError> {
+    fn new(config: NodeConfig, l1: L1) -> Result<Self, NodeError> {
         // Before anything takes a handle to a metric.
         rpc::metrics::install().map_err(RpcError::from)?;
         telemetry::describe();
         let chain = Arc::new(read_chain(&config.chain)?);
         check_bounds(&config, &chain)?;
+        let succession = succession(&chain, l1.clone())?;
         let node_key = keys::read_node_key(&config.node_key_file)?;
         let voter = voter(&config, &chain, &node_key)?;
-        consensus::voter(&chain.hash, &chain.committee, &keys::node_public(&node_key), voter.clone())?;
-        peers::addresses([&chain.committee], &config.peers)?;
+        match consensus::voter(&chain.hash, &chain.committee, &keys::node_public(&node_key), voter.clone()) {
+            // It may be drawn; and who has been may have another key since.
+            Err(SeatError::NoSeat { .. } | SeatError::OtherSeat { .. }) if chain.file.l1.registry.is_some() => {}
+            seat => drop(seat?),
+        }
+        peers::addresses(chain.committee.seats(), &config.peers)?;
+        peers::check(&config.peers)?;
         let transport = Transport::new(QuicConfig::new(node_key.clone(), chain.hash))?;
         std::fs::create_dir_all(&config.data_dir).map_err(|source| NodeError::Path {
             key: "data_dir",
@@ -239,8 +262,17 @@ impl Prepared {
             mark::enter(&chain.hash, file, &config.data_dir)?;
         }
         let evidence = EvidenceStore::open(&config.data_dir.join(EVIDENCE_DIRECTORY), &chain.hash)?;
-        Ok(Self { config, chain, node_key, voter, transport, index, evidence })
+        Ok(Self { config, chain, node_key, voter, transport, index, evidence, l1, succession })
     }
+}
+
+/// How the chain's committees follow on each other.
+fn succession(chain: &Arc<Chain>, l1: L1) -> Result<Arc<dyn Succession>, NodeError> {
+    if chain.file.l1.registry.is_none() {
+        return Ok(Arc::new(Repeat));
+    }
+    let drawing = Drawing::new(chain.clone(), l1.ok_or(NodeError::NoL1)?).ok_or(NodeError::NoL1)?;
+    Ok(Arc::new(drawing))
 }
 
 /// Who votes for this node: the key itself, or a signer that has it.
@@ -255,9 +287,17 @@ fn voter(config: &NodeConfig, chain: &Chain, node_key: &PrivateKey) -> Result<Ar
             signer_key,
             node_key: node_key.clone(),
             chain: chain.hash,
-            bls_key: consensus::bls_key(&chain.committee, &node)?,
+            bls_key: signers_key(config, chain, &node)?,
             timeout: Duration::from_millis(config.bls_signer_timeout_ms),
         })?)),
+    }
+}
+
+/// The key that a signer votes with: what the configuration says, or that of the node's seat in `chain.toml`.
+fn signers_key(config: &NodeConfig, chain: &Chain, node: &PublicKey) -> Result<BlsPublic, NodeError> {
+    match config.bls_public_key()? {
+        Some(key) => Ok(key),
+        None => Ok(consensus::bls_key(&chain.committee, node)?),
     }
 }
 
@@ -268,11 +308,11 @@ fn check_bounds(config: &NodeConfig, chain: &Chain) -> Result<(), NodeError> {
     config.mempool.check(parameters.payload_bytes_max + 1 + 8 + 5)?;
     config.rpc_config().check(parameters)?;
     let epoch_blocks = parameters.epoch_blocks.map_or(0, |blocks| blocks.get());
-    if config.retention_blocks <= epoch_blocks {
-        // An epoch stands on the block before its first, which a restart reads.
+    if config.retention_blocks <= 2 * epoch_blocks {
+        // What a draw depends on begins with the block before its epoch, and a restart may have to draw again.
         return Err(NodeError::Config(ConfigError::OutOfRange {
             key: "retention_blocks".into(),
-            expected: format!("above the chain's `epoch_blocks`, {epoch_blocks}"),
+            expected: format!("above twice the chain's `epoch_blocks`, {epoch_blocks}"),
             got: config.retention_blocks.to_string(),
         }));
     }
@@ -314,12 +354,12 @@ async fn start_and_wait(
     context: &tokio::Context,
     prepared: &Prepared,
     started: Started,
-    shutdown: Shutdown,
+    mut shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let Prepared { config, chain, index, evidence, .. } = prepared;
     let public_key = keys::node_public(&prepared.node_key);
     let mempool = Mempool::new(chain.clone(), config.mempool);
-    let seats = chain.committee.seats().len();
+    let seats = chain.seats_max();
     let status = Arc::new(Status::new(unix_ms(context), stall_bound_ms(&chain.file.parameters, seats)));
     let tip = index.tip();
     let (heads, heads_receiver) = watch::channel(Head {
@@ -330,7 +370,7 @@ async fn start_and_wait(
     });
 
     let (network, network_task) = join_network(context, prepared);
-    let engine = engine::start(
+    let engine = Box::pin(engine::start(
         context.child("engine"),
         Shared {
             chain: chain.clone(),
@@ -343,7 +383,8 @@ async fn start_and_wait(
         Settings {
             node_key: public_key.clone(),
             voter: prepared.voter.clone(),
-            succession: Arc::new(Repeat),
+            succession: prepared.succession.clone(),
+            l1: prepared.l1.clone(),
             retention_blocks: config.retention_blocks,
             dissemination: config.dissemination,
             partition_prefix: String::new(),
@@ -351,8 +392,12 @@ async fn start_and_wait(
         network,
         context.strategy(NonZeroUsize::new(config.worker_threads).unwrap_or(NonZeroUsize::MIN)),
         |sequencer| sequencer,
-    )
-    .await?;
+    ));
+    let engine = select! {
+        engine = engine => engine?,
+        // Where it fell at an epoch's end it waits for the L1, which may be away.
+        () = &mut shutdown => return Ok(()),
+    };
     let handle = Handle {
         chain: chain.clone(),
         index: index.clone(),
@@ -414,12 +459,11 @@ fn join_network(
     prepared: &Prepared,
 ) -> (engine::Network<Sender, Receiver, Oracle, Oracle>, commonware_runtime::Handle<()>) {
     let Prepared { config, chain, transport, .. } = prepared;
-    let seats = chain.committee.seats().len();
     let mut lookup_config = lookup::Config::recommended(
         transport.upgrader(),
         P2P_NAMESPACE,
         config.listen,
-        NonZeroUsize::new(seats).unwrap_or(NonZeroUsize::MIN),
+        peers_max(chain),
         message_bytes_max(chain),
         P2P_MAILBOX_MESSAGES,
     );
@@ -438,12 +482,23 @@ fn join_network(
     let (mut network, oracle) = lookup::Network::new(quic, lookup_config);
     let track = {
         let (overrides, oracle) = (config.peers.clone(), commonware_utils::sync::Mutex::new(oracle.clone()));
-        Box::new(move |epoch, seated: &[&Seated]| {
-            match peers::addresses(seated.iter().map(|seated| &seated.committee), &overrides) {
-                Ok(addresses) => {
-                    oracle.lock().track(epoch, addresses);
+        // Sets are numbered in the order in which they come.
+        let next = AtomicU64::new(0);
+        let this = hex::encode(keys::node_public(&prepared.node_key));
+        Box::new(move |seated: &[&Seated], standby: &[Seat]| {
+            let members = seated.iter().flat_map(|seated| seated.committee.seats());
+            match (peers::addresses(members, &overrides), peers::addresses(standby, &overrides)) {
+                (Ok(primary), Ok(secondary)) => {
+                    // Only primary peers are dialed, and nobody dials who has no seat.
+                    let is_member = primary.keys().iter().any(|key| hex::encode(key) == this);
+                    let (primary, secondary) = match is_member {
+                        true => (primary, secondary),
+                        false => (Map::from_iter_dedup(primary.into_iter().chain(secondary)), Map::default()),
+                    };
+                    let peers = AddressableTrackedPeers::new(primary, secondary);
+                    oracle.lock().track(next.fetch_add(1, Ordering::Relaxed), peers);
                 }
-                Err(error) => error!(epoch, %error, "peers of this epoch are not dialed"),
+                (Err(error), _) | (_, Err(error)) => error!(%error, "peers are not dialed"),
             }
         })
     };
@@ -463,9 +518,16 @@ fn join_network(
     (channels, network.start())
 }
 
+/// Most peers at once, and this node: the members of an epoch and of the next one, and who may be drawn.
+fn peers_max(chain: &Chain) -> NonZeroUsize {
+    let seats = chain.seats_max();
+    let peers = if chain.file.l1.registry.is_some() { 2 * seats + STANDBY_MAX + 1 } else { seats };
+    NonZeroUsize::new(peers).unwrap_or(NonZeroUsize::MIN)
+}
+
 /// The largest message that any part of a node sends: a peer that sends more is cut off.
 fn message_bytes_max(chain: &Chain) -> u32 {
-    let seats = u32::try_from(chain.committee.seats().len()).unwrap_or(u32::MAX);
+    let seats = u32::try_from(chain.seats_max()).unwrap_or(u32::MAX);
     let bounds = chain.file.parameters.body_bounds();
     commonware_p2p::max_message_size(&[
         mux::prefixed(simplex::max_payload_size::<Scheme, Digest>(seats)),

@@ -6,8 +6,8 @@ use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Address, Ingress};
 use commonware_utils::ordered::Map;
 use sinter_primitives::{
-    Committee,
     address::{AddressError, NodeAddress},
+    committee::Seat,
 };
 use std::{
     collections::BTreeMap,
@@ -45,19 +45,30 @@ fn dialable(address: NodeAddress) -> Address {
     }
 }
 
-/// The key and address of every seat of these committees, ascending by key; where two have a key, the first one's address counts.
+/// Checks addresses that replace others, whoever has a seat.
+///
+/// # Errors
+/// [`PeerError::Address`] with the first that is none.
+pub fn check(overrides: &BTreeMap<String, String>) -> Result<(), PeerError> {
+    overrides.iter().try_for_each(|(node_key, address)| match address.parse::<NodeAddress>() {
+        Ok(_) => Ok(()),
+        Err(source) => Err(PeerError::Address { node_key: node_key.clone(), source }),
+    })
+}
+
+/// The key and address of each of these seats, ascending by key; where two have a key, the first one's address counts.
 /// `overrides` maps node keys in hex to addresses.
 ///
 /// # Errors
 /// [`PeerError`] with the first address that is none.
 pub fn addresses<'a>(
-    committees: impl IntoIterator<Item = &'a Committee>,
+    seats: impl IntoIterator<Item = &'a Seat>,
     overrides: &BTreeMap<String, String>,
 ) -> Result<Map<PublicKey, Address>, PeerError> {
     let overrides: BTreeMap<String, &String> =
         overrides.iter().map(|(key, address)| (key.trim_start_matches("0x").to_ascii_lowercase(), address)).collect();
     let mut addresses = Vec::new();
-    for seat in committees.into_iter().flat_map(Committee::seats) {
+    for seat in seats {
         let node_key = hex::encode(seat.node_key);
         let text = overrides.get(&node_key).map_or(&seat.address, |address| address);
         let address =
@@ -83,7 +94,7 @@ mod tests {
                 seat.address = text.into();
             }
         });
-        let seats = addresses([&network.chain.committee], &BTreeMap::new()).unwrap();
+        let seats = addresses(network.chain.committee.seats(), &BTreeMap::new()).unwrap();
         let [v4, v6, name, short] = seats.values() else { panic!("four seats") };
         assert_eq!(*v4, Address::Symmetric(texts[0].parse().unwrap()));
         assert_eq!(*v6, Address::Symmetric(texts[1].parse().unwrap()));
@@ -99,7 +110,7 @@ mod tests {
         let node_key = hex::encode(network.chain.committee.seats()[0].node_key);
         let with = |text: &str| {
             let key = format!("0x{}", node_key.to_uppercase());
-            addresses([&network.chain.committee], &BTreeMap::from([(key, text.to_owned())]))
+            addresses(network.chain.committee.seats(), &BTreeMap::from([(key, text.to_owned())]))
         };
         assert_eq!(with("[::1]:7000").unwrap().values(), [Address::Symmetric("[::1]:7000".parse().unwrap())]);
         let source = AddressError { got: "node:0".into() };

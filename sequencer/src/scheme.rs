@@ -9,6 +9,7 @@ use crate::{
     votes::{Choice, Vote},
 };
 use bytes::Bytes;
+use commonware_codec::Encode as _;
 use commonware_consensus::{
     simplex::{
         scheme::Namespace,
@@ -35,7 +36,10 @@ use commonware_utils::{
     ordered::{BiMap, Quorum as _, Set},
 };
 use rand_core::CryptoRng;
-use sinter_primitives::Digest;
+use sinter_primitives::{
+    Digest,
+    reveals::{Mix, REVEAL_BYTES, Term},
+};
 use std::{fmt, sync::Arc};
 
 /// A signature under a vote.
@@ -48,6 +52,10 @@ pub trait Voter: fmt::Debug + Send + Sync {
 
     /// Signs a vote, or abstains.
     fn sign(&self, vote: &Vote) -> Option<Signature>;
+
+    /// Signs the mix so far for a term, or reveals nothing. There is one such signature, so it may be made as often as it is asked
+    /// for.
+    fn reveal(&self, mix: &Mix, at: Term) -> Option<[u8; REVEAL_BYTES]>;
 }
 
 /// A key in this process.
@@ -78,19 +86,39 @@ impl Voter for LocalVoter {
     fn sign(&self, vote: &Vote) -> Option<Signature> {
         Some(self.ballot.sign(&self.key, vote))
     }
+
+    fn reveal(&self, mix: &Mix, at: Term) -> Option<[u8; REVEAL_BYTES]> {
+        Some(self.ballot.reveal(&self.key, mix, at))
+    }
 }
 
 /// What votes look like when they are signed in one network.
 #[derive(Clone, Debug)]
 pub struct Ballot {
     namespace: Namespace,
+    reveals: Vec<u8>,
 }
 
 impl Ballot {
     /// In the network with this hash.
     #[must_use]
     pub fn new(chain: &Digest) -> Self {
-        Self { namespace: Namespace::derive(chain.as_ref()) }
+        Self { namespace: Namespace::derive(chain.as_ref()), reveals: Mix::namespace(chain) }
+    }
+
+    /// What a key reveals in a term, after the mix so far.
+    #[must_use]
+    pub fn reveal(&self, key: &Private, mix: &Mix, at: Term) -> [u8; REVEAL_BYTES] {
+        let signature = ops::sign_message::<MinSig>(key, &self.reveals, &mix.signed(at));
+        let mut reveal = [0; REVEAL_BYTES];
+        reveal.copy_from_slice(&signature.encode());
+        reveal
+    }
+
+    /// Whether this is what the key reveals.
+    #[must_use]
+    pub fn verify_reveal(&self, key: &BlsPublic, (mix, at): (&Mix, Term), signature: &Signature) -> bool {
+        ops::verify_message::<MinSig>(key, &self.reveals, &mix.signed(at), signature).is_ok()
     }
 
     /// Signs a vote. Nothing but its fields decides what is signed.

@@ -4,9 +4,10 @@
 //! delays a vote. What is checked, in this order:
 //!
 //! 1. the header names this chain, its parent, and the view it was proposed in, by the view's leader;
-//! 2. time moves forward, the L1 origin and the inbox stand still, and an epoch's last block names the committee of the epoch after
-//!    the next;
-//! 3. the body is within bounds and is the one that the header commits to;
+//! 2. time moves forward, the L1 origin never goes back, and moves only where committees are drawn; the inbox stands still; an
+//!    epoch's last block names the committee of the epoch after the next;
+//! 3. the body is within bounds and is the one that the header commits to; a reveal stands where one may, is the proposer's, and
+//!    is in the mix;
 //! 4. every transaction is for a height near this one, and none repeats;
 //! 5. every lane obeys its namespace's ordering rule;
 //! 6. the namespace table and the ledger are what the body makes of the parent's.
@@ -16,9 +17,10 @@ use crate::{
     ordering::{self, LaneContext, OrderingError, OrderingRule},
 };
 use sinter_primitives::{
-    Block, Body, Chain, Digest, Header, Namespace, Transaction, TransactionId,
+    Block, Body, Chain, Committee, Digest, Header, Namespace, Transaction, TransactionId,
     header::{L1Origin, VERSION},
     ledger::LedgerError,
+    reveals::{Mix, RevealError, Term},
 };
 use std::{collections::HashSet, sync::Arc};
 
@@ -62,6 +64,17 @@ pub enum InvalidBlock {
         /// What it is.
         got: Digest,
     },
+    /// A reveal stands in a block that may not have one.
+    #[error(
+        "reveal: expected one in the first block of a leader's term, up to the epoch's cutoff, got one at height {height}"
+    )]
+    Undue {
+        /// The block's height.
+        height: u64,
+    },
+    /// The reveal is not the proposer's.
+    #[error("reveal: {0}")]
+    Reveal(#[from] RevealError),
     /// Time does not move forward.
     #[error("header's timestamp: expected above {parent}, got {got}")]
     Timestamp {
@@ -70,10 +83,13 @@ pub enum InvalidBlock {
         /// This block's.
         got: u64,
     },
-    /// The L1 origin moves.
-    #[error("header's L1 origin: expected {expected:?}, got {got:?}")]
+    /// The L1 origin is none that may follow: it goes back, or moves where it must not, or is no final block of the L1.
+    #[error(
+        "header's L1 origin: expected block {} (0x{}) or a final one after it, got block {} (0x{})",
+        .expected.number, .expected.hash, .got.number, .got.hash
+    )]
     L1Origin {
-        /// The parent's.
+        /// The parent's, or what the L1 has at that number.
         expected: L1Origin,
         /// This block's.
         got: L1Origin,
@@ -129,6 +145,7 @@ impl InvalidBlock {
             Self::Number { field, .. } | Self::Digest { field, .. } => field,
             Self::Timestamp { .. } => "timestamp",
             Self::L1Origin { .. } => "l1 origin",
+            Self::Undue { .. } | Self::Reveal(_) => "reveal",
             Self::TooLarge { .. } => "bounds",
             Self::Expiry { .. } => "expiry",
             Self::Repeated { .. } => "repeated",
@@ -138,16 +155,28 @@ impl InvalidBlock {
     }
 }
 
-/// Checks a block that was proposed in `slot` on `parent`, and gives the chain's state after it.
-/// `first_repeat` finds the first of some ids that an ancestor within the last `expiry_blocks` heights
-/// holds, with that ancestor's height.
+/// The term in which the block of a slot may carry a reveal: where it is the first of a leader's term on its chain, and not above
+/// the epoch's cutoff. `None` elsewhere, and where nobody is drawn.
+#[must_use]
+pub fn reveal_due(chain: &Chain, slot: &Slot, height: u64) -> Option<Term> {
+    let parameters = &chain.file.parameters;
+    chain.file.l1.registry.as_ref()?;
+    let term = parameters.term_of(slot.view);
+    // An epoch's first block has no view before it.
+    let is_first = slot.parent_view == 0 || parameters.term_of(slot.parent_view) != term;
+    (is_first && height <= parameters.cutoff_of(slot.epoch)?).then_some(Term { epoch: slot.epoch, term })
+}
+
+/// Checks a block that was proposed in `slot` on `parent`, and gives the chain's state after it. Whether its L1 origin is final on
+/// the L1 is left to whoever sees that. `committee` has the slot's epoch, and `first_repeat` finds the first of some ids that an
+/// ancestor within the last `expiry_blocks` heights holds, with that ancestor's height.
 ///
 /// # Errors
 /// [`InvalidBlock`], the first rule that the block breaks.
 pub fn check(
     chain: &Chain,
     parent: &State,
-    slot: &Slot,
+    (slot, committee): (&Slot, &Committee),
     block: &Block,
     first_repeat: impl FnOnce(&[TransactionId]) -> Option<(TransactionId, u64)>,
 ) -> Result<State, InvalidBlock> {
@@ -155,12 +184,13 @@ pub fn check(
     check_place(chain, &parent.header, slot, header)?;
     check_bounds(chain, body)?;
     digest("body root", body.root(), header.body_root)?;
+    check_reveal(chain, parent, (slot, committee), block)?;
     let ids = check_transactions(chain, header.height, body)?;
     if let Some((id, height)) = first_repeat(&ids) {
         return Err(InvalidBlock::Repeated { id, height });
     }
     check_lanes(chain, header.height, body)?;
-    follow(parent, block, ids)
+    follow(chain, parent, block, ids)
 }
 
 /// Applies a block to its parent's state and checks that its header commits to the outcome: all that is
@@ -168,7 +198,7 @@ pub fn check(
 ///
 /// # Errors
 /// [`InvalidBlock::Ledger`], or [`InvalidBlock::Digest`] of one of the two roots.
-pub fn follow(parent: &State, block: &Block, ids: Vec<TransactionId>) -> Result<State, InvalidBlock> {
+pub fn follow(chain: &Chain, parent: &State, block: &Block, ids: Vec<TransactionId>) -> Result<State, InvalidBlock> {
     let header = &block.header;
     let mut ledger = parent.ledger.as_ref().clone();
     let table =
@@ -181,6 +211,7 @@ pub fn follow(parent: &State, block: &Block, ids: Vec<TransactionId>) -> Result<
         table: Arc::new(table),
         ledger: Arc::new(ledger),
         ids: ids.into(),
+        marks: parent.marks.after(&chain.file.parameters, &parent.header, header),
     })
 }
 
@@ -191,7 +222,6 @@ pub fn ids(chain: &Chain, body: &Body) -> Vec<TransactionId> {
 }
 
 fn check_place(chain: &Chain, parent: &Header, slot: &Slot, header: &Header) -> Result<(), InvalidBlock> {
-    const NONE: Digest = Digest([0; 32]);
     number("version", u64::from(VERSION), u64::from(header.version))?;
     number("chain id", chain.file.chain_id, header.chain_id)?;
     number("height", parent.height.saturating_add(1), header.height)?;
@@ -203,22 +233,39 @@ fn check_place(chain: &Chain, parent: &Header, slot: &Slot, header: &Header) -> 
     if header.timestamp_ms <= parent.timestamp_ms {
         return Err(InvalidBlock::Timestamp { parent: parent.timestamp_ms, got: header.timestamp_ms });
     }
-    if header.l1_origin != parent.l1_origin {
+    let moves = header.l1_origin.number > parent.l1_origin.number && chain.file.l1.registry.is_some();
+    if header.l1_origin != parent.l1_origin && !moves {
         return Err(InvalidBlock::L1Origin { expected: parent.l1_origin, got: header.l1_origin });
     }
     number("inbox cursor", parent.inbox_cursor, header.inbox_cursor)?;
-    digest("next committee", slot.next_committee, header.next_committee)?;
-    digest("randomness", NONE, header.randomness)
+    digest("next committee", slot.next_committee, header.next_committee)
+}
+
+fn check_reveal(
+    chain: &Chain,
+    parent: &State,
+    (slot, committee): (&Slot, &Committee),
+    block: &Block,
+) -> Result<(), InvalidBlock> {
+    let mix = Mix(parent.header.randomness);
+    let after = match &block.body.reveal {
+        None => mix,
+        Some(reveal) => {
+            let height = block.header.height;
+            let term = reveal_due(chain, slot, height).ok_or(InvalidBlock::Undue { height })?;
+            mix.with(reveal, &chain.hash, term, committee, slot.leader_seat as usize)?
+        }
+    };
+    digest("randomness", after.0, block.header.randomness)
 }
 
 fn check_bounds(chain: &Chain, body: &Body) -> Result<(), InvalidBlock> {
-    use commonware_codec::EncodeSize;
     let bounds = chain.file.parameters.body_bounds();
     at_most("transactions", bounds.transactions_max, body.transactions().count())?;
     let longest = body.transactions().map(|transaction| transaction.payload.len()).max().unwrap_or(0);
     at_most("payload bytes", bounds.payload_bytes_max, longest)?;
     // A body without lanes is one byte, whatever the bound.
-    at_most("bytes", bounds.bytes_max.max(1), body.encode_size())
+    at_most("bytes", bounds.bytes_max.max(1), body.lanes_bytes())
 }
 
 fn check_transactions(chain: &Chain, height: u64, body: &Body) -> Result<Vec<TransactionId>, InvalidBlock> {

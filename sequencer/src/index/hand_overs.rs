@@ -1,5 +1,6 @@
 //! The ends of epochs: what a verifier needs to go from one committee to the next. Never pruned: who was away for a year goes
-//! through all of them. Seats are kept once for each committee, however long it stays.
+//! through all of them. Seats are kept once, however long they stay. A committee's digest does not say where its members listen, so they
+//! are kept under a hash of all that they are.
 
 use super::{
     Index, IndexError, begin_write,
@@ -8,6 +9,7 @@ use super::{
     snapshot::damaged,
 };
 use commonware_codec::{Copying, DecodeExt, Encode, FixedSize};
+use commonware_cryptography::{Hasher as _, Sha256};
 use redb::{ReadableDatabase, ReadableTable};
 use sinter_primitives::{Certificate, Header, committee::Seat, hand_over::HandOver};
 
@@ -21,15 +23,16 @@ impl Index {
         let height = hand_over.header.height;
         let seats =
             serde_json::to_vec(&hand_over.seats).map_err(|error| damaged("committees", height, error.to_string()))?;
+        let key = Sha256::hash(&[&seats]).0;
         let transaction = begin_write(&self.database, DOING)?;
         {
             let mut committees = transaction.open_table(COMMITTEES).map_err(storage(DOING))?;
-            let digest = hand_over.header.next_committee.0;
-            if committees.get(digest).map_err(storage(DOING))?.is_none() {
-                committees.insert(digest, seats.as_slice()).map_err(storage(DOING))?;
+            if committees.get(key).map_err(storage(DOING))?.is_none() {
+                committees.insert(key, seats.as_slice()).map_err(storage(DOING))?;
             }
             let mut hand_overs = transaction.open_table(HAND_OVERS).map_err(storage(DOING))?;
-            let value = [hand_over.header.encode().as_ref(), hand_over.certificate.encode().as_ref()].concat();
+            let value =
+                [&key[..], hand_over.header.encode().as_ref(), hand_over.certificate.encode().as_ref()].concat();
             hand_overs.insert(hand_over.header.epoch, value.as_slice()).map_err(storage(DOING))?;
         }
         transaction.commit().map_err(storage(DOING))
@@ -52,12 +55,16 @@ impl Index {
         let mut found = Vec::new();
         for epoch in (epoch..=u64::MAX).take(max) {
             let Some(value) = hand_overs.get(epoch).map_err(storage(DOING))? else { break };
-            let (header, certificate) = value.value().split_at_checked(Header::SIZE).unwrap_or_default();
+            let (key, rest) = value
+                .value()
+                .split_first_chunk::<32>()
+                .ok_or_else(|| damaged("hand-overs", epoch, "it is too short"))?;
+            let (header, certificate) = rest.split_at_checked(Header::SIZE).unwrap_or_default();
             let header =
                 Header::decode(Copying(header)).map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
             let certificate = Certificate::decode(Copying(certificate))
                 .map_err(|error| damaged("hand-overs", epoch, error.to_string()))?;
-            let seats = committees.get(header.next_committee.0).map_err(storage(DOING))?;
+            let seats = committees.get(*key).map_err(storage(DOING))?;
             let seats = seats.ok_or_else(|| damaged("committees", header.height, "there is none"))?;
             let seats: Vec<Seat> = serde_json::from_slice(seats.value())
                 .map_err(|error| damaged("committees", header.height, error.to_string()))?;

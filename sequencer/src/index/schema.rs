@@ -11,8 +11,8 @@
 //! | `ethereum_hashes` | (height, namespace) | Keccak-256 of each payload in order, 32 bytes each |
 //! | `ethereum` | (namespace, Keccak-256 of the payload) | (height, index) of its first appearance |
 //!
-//! | `hand_overs` | epoch | its last header's encoding, then the certificate's |
-//! | `committees` | digest | seats, as JSON |
+//! | `hand_overs` | epoch | key in `committees`, its last header's encoding, the certificate's |
+//! | `committees` | SHA-256 of the value | seats, as JSON |
 //!
 //! Those of Ethereum hold the namespaces with an EIP-155 chain id only. What is keyed by hash can be found
 //! from what is keyed by height, so that pruning reads no block.
@@ -20,7 +20,7 @@
 use redb::TableDefinition;
 
 /// The layout that this code reads and writes.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
 
 /// A 32-byte hash as a key.
 pub type Hash = [u8; 32];

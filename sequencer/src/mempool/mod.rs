@@ -259,7 +259,7 @@ impl Mempool {
             }
         }
         self.shared.metrics.built(started.elapsed());
-        Body { lanes }
+        Body { reveal: None, lanes }
     }
 
     /// A block at `height` that holds `ids` is notarized.

@@ -13,7 +13,10 @@ use crate::{
 };
 use commonware_codec::Encode as _;
 use commonware_cryptography::bls12381::primitives::group::Private;
-use sinter_primitives::{Chain, Digest};
+use sinter_primitives::{
+    Chain, Digest,
+    reveals::{Mix, REVEAL_BYTES, Term},
+};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -153,6 +156,15 @@ impl Keeper {
         }
         let ballot = self.networks.get(&chain).ok_or(Refusal::OtherChain)?;
         Ok(ballot.sign(&self.key, vote))
+    }
+
+    /// What the key reveals in a term: always the same, so nothing is remembered of it.
+    ///
+    /// # Errors
+    /// [`Refusal::OtherChain`].
+    pub fn reveal(&self, chain: &Digest, mix: &Mix, at: Term) -> Result<[u8; REVEAL_BYTES], Refusal> {
+        let ballot = self.networks.get(chain).ok_or(Refusal::OtherChain)?;
+        Ok(ballot.reveal(&self.key, mix, at))
     }
 
     fn ballots(&mut self, chain: Digest) -> &mut Ballots {

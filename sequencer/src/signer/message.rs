@@ -4,7 +4,10 @@
 //! sides end a connection on which anything else comes.
 
 use crate::votes::{Choice, Vote};
-use sinter_primitives::Digest;
+use sinter_primitives::{
+    Digest,
+    reveals::{Mix, Term},
+};
 use std::fmt;
 
 /// The protocol's version.
@@ -22,6 +25,7 @@ pub(super) const VOTE_BYTES: usize = 8 + 8 + 1 + 8 + 32;
 
 const HELLO: u8 = 0;
 const SIGN: u8 = 1;
+const REVEAL: u8 = 2;
 const WELCOME: u8 = 16;
 const SIGNED: u8 = 17;
 const REFUSED: u8 = 18;
@@ -29,8 +33,6 @@ const REFUSED: u8 = 18;
 const NOTARIZE: u8 = 0;
 const NULLIFY: u8 = 1;
 const FINALIZE: u8 = 2;
-/// What a leader reveals for the draw ([`sinter_primitives::reveals`]): no vote, and no node asks for one yet.
-const REVEAL: u8 = 3;
 
 /// A node from its start to its end, drawn by chance. It remembers what it voted, and nothing else does what it remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub enum Request {
     },
     /// A signature under a vote.
     Sign(Vote),
+    /// What a leader reveals for the draw, after the mix so far. There is one such signature, so it is given whenever it is asked for.
+    Reveal(Mix, Term),
 }
 
 /// What a signer answers.
@@ -115,9 +119,6 @@ pub enum Refusal {
         /// The lowest view in which anything is signed.
         floor: Position,
     },
-    /// It is a reveal, which this version does not sign.
-    #[error("reveals are not signed by this version")]
-    Reveal,
 }
 
 /// A vote in a message.
@@ -159,9 +160,6 @@ pub enum MessageError {
         /// Bytes after the kind.
         length: usize,
     },
-    /// A vote of no kind that this version has: a reveal is one.
-    #[error("reveals are not signed by this version")]
-    Reveal,
 }
 
 /// Takes fields off a message, front to back.
@@ -236,6 +234,10 @@ impl Request {
                 bytes.push(SIGN);
                 write_vote(vote, &mut bytes);
             }
+            Self::Reveal(mix, at) => {
+                bytes.push(REVEAL);
+                bytes.extend_from_slice(&mix.signed(*at));
+            }
         }
         bytes
     }
@@ -247,15 +249,13 @@ impl Request {
     pub fn decode(message: &[u8]) -> Result<Self, MessageError> {
         let (kind, mut fields) = open(message)?;
         let length = fields.0.len();
-        if kind == SIGN && length == VOTE_BYTES && fields.0[16] == REVEAL {
-            return Err(MessageError::Reveal);
-        }
         let request = match kind {
             HELLO => fields.hello(),
             SIGN => fields.vote().map(Self::Sign),
+            REVEAL => fields.reveal(),
             _ => None,
         };
-        let expected = "a hello or a vote to sign";
+        let expected = "a hello, or a vote or reveal to sign";
         request.filter(|_| fields.0.is_empty()).ok_or(MessageError::Malformed { expected, kind, length })
     }
 }
@@ -263,6 +263,11 @@ impl Request {
 impl Fields<'_> {
     fn hello(&mut self) -> Option<Request> {
         Some(Request::Hello { chain: Digest(self.take()?), key: self.take()?, session: Session(self.take()?) })
+    }
+
+    fn reveal(&mut self) -> Option<Request> {
+        let at = Term { epoch: self.number()?, term: self.number()? };
+        Some(Request::Reveal(Mix(Digest(self.take()?)), at))
     }
 
     fn refusal(&mut self) -> Option<Refusal> {
@@ -273,7 +278,6 @@ impl Fields<'_> {
             2 => Refusal::Excluded { earlier: self.vote()? },
             3 => Refusal::Term { earlier: self.vote()? },
             4 => Refusal::BelowFloor { floor: self.position()? },
-            5 => Refusal::Reveal,
             _ => return None,
         })
     }
@@ -334,7 +338,6 @@ impl Refusal {
                 bytes.extend_from_slice(&floor.epoch.to_be_bytes());
                 bytes.extend_from_slice(&floor.view.to_be_bytes());
             }
-            Self::Reveal => bytes.push(5),
         }
     }
 }
@@ -353,12 +356,13 @@ mod tests {
 
     fn requests() -> Vec<Request> {
         let hello = Request::Hello { chain: Digest([1; 32]), key: [2; KEY_BYTES], session: Session([3; 16]) };
-        [hello].into_iter().chain(votes().map(Request::Sign)).collect()
+        let reveal = Request::Reveal(Mix(Digest([5; 32])), Term { epoch: 3, term: 8 });
+        [hello, reveal].into_iter().chain(votes().map(Request::Sign)).collect()
     }
 
     fn answers() -> Vec<Answer> {
         let floor = Position { epoch: 1, view: 5 };
-        let refusals = [Refusal::OtherChain, Refusal::OtherKey, Refusal::BelowFloor { floor }, Refusal::Reveal];
+        let refusals = [Refusal::OtherChain, Refusal::OtherKey, Refusal::BelowFloor { floor }];
         let about = votes().into_iter().flat_map(|earlier| [Refusal::Excluded { earlier }, Refusal::Term { earlier }]);
         let refused = refusals.into_iter().chain(about).map(Answer::Refused);
         [Answer::Welcome, Answer::Signed([4; SIGNATURE_BYTES])].into_iter().chain(refused).collect()
@@ -385,10 +389,8 @@ mod tests {
     }
 
     #[test]
-    fn versions_and_reveals_are_named() {
+    fn another_version_is_named() {
         let mut bytes = Request::Sign(votes()[0]).encode();
-        bytes[2 + 16] = REVEAL;
-        assert_eq!(Request::decode(&bytes), Err(MessageError::Reveal));
         bytes[0] = 2;
         assert_eq!(Request::decode(&bytes), Err(MessageError::Version { got: 2 }));
     }

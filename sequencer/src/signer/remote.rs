@@ -19,7 +19,10 @@ use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use metrics::counter;
 use rustls::pki_types::ServerName;
-use sinter_primitives::Digest;
+use sinter_primitives::{
+    Digest,
+    reveals::{Mix, REVEAL_BYTES, Term},
+};
 use std::{
     fmt, io,
     sync::{
@@ -90,11 +93,26 @@ pub struct RemoteVoter {
     requests: SyncSender<Asked>,
 }
 
-/// A vote on its way to the signer.
+/// A vote or a reveal on its way to the signer.
 struct Asked {
-    vote: Vote,
+    question: Question,
     deadline: Instant,
     answer: SyncSender<Signature>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    Vote(Vote),
+    Reveal(Mix, Term),
+}
+
+impl Question {
+    fn request(self) -> Request {
+        match self {
+            Self::Vote(vote) => Request::Sign(vote),
+            Self::Reveal(mix, at) => Request::Reveal(mix, at),
+        }
+    }
 }
 
 impl RemoteVoter {
@@ -113,6 +131,13 @@ impl RemoteVoter {
         thread::Builder::new().name("bls-signer".into()).spawn(move || link.run(&asked)).map_err(failed)?;
         Ok(Self { endpoint, bls_key, timeout, requests })
     }
+
+    fn ask(&self, question: Question) -> Option<Signature> {
+        let (answer, answered) = sync_channel(1);
+        let asked = Asked { question, deadline: Instant::now() + self.timeout, answer };
+        // A thread that has not come round to earlier questions will not come to this one in time.
+        self.requests.try_send(asked).ok().and_then(|()| answered.recv_timeout(self.timeout).ok())
+    }
 }
 
 impl fmt::Debug for RemoteVoter {
@@ -127,14 +152,18 @@ impl Voter for RemoteVoter {
     }
 
     fn sign(&self, vote: &Vote) -> Option<Signature> {
-        let (answer, answered) = sync_channel(1);
-        let asked = Asked { vote: *vote, deadline: Instant::now() + self.timeout, answer };
-        // A thread that has not come round to earlier votes will not come to this one in time.
-        let signature = self.requests.try_send(asked).ok().and_then(|()| answered.recv_timeout(self.timeout).ok());
+        let signature = self.ask(Question::Vote(*vote));
         if signature.is_none() {
             counter!(telemetry::VOTES_ABSTAINED).increment(1);
         }
         signature
+    }
+
+    fn reveal(&self, mix: &Mix, at: Term) -> Option<[u8; REVEAL_BYTES]> {
+        let signature = self.ask(Question::Reveal(*mix, at))?;
+        let mut reveal = [0; REVEAL_BYTES];
+        reveal.copy_from_slice(&signature.encode());
+        Some(reveal)
     }
 }
 
@@ -194,29 +223,32 @@ impl Link {
 
     /// Answers until nobody can ask any more.
     fn run(mut self, asked: &Receiver<Asked>) {
-        while let Ok(Asked { vote, deadline, answer }) = asked.recv() {
+        while let Ok(Asked { question, deadline, answer }) = asked.recv() {
             // Who asked has given up: the vote need not be on the signer's record.
             if Instant::now() >= deadline {
                 continue;
             }
-            if let Some(signature) = self.sign(&vote, deadline) {
+            if let Some(signature) = self.sign(question, deadline) {
                 // Nobody waits for it any more: it is as if it was not signed, and will be asked for again if it matters.
                 let _ = answer.send(signature);
             }
         }
     }
 
-    fn sign(&mut self, vote: &Vote, deadline: Instant) -> Option<Signature> {
+    fn sign(&mut self, question: Question, deadline: Instant) -> Option<Signature> {
         // A connection that was idle may have ended unseen, which the second attempt makes good.
         for _ in 0..2 {
             let was_open = self.stream.is_some();
             if !was_open && (Instant::now() < self.retry_at || self.connect(deadline).is_err()) {
                 return None;
             }
-            match self.exchange(&Request::Sign(*vote), deadline).and_then(|answer| self.accept(vote, &answer)) {
+            match self.exchange(&question.request(), deadline).and_then(|answer| self.accept(question, &answer)) {
                 Ok(signature) => return Some(signature),
                 Err(LinkFailure::Refused(refusal)) => {
-                    warn!(?vote, %refusal, "the signer refused a vote");
+                    match question {
+                        Question::Vote(vote) => warn!(?vote, %refusal, "the signer refused a vote"),
+                        Question::Reveal(_, at) => warn!(?at, %refusal, "the signer refused a reveal"),
+                    }
                     return None;
                 }
                 Err(LinkFailure::Link(error)) if was_open => {
@@ -232,19 +264,20 @@ impl Link {
         None
     }
 
-    fn accept(&self, vote: &Vote, answer: &Answer) -> Result<Signature, LinkFailure> {
+    fn accept(&self, question: Question, answer: &Answer) -> Result<Signature, LinkFailure> {
         let bytes = match answer {
             Answer::Signed(bytes) => bytes,
             Answer::Refused(refusal) => return Err(LinkFailure::Refused(*refusal)),
             Answer::Welcome => return Err(LinkFailure::OutOfTurn),
         };
-        // Peers cut off whoever sends a vote that does not verify.
+        // Peers cut off whoever sends a vote that does not verify, and a block with such a reveal is invalid.
         let signature = Signature::decode(Copying(bytes.as_slice())).map_err(|_| LinkFailure::WrongSignature)?;
-        if self.ballot.verify(&self.config.bls_key, vote, &signature) {
-            Ok(signature)
-        } else {
-            Err(LinkFailure::WrongSignature)
-        }
+        let key = &self.config.bls_key;
+        let verifies = match &question {
+            Question::Vote(vote) => self.ballot.verify(key, vote, &signature),
+            Question::Reveal(mix, at) => self.ballot.verify_reveal(key, (mix, *at), &signature),
+        };
+        if verifies { Ok(signature) } else { Err(LinkFailure::WrongSignature) }
     }
 
     /// One attempt to connect, with all that follows from its failure.

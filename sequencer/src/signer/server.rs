@@ -3,7 +3,7 @@
 use super::{
     keeper::{Keeper, KeeperError, SignError},
     link::{ALPN, Endpoint, LinkError, MESSAGE_TIMEOUT, Stream, receive, send},
-    message::{Answer, MessageError, Refusal, Request, SIGNATURE_BYTES},
+    message::{Answer, MessageError, Request, SIGNATURE_BYTES},
 };
 use crate::tls::{Identity, Peers};
 use commonware_codec::Encode as _;
@@ -236,13 +236,20 @@ impl Conversation {
             let message = receive(stream, IDLE_TIMEOUT).await?;
             let vote = match Request::decode(&message) {
                 Ok(Request::Sign(vote)) => vote,
-                Err(MessageError::Reveal) => {
-                    send(stream, &Answer::Refused(Refusal::Reveal).encode()).await?;
+                Ok(Request::Reveal(mix, at)) => {
+                    let revealed = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).reveal(&chain, &mix, at);
+                    let answer = revealed.map_or_else(Answer::Refused, Answer::Signed);
+                    send(stream, &answer.encode()).await?;
                     continue;
                 }
                 Ok(Request::Hello { .. }) => {
                     let length = message.len().saturating_sub(2);
-                    return Err(MessageError::Malformed { expected: "a vote to sign", kind: message[1], length }.into());
+                    return Err(MessageError::Malformed {
+                        expected: "a vote or a reveal to sign",
+                        kind: message[1],
+                        length,
+                    }
+                    .into());
                 }
                 Err(error) => return Err(error.into()),
             };

@@ -17,7 +17,7 @@ use commonware_runtime::{Clock, Handle, Runner as _, Spawner, Supervisor, determ
 use commonware_utils::{NZUsize, TestRng, probability};
 use sinter_primitives::{
     Chain, Digest, Namespace, Parameters, Transaction, TransactionKind,
-    chain::{ChainFile, L1Spec, NamespaceSpec, Ordering},
+    chain::{ChainFile, L1Spec, NamespaceSpec, Ordering, RegistrySpec},
     committee::Seat,
     header::L1Origin,
 };
@@ -25,11 +25,13 @@ use sinter_sequencer::{
     channels,
     committees::{Repeat, Succession},
     dissemination::DisseminationConfig,
+    draw::Drawing,
     engine::{self, EngineError, Settings, Shared},
     evidence::EvidenceStore,
     handle::Head,
     index::Index,
     keys,
+    l1::L1View,
     mempool::{Mempool, MempoolConfig, Source, Visibility},
     scheme::{LocalVoter, Voter},
     status::{Status, stall_bound_ms},
@@ -91,6 +93,8 @@ pub struct Cluster {
     /// Everybody who may ever have a seat; where nobody rotates, by seat.
     pub members: Vec<Member>,
     pub succession: Arc<dyn Succession>,
+    /// What members see of the L1. Who sees it draws, whatever `succession` says.
+    pub l1: Vec<Option<Arc<dyn L1View>>>,
     pub oracle: Oracle<PublicKey, Context>,
     pub nodes: Vec<Option<Node>>,
     directory: TempDir,
@@ -152,6 +156,7 @@ impl Cluster {
             chain,
             members,
             succession,
+            l1: (0..count).map(|_| None).collect(),
             oracle,
             nodes: (0..count).map(|_| None).collect(),
             directory: tempfile::tempdir().unwrap(),
@@ -245,10 +250,16 @@ impl Cluster {
             evidence: evidence.clone(),
             heads,
         };
+        let l1 = self.l1[seat].clone();
+        let succession = match l1.clone().and_then(|l1| Drawing::new(chain.clone(), l1)) {
+            Some(drawing) => Arc::new(drawing),
+            None => self.succession.clone(),
+        };
         let settings = Settings {
             node_key: self.key(seat),
             voter: self.members[seat].voter(&self.chain),
-            succession: self.succession.clone(),
+            succession,
+            l1,
             retention_blocks: 1 << 20,
             dissemination: DisseminationConfig::default(),
             partition_prefix: Self::prefix(seat),
@@ -400,6 +411,10 @@ pub fn seats(members: &[Member]) -> Vec<Seat> {
 }
 
 pub fn test_chain(members: &[Member], parameters: Parameters) -> Chain {
+    chain_with(members, parameters, None)
+}
+
+pub fn chain_with(members: &[Member], parameters: Parameters, registry: Option<RegistrySpec>) -> Chain {
     let seats = seats(members);
     let namespace = |id: Namespace| NamespaceSpec {
         id,
@@ -416,6 +431,7 @@ pub fn test_chain(members: &[Member], parameters: Parameters) -> Chain {
             chain_id: 1,
             light_client: format!("0x{}", "ab".repeat(20)),
             origin: L1Origin { number: 5, hash: Digest([5; 32]) },
+            registry,
         },
         seats,
         namespaces: vec![namespace(NAMESPACE), namespace(OTHER_NAMESPACE)],

@@ -8,12 +8,15 @@ use super::{
 };
 use commonware_cryptography::Signer as _;
 use commonware_runtime::Storage as _;
-use sinter_primitives::{Chain, Committee, Digest, Header, Parameters, network::TrustedNetwork};
+use futures::{FutureExt as _, future::BoxFuture};
+use sinter_primitives::{Chain, Committee, Digest, Header, Parameters, network::TrustedNetwork, reveals::Mix};
 use sinter_sequencer::{
     committees::{Committees, CommitteesError, Repeat, Succession},
+    draw::{Cutoff, Draw, Marks},
     engine::{EngineError, votes_partition},
+    ledgers::State,
 };
-use std::{num::NonZeroU64, sync::Arc};
+use std::{future::ready, num::NonZeroU64, sync::Arc};
 
 const EPOCH_BLOCKS: u64 = 16;
 
@@ -25,8 +28,8 @@ fn with_epochs() -> Parameters {
 struct Turns(Vec<Committee>);
 
 impl Succession for Turns {
-    fn committee(&self, epoch: u64) -> Option<Committee> {
-        self.0.get((epoch % self.0.len() as u64) as usize).cloned()
+    fn committee<'a>(&'a self, draw: &'a Draw) -> BoxFuture<'a, Option<Committee>> {
+        ready(self.0.get((draw.epoch % self.0.len() as u64) as usize).cloned()).boxed()
     }
 }
 
@@ -290,17 +293,28 @@ fn committees_are_known_for_this_epoch_and_the_next_and_no_longer_than_needed() 
     let others = committee(&members, SEATS..2 * SEATS);
     let turns = Arc::new(Turns(vec![others.clone(), chain.committee.clone()]));
     let keys = (members[0].node_key.public_key(), members[0].voter(&chain));
-    let committees = Committees::new(chain.clone(), keys, turns, 1).unwrap();
+    let known = [0, 1].map(|epoch| (epoch, chain.committee.clone()));
+    let committees = Committees::new(chain.clone(), keys, turns, known).unwrap();
     assert!(committees.get(1).unwrap().is_voting() && committees.get(2).is_none());
-    let mut last = Header { height: EPOCH_BLOCKS - 1, next_committee: Digest([9; 32]), ..chain.genesis() };
-    assert_eq!(committees.named_at(EPOCH_BLOCKS - 2), Digest([0; 32]));
-    assert_eq!(committees.named_at(EPOCH_BLOCKS - 1), others.digest());
-    let error = committees.finalized(&last).unwrap_err();
+    // The block before the last of its epoch: the cutoff has passed.
+    let genesis = State::genesis(&chain);
+    let cutoff = Some(Cutoff { mix: Mix(Digest([0; 32])), timestamp_ms: 0 });
+    let at = |height: u64, next_committee: Digest| State {
+        header: Header { height, epoch: height / EPOCH_BLOCKS, next_committee, ..genesis.header },
+        marks: Marks { cutoff, ..genesis.marks },
+        ..genesis.clone()
+    };
+    let named = |height: u64| {
+        committees.named_after(&at(height - 1, Digest([0; 32])), genesis.header.l1_origin).now_or_never().unwrap()
+    };
+    assert_eq!(named(EPOCH_BLOCKS - 2), Digest([0; 32]));
+    assert_eq!(named(EPOCH_BLOCKS - 1), others.digest());
+    let finalized = |state: &State| committees.finalized(state).now_or_never().unwrap();
+    let error = finalized(&at(EPOCH_BLOCKS - 1, Digest([9; 32]))).unwrap_err();
     assert_eq!(error, CommitteesError::Other { epoch: 2, expected: others.digest(), got: Digest([9; 32]) });
     for epoch in 0..50 {
-        last = Header { height: (epoch + 1) * EPOCH_BLOCKS - 1, epoch, ..last };
-        last.next_committee = committees.named_at(last.height);
-        committees.finalized(&last).unwrap();
+        let last = (epoch + 1) * EPOCH_BLOCKS - 1;
+        finalized(&at(last, named(last))).unwrap();
         assert_eq!(committees.get(epoch + 2).unwrap().is_voting(), epoch % 2 == 1, "epoch {}", epoch + 2);
         assert!(epoch == 0 || committees.get(epoch - 1).is_none());
     }

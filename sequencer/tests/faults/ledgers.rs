@@ -2,7 +2,10 @@
 
 use super::cluster::{SEATS, members, parameters, test_chain};
 use sinter_primitives::{Digest, Header, Ledger, NamespaceTable};
-use sinter_sequencer::ledgers::{AHEAD_MAX, Gap, Ledgers, NotKept, STATES_BYTES_MAX, State};
+use sinter_sequencer::{
+    draw::Marks,
+    ledgers::{AHEAD_MAX, Gap, Ledgers, NotKept, STATES_BYTES_MAX, State},
+};
 use std::sync::Arc;
 
 const EXPIRY_BLOCKS: u64 = 8;
@@ -63,6 +66,7 @@ fn state(ledger: &Arc<Ledger>, header: Header, ids: &[u64]) -> State {
         table: Arc::new(NamespaceTable::default()),
         ledger: ledger.clone(),
         ids: ids.iter().map(|number| id(*number)).collect(),
+        marks: Marks::genesis(&header),
     }
 }
 

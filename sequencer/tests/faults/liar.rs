@@ -3,14 +3,22 @@
 use super::cluster::CLOSED_NAMESPACE;
 use bytes::Bytes;
 use commonware_consensus::{Application, Handoff, marshal::ancestry::Ancestry};
+use commonware_cryptography::bls12381::primitives::group::Private;
 use commonware_cryptography::{Digested, Digestible};
+use commonware_math::algebra::Random as _;
 use commonware_parallel::Strategy;
 use commonware_runtime::Clock;
-use sinter_primitives::{Block, Chain, Digest, Transaction, TransactionKind, body::Lane};
+use commonware_utils::TestRng;
+use sinter_primitives::{
+    Block, Chain, Digest, Transaction, TransactionKind,
+    body::Lane,
+    reveals::{Mix, Term},
+};
 use sinter_sequencer::{
     application::{Sequencer, assemble},
     block::SequencedBlock,
     consensus::{Context, Scheme},
+    scheme::{LocalVoter, Voter as _},
     validity::Slot,
 };
 use std::sync::{Arc, Mutex};
@@ -36,10 +44,11 @@ pub enum Lie {
     InboxCursor,
     NextCommittee,
     Randomness,
+    Reveal,
 }
 
 impl Lie {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::LedgerRoot,
         Self::NamespaceTable,
         Self::RepeatOfAncestor,
@@ -57,6 +66,7 @@ impl Lie {
         Self::InboxCursor,
         Self::NextCommittee,
         Self::Randomness,
+        Self::Reveal,
     ];
 }
 
@@ -95,6 +105,12 @@ impl<T: Strategy> Liar<T> {
             Lie::InboxCursor => header.inbox_cursor += 1,
             Lie::NextCommittee => header.next_committee = another,
             Lie::Randomness => header.randomness = another,
+            // A point of the subgroup, and nobody's reveal.
+            Lie::Reveal => {
+                let reveal = LocalVoter::new(&another, Private::random(TestRng::new(1)))
+                    .reveal(&Mix(another), Term { epoch: 0, term: 0 });
+                return self.with(block, |block| block.body.reveal = reveal);
+            }
             Lie::RepeatOfAncestor => {
                 let ordered = self.ordered.lock().unwrap().clone()?;
                 return self.with(block, |block| put(block, ordered));
@@ -155,9 +171,9 @@ impl<T: Strategy> Liar<T> {
             leader_seat: header.proposer_seat,
             next_committee: header.next_committee,
         };
-        let mut parent = self.inner.ledgers().get(&header.parent)?;
-        parent.header.l1_origin = header.l1_origin;
-        let (_, assembled) = assemble(&self.chain, &slot, &parent, header.timestamp_ms, changed.body).ok()?;
+        let parent = self.inner.ledgers().get(&header.parent)?;
+        let at = (header.timestamp_ms, header.l1_origin);
+        let (_, assembled) = assemble(&self.chain, &slot, &parent, at, changed.body).ok()?;
         Some(Block::clone(&assembled))
     }
 

@@ -55,4 +55,5 @@ lies! {
     inbox_cursor_that_moves: InboxCursor,
     next_committee: NextCommittee,
     randomness: Randomness,
+    reveal_of_nobody: Reveal,
 }

@@ -2,15 +2,12 @@
 
 use super::cluster::{CLOSED_NAMESPACE, NAMESPACE, OTHER_NAMESPACE, SEATS, members, parameters, test_chain};
 use bytes::Bytes;
-use sinter_primitives::{
-    Block, Body, Chain, Digest, Ledger, Namespace, NamespaceTable, Transaction, TransactionKind, body::Lane,
-};
+use sinter_primitives::{Block, Body, Chain, Digest, Namespace, Transaction, TransactionKind, body::Lane};
 use sinter_sequencer::{
     application::assemble,
     ledgers::State,
     validity::{InvalidBlock, Slot, check},
 };
-use std::sync::Arc;
 
 struct Case {
     chain: Chain,
@@ -26,14 +23,7 @@ fn transaction(namespace: Namespace, expiry_height: u64, byte: u8) -> Transactio
 impl Case {
     fn new() -> Self {
         let chain = test_chain(&members(SEATS), parameters());
-        let header = chain.genesis();
-        let parent = State {
-            header,
-            digest: header.digest(),
-            table: Arc::new(NamespaceTable::default()),
-            ledger: Arc::new(Ledger::genesis(&chain)),
-            ids: Arc::new([]),
-        };
+        let parent = State::genesis(&chain);
         let slot = Slot {
             epoch: 0,
             view: 3,
@@ -49,13 +39,14 @@ impl Case {
             },
             Lane { namespace: OTHER_NAMESPACE, transactions: vec![transaction(OTHER_NAMESPACE, 9, 1)] },
         ];
-        let (_, block) = assemble(&chain, &slot, &parent, 1, Body { lanes }).unwrap();
+        let (_, block) =
+            assemble(&chain, &slot, &parent, (1, parent.header.l1_origin), Body { reveal: None, lanes }).unwrap();
         let block = Block::clone(&block);
         Self { chain, parent, slot, block }
     }
 
     fn check(&self) -> Result<State, InvalidBlock> {
-        check(&self.chain, &self.parent, &self.slot, &self.block, |_| None)
+        check(&self.chain, &self.parent, (&self.slot, &self.chain.committee), &self.block, |_| None)
     }
 
     /// The rule that a change to the body breaks, where the header commits to the changed body.
@@ -82,7 +73,8 @@ fn an_honest_block_is_valid_and_empty_ones_are() {
     assert_eq!(state.ledger.root(), case.block.header.ledger_root);
     assert_eq!(state.ids.len(), 3);
     let mut empty = Case::new();
-    let (_, block) = assemble(&empty.chain, &empty.slot, &empty.parent, 1, Body::default()).unwrap();
+    let at = (1, empty.parent.header.l1_origin);
+    let (_, block) = assemble(&empty.chain, &empty.slot, &empty.parent, at, Body::default()).unwrap();
     empty.block = Block::clone(&block);
     empty.check().unwrap();
 }
@@ -109,6 +101,12 @@ fn every_field_of_the_header_is_checked() {
     assert_eq!(Case::broken_by_header(|block| block.header.ledger_root = another), "ledger root");
     assert_eq!(Case::broken_by_header(|block| block.header.next_committee = another), "next committee");
     assert_eq!(Case::broken_by_header(|block| block.header.randomness = another), "randomness");
+    // Nobody is drawn on this chain.
+    let reveal = |block: &mut Block| {
+        block.body.reveal = Some([1; 48]);
+        block.header.body_root = block.body.root();
+    };
+    assert_eq!(Case::broken_by_header(reveal), "reveal");
 }
 
 #[test]
@@ -157,6 +155,7 @@ fn what_an_ancestor_holds_is_a_repeat() {
     let case = Case::new();
     let repeated = case.block.body.lanes[0].transactions[1].id(case.chain.file.chain_id);
     let first_repeat = |ids: &[Digest]| ids.iter().find(|id| **id == repeated).map(|id| (*id, 0));
-    let error = check(&case.chain, &case.parent, &case.slot, &case.block, first_repeat).unwrap_err();
+    let error =
+        check(&case.chain, &case.parent, (&case.slot, &case.chain.committee), &case.block, first_repeat).unwrap_err();
     assert_eq!(error, InvalidBlock::Repeated { id: repeated, height: 0 });
 }

@@ -33,7 +33,7 @@ impl Running {
     pub fn start(config: NodeConfig) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            node::run(config, async {
+            node::run(config, None, async {
                 let _ = stopped.await;
             })
         });
@@ -79,6 +79,7 @@ impl Committee {
                 chain_id: 1,
                 light_client: format!("0x{}", "ab".repeat(20)),
                 origin: L1Origin { number: 5, hash: Digest([5; 32]) },
+                registry: None,
             },
             seats: members.iter().map(|(_, _, seat)| seat.clone()).collect(),
             namespaces: vec![NamespaceSpec {

@@ -11,7 +11,7 @@ fn retention_below_the_expiry_window_is_refused() {
     let committee = Committee::with(1, parameters);
     let mut config = committee.configs[0].clone();
     config.retention_blocks = 1_999;
-    let error = node::run(config, async {}).unwrap_err();
+    let error = node::run(config, None, async {}).unwrap_err();
     let node::NodeError::Config(ConfigError::OutOfRange { key, got, .. }) = &error else { panic!("{error}") };
     assert_eq!((key.as_str(), got.as_str()), ("retention_blocks", "1999"));
 }

@@ -1,6 +1,10 @@
 //! Whatever is asked, by however many, the key signs no two votes that exclude each other.
 
 use super::harness::{Fixture, finalize, notarize, nullify};
+use sinter_primitives::{
+    Digest,
+    reveals::{Mix, Term},
+};
 use sinter_sequencer::{
     keys,
     mark::{self, MarkError},
@@ -74,10 +78,11 @@ fn refusals_say_why() {
     let earlier = notarize(7, 1);
     let expected = Some(Answer::Refused(Refusal::Excluded { earlier }));
     assert_eq!(node.ask(&Request::Sign(notarize(7, 2)).encode()), expected);
-    // A reveal stands where the vote's kind does. It is refused by name, and the connection goes on.
-    let mut reveal = Request::Sign(nullify(7)).encode();
-    reveal[2 + 16] = 3;
-    assert_eq!(node.ask(&reveal), Some(Answer::Refused(Refusal::Reveal)));
+    // There is one reveal in a term, given whenever it is asked for.
+    let reveal = Request::Reveal(Mix(Digest([8; 32])), Term { epoch: 3, term: 7 }).encode();
+    let revealed = node.ask(&reveal);
+    assert!(matches!(revealed, Some(Answer::Signed(_))));
+    assert_eq!(node.ask(&reveal), revealed);
     assert!(matches!(node.ask(&Request::Sign(nullify(7)).encode()), Some(Answer::Signed(_))));
 }
 

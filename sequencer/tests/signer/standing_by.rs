@@ -31,7 +31,7 @@ impl Node {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            node::run_with(config, move |handle| started.send(handle.heads).unwrap(), shutdown)
+            node::run_with(config, None, move |handle| started.send(handle.heads).unwrap(), shutdown)
         });
         Self { heads: heads.recv_timeout(PATIENCE).unwrap(), stop, thread }
     }

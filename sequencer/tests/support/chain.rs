@@ -75,6 +75,7 @@ impl Network {
                 chain_id: 1,
                 light_client: format!("0x{}", "ab".repeat(20)),
                 origin: L1Origin { number: 5, hash: Digest([5; 32]) },
+                registry: None,
             },
             seats,
             namespaces: vec![
@@ -142,7 +143,7 @@ impl TestChain {
             lanes.entry(transaction.namespace).or_default().push(transaction);
         }
         let lanes = lanes.into_iter().map(|(namespace, transactions)| Lane { namespace, transactions });
-        let body = Body { lanes: lanes.collect() };
+        let body = Body { reveal: None, lanes: lanes.collect() };
         let parent = self.tip;
         let (height, timestamp_ms) = (parent.height + 1, parent.timestamp_ms + 250);
         let table = self.ledger.apply(height, timestamp_ms, parent.l1_origin.number, &body).unwrap();
