@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`light_client`] | the `FinalityLightClient` contract: deploy, encode, read |
-//! | [`registry`] | the `CommitteeRegistry` contract: deploy, register, follow |
+//! | [`registry`] | the `CommitteeRegistry` contract: deploy, register, follow, leave |
 //! | [`evidence`] | the `Evidence` contract: deploy, report two votes that exclude each other |
 //! | [`hub`] | `AggregationHub`, its gateway and the adapters: calls and proofs |
 //! | [`rollup`] | `RollupSettlement` and its inbox: statements and the calls that settle them |

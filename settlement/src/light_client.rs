@@ -68,7 +68,7 @@ pub enum LightClientError {
         got: Option<Address>,
     },
     /// The contract's answer does not decode: something else stands at the address.
-    #[error("L1: expected a FinalityLightClient at {address}: {reason}")]
+    #[error("L1: expected another contract at {address}: {reason}")]
     NotAContract {
         /// The address.
         address: Address,
@@ -198,10 +198,11 @@ pub async fn deploy(
     chain_hash: &Digest,
     chain_id: u64,
     committee: &Committee,
+    trusting_period_s: u64,
 ) -> Result<Address, LightClientError> {
     let nonce = provider.get_transaction_count(deployer).await?;
     let expected = predicted_address(deployer, nonce);
-    let creation = creation_code(chain_hash, chain_id, &committee.digest(), TRUST_FOR_EVER_S);
+    let creation = creation_code(chain_hash, chain_id, &committee.digest(), trusting_period_s);
     let receipt = send(provider, deployer, TxKind::Create, creation).await?;
     if receipt.contract_address != Some(expected) {
         return Err(LightClientError::Address { expected, got: receipt.contract_address });
@@ -263,6 +264,23 @@ pub async fn newest_epoch(provider: &impl Provider, address: Address) -> Result<
     Ok((newest.epoch, newest.trustedUntil.saturating_to()))
 }
 
+/// Which pages of the keys of an epoch's committee are registered: bit `i`, from the least significant, is page `i`. None of an epoch
+/// whose committee goes on, before its first header is posted.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn registered_pages(provider: &impl Provider, address: Address, epoch: u64) -> Result<u8, LightClientError> {
+    let request = TransactionRequest {
+        to: Some(TxKind::Call(address)),
+        input: Bytes::from(Contract::committeeCall { epoch }.abi_encode()).into(),
+        ..Default::default()
+    };
+    let answer = provider.call(request).await?;
+    let committee = Contract::committeeCall::abi_decode_returns(&answer)
+        .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
+    Ok(committee.pagesRegistered)
+}
+
 /// Whose headers the contract takes in an epoch: the SHA-256 of `chain.toml`, the chain's id, and the committee's digest.
 ///
 /// # Errors
@@ -309,24 +327,32 @@ pub async fn posted(
     height: u64,
     from_block: u64,
 ) -> Result<Option<Posted>, LightClientError> {
+    let above = posts(provider, address, from_block).await?.into_iter().filter(|posted| posted.height >= height);
+    Ok(above.min_by_key(|posted| posted.height))
+}
+
+/// The headers that were posted from L1 block `from_block` on, in the order of their posts.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn posts(
+    provider: &impl Provider,
+    address: Address,
+    from_block: u64,
+) -> Result<Vec<Posted>, LightClientError> {
     let filter = Filter::new().address(address).event_signature(Contract::HeaderPosted::SIGNATURE_HASH);
-    let mut lowest: Option<Posted> = None;
-    let mut logs = Vec::new();
+    let mut posts = Vec::new();
     let (mut first, last) = (from_block, provider.get_block_number().await?);
     while first <= last {
-        let part = filter.clone().from_block(first).to_block(last.min(first + LOG_BLOCKS - 1));
-        logs.extend(provider.get_logs(&part).await?);
-        first += LOG_BLOCKS;
-    }
-    for log in logs {
-        let event = Contract::HeaderPosted::decode_log(&log.inner)
-            .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
-        let posted = Posted { height: event.height, post: event.index, digest: Digest(event.digest.0) };
-        if posted.height >= height && lowest.is_none_or(|lowest| posted.height < lowest.height) {
-            lowest = Some(posted);
+        let part = filter.clone().from_block(first).to_block(last.min(first.saturating_add(LOG_BLOCKS - 1)));
+        for log in provider.get_logs(&part).await? {
+            let event = Contract::HeaderPosted::decode_log(&log.inner)
+                .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
+            posts.push(Posted { height: event.height, post: event.index, digest: Digest(event.digest.0) });
         }
+        first = first.saturating_add(LOG_BLOCKS);
     }
-    Ok(lowest)
+    Ok(posts)
 }
 
 fn word(digest: &Digest) -> B256 {

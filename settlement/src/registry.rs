@@ -2,7 +2,10 @@
 //!
 //! A node has the registry as [`sinter_primitives::registry::Registry`], and brings it up to an L1 block by [`follow`], from the
 //! contract's first block or from wherever it was before. What an L1 node tells is taken only if all of it hashes to the
-//! head that the contract has at that block.
+//! head that the contract has at that block. [`leaving`] is about what goes: tickets and retired keys.
+
+pub mod leaving;
+mod refusal;
 
 use crate::light_client::{LOG_BLOCKS, LightClientError, point, predicted_address, send};
 use alloy::{
@@ -36,6 +39,7 @@ pub use contract::{
     CommitteeRegistry::{CommitteeRegistryErrors as Refusal, Keys, Node},
     RegistryParameters::Parameters,
 };
+pub use refusal::{ether, explain};
 
 /// Why the registry could not be followed.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +165,41 @@ pub async fn follow(
     from_block: u64,
     to_block: u64,
 ) -> Result<(), FollowError> {
+    let followed = with_records(provider, address, registry, from_block, to_block).await?;
+    check_head(provider, address, &followed, to_block).await?;
+    *registry = followed;
+    Ok(())
+}
+
+/// [`follow`], for a `to_block` whose state the L1 node has no more, as one that keeps no archive: the records are followed on
+/// to `head_block`, and have to end in the head there. None can be forged or left out, but that a record came by `to_block`
+/// rather than after it is the L1 node's word: compare what several say.
+///
+/// # Errors
+/// [`FollowError`].
+pub async fn follow_past(
+    provider: &impl Provider,
+    address: Address,
+    registry: &mut Registry,
+    from_block: u64,
+    to_block: u64,
+    head_block: u64,
+) -> Result<(), FollowError> {
+    let followed = with_records(provider, address, registry, from_block, to_block).await?;
+    let onward = with_records(provider, address, &followed, to_block + 1, head_block).await?;
+    check_head(provider, address, &onward, head_block).await?;
+    *registry = followed;
+    Ok(())
+}
+
+/// A registry and the records of these L1 blocks, as the L1 tells them.
+async fn with_records(
+    provider: &impl Provider,
+    address: Address,
+    registry: &Registry,
+    from_block: u64,
+    to_block: u64,
+) -> Result<Registry, FollowError> {
     let mut followed = registry.clone();
     let mut first = from_block;
     while first <= to_block {
@@ -170,12 +209,22 @@ pub async fn follow(
         }
         first = last + 1;
     }
-    let (records, expected) = head(provider, address, to_block).await?;
+    Ok(followed)
+}
+
+async fn check_head(
+    provider: &impl Provider,
+    address: Address,
+    followed: &Registry,
+    block: u64,
+) -> Result<(), FollowError> {
     let (got_records, got) = (followed.records(), followed.head());
+    // Before it is deployed, nobody is registered.
+    let nothing = || (0, Registry::new(followed.l1_chain_id(), &address.0.0).head());
+    let (records, expected) = head(provider, address, block).await?.unwrap_or_else(nothing);
     if (records, expected) != (got_records, got) {
-        return Err(FollowError::Head { block: to_block, records, expected, got_records, got });
+        return Err(FollowError::Head { block, records, expected, got_records, got });
     }
-    *registry = followed;
     Ok(())
 }
 
@@ -202,21 +251,62 @@ async fn records(
         .collect()
 }
 
-/// How many records the contract has at the end of an L1 block, and their head.
+/// What the contract answers now.
 ///
 /// # Errors
 /// [`LightClientError`], when the L1 does not answer or something else stands at the address.
-pub async fn head(provider: &impl Provider, address: Address, block: u64) -> Result<(u64, Digest), LightClientError> {
+pub async fn ask<C: SolCall>(
+    provider: &impl Provider,
+    address: Address,
+    call: &C,
+) -> Result<C::Return, LightClientError> {
+    let input = Bytes::from(call.abi_encode()).into();
+    let request = TransactionRequest { to: Some(TxKind::Call(address)), input, ..Default::default() };
+    let answer = provider.call(request).await?;
+    C::abi_decode_returns(&answer).map_err(|error| foreign(address, &error))
+}
+
+/// The events that a filter lets through, from one L1 block until now.
+async fn events<E: SolEvent>(
+    provider: &impl Provider,
+    filter: Filter,
+    from_block: u64,
+) -> Result<Vec<E>, LightClientError> {
+    let (mut first, newest) = (from_block, provider.get_block_number().await?);
+    let mut events = Vec::new();
+    while first <= newest {
+        let last = newest.min(first.saturating_add(LOG_BLOCKS - 1));
+        for log in provider.get_logs(&filter.clone().from_block(first).to_block(last)).await? {
+            let event = E::decode_log(&log.inner).map_err(|error| foreign(log.address(), &error))?;
+            events.push(event.data);
+        }
+        first = last + 1;
+    }
+    Ok(events)
+}
+
+/// How many records the contract has at the end of an L1 block, and their head. `None` where nothing stands at the address yet.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn head(
+    provider: &impl Provider,
+    address: Address,
+    block: u64,
+) -> Result<Option<(u64, Digest)>, LightClientError> {
     let ask = async |input: Vec<u8>| {
         let to = Some(TxKind::Call(address));
         let request = TransactionRequest { to, input: Bytes::from(input).into(), ..Default::default() };
         provider.call(request).block(BlockId::number(block)).await.map_err(LightClientError::from)
     };
     let head = ask(Contract::headCall {}.abi_encode()).await?;
+    if head.is_empty() && provider.get_code_at(address).block_id(BlockId::number(block)).await?.is_empty() {
+        return Ok(None);
+    }
     let head = Contract::headCall::abi_decode_returns(&head).map_err(|error| foreign(address, &error))?;
     let records = ask(Contract::recordsCall {}.abi_encode()).await?;
     let records = Contract::recordsCall::abi_decode_returns(&records).map_err(|error| foreign(address, &error))?;
-    Ok((records, Digest(head.0)))
+    Ok(Some((records, Digest(head.0))))
 }
 
 fn foreign(address: Address, error: &alloy::sol_types::Error) -> LightClientError {

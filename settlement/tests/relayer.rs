@@ -1,5 +1,7 @@
 //! The relayer, killed and started again at every step, on L1s that lie down, reorganize and start anew.
 
+mod openings;
+
 use crate::{
     proxy::{Mood, Proxy},
     support::{CHAIN_HASH, CHAIN_ID, L1, L1_CHAIN_ID, Members, header},
@@ -12,10 +14,10 @@ use sinter_primitives::{Digest, Header, receipt::CertifiedHeader};
 use sinter_settlement::{
     dev_l1::{self, DevL1, DevL1Config, Mining},
     light_client,
-    relayer::{Certified, Relayer, RelayerConfig, RelayerError, RelayerStatus},
+    relayer::{Certified, EpochEnd, Relayer, RelayerConfig, RelayerError, RelayerStatus},
     submitter::SubmitError,
 };
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
 
@@ -111,12 +113,12 @@ async fn posts_the_newest_header_and_reads_it_back() {
     relayer.round(None).await.unwrap();
     assert_eq!(*status.borrow(), RelayerStatus::default());
 
-    relayer.round(Some(&world.certified(10))).await.unwrap();
+    relayer.round(Some(&world.alone(10))).await.unwrap();
     assert_eq!(*status.borrow(), RelayerStatus { sent_height: 10, pending: 1, ..RelayerStatus::default() });
     // A newer one waits for its turn.
-    relayer.round(Some(&world.certified(12))).await.unwrap();
+    relayer.round(Some(&world.alone(12))).await.unwrap();
     world.chain.mine();
-    relayer.round(Some(&world.certified(13))).await.unwrap();
+    relayer.round(Some(&world.alone(13))).await.unwrap();
     let expected = RelayerStatus {
         sent_height: 13,
         posted_height: 10,
@@ -126,12 +128,12 @@ async fn posts_the_newest_header_and_reads_it_back() {
     };
     assert_eq!(*status.borrow(), expected);
     world.chain.mine();
-    relayer.round(Some(&world.certified(13))).await.unwrap();
+    relayer.round(Some(&world.alone(13))).await.unwrap();
     assert_eq!((status.borrow().posted_height, status.borrow().verified_height, status.borrow().pending), (13, 13, 0));
     world.assert_posted(2, 13).await;
     // Old news is no news.
-    relayer.round(Some(&world.certified(13))).await.unwrap();
-    relayer.round(Some(&world.certified(11))).await.unwrap();
+    relayer.round(Some(&world.alone(13))).await.unwrap();
+    relayer.round(Some(&world.alone(11))).await.unwrap();
     world.chain.mine();
     world.assert_posted(2, 13).await;
 }
@@ -148,14 +150,15 @@ async fn ends_of_epochs_go_first_in_order_and_at_once() {
         world.certified_header(Header { epoch: height / HEIGHTS, next_committee, ..header(height, 0) })
     };
     let certified = |newest: u64| {
-        let ends = (0..=newest).filter(|height| height % HEIGHTS == HEIGHTS - 1).map(of).collect();
-        Certified { newest: of(newest), ends }
+        let ends = (0..=newest).filter(|height| height % HEIGHTS == HEIGHTS - 1);
+        let end = |height| Arc::new(EpochEnd { last: of(height), opens: None });
+        Certified { newest: of(newest), ends: ends.map(end).collect() }
     };
     // An hour between posts, but for ends.
     let config = RelayerConfig { interval: Duration::from_secs(3_600), ..world.config() };
     let mut relayer = Relayer::open(config.clone()).unwrap();
     for (newest, expected) in [(3, 3), (5, 3), (47, 9), (47, 19), (47, 29), (48, 39), (48, 39)] {
-        relayer.round_of(Some(&certified(newest))).await.unwrap();
+        relayer.round(Some(&certified(newest))).await.unwrap();
         world.chain.mine();
         assert_eq!(world.head().await.height, expected, "newest {newest}");
     }
@@ -164,7 +167,7 @@ async fn ends_of_epochs_go_first_in_order_and_at_once() {
     let mut relayer = Relayer::open(RelayerConfig { interval: Duration::ZERO, ..config }).unwrap();
     let newest = Certified { newest: of(48), ends: Vec::new() };
     for _ in 0..2 {
-        relayer.round_of(Some(&newest)).await.unwrap();
+        relayer.round(Some(&newest)).await.unwrap();
         world.chain.mine();
     }
     world.assert_posted(6, 48).await;
@@ -176,7 +179,7 @@ async fn killed_between_the_journal_and_the_wire() {
     let world = World::new().await;
     let mut relayer = world.relayer();
     world.proxy.set(Mood::SwallowSends);
-    relayer.round(Some(&world.certified(10))).await.unwrap_err();
+    relayer.round(Some(&world.alone(10))).await.unwrap_err();
     drop(relayer);
     world.proxy.set(Mood::Pass);
     // The journal alone carries on: no header has come yet.
@@ -193,15 +196,15 @@ async fn killed_between_the_wire_and_the_answer() {
     let world = World::new().await;
     let mut relayer = world.relayer();
     world.proxy.set(Mood::FailAfterSends);
-    relayer.round(Some(&world.certified(10))).await.unwrap_err();
+    relayer.round(Some(&world.alone(10))).await.unwrap_err();
     drop(relayer);
     world.proxy.set(Mood::Pass);
     let mut relayer = world.relayer();
-    relayer.round(Some(&world.certified(11))).await.unwrap();
+    relayer.round(Some(&world.alone(11))).await.unwrap();
     world.chain.mine();
     world.assert_posted(1, 10).await;
     assert_eq!(world.proxy.distinct_sends(), 1, "the header that came meanwhile had to wait");
-    relayer.round(Some(&world.certified(11))).await.unwrap();
+    relayer.round(Some(&world.alone(11))).await.unwrap();
     world.chain.mine();
     world.assert_posted(2, 11).await;
 }
@@ -210,16 +213,16 @@ async fn killed_between_the_wire_and_the_answer() {
 async fn killed_between_inclusion_and_noticing() {
     let world = World::new().await;
     let mut relayer = world.relayer();
-    relayer.round(Some(&world.certified(10))).await.unwrap();
+    relayer.round(Some(&world.alone(10))).await.unwrap();
     drop(relayer);
     world.chain.mine();
     let mut relayer = world.relayer();
     let status = relayer.status();
-    relayer.round(Some(&world.certified(10))).await.unwrap();
+    relayer.round(Some(&world.alone(10))).await.unwrap();
     assert_eq!((status.borrow().posted_height, status.borrow().pending), (10, 0));
     drop(relayer);
     let mut relayer = world.relayer();
-    relayer.round(Some(&world.certified(10))).await.unwrap();
+    relayer.round(Some(&world.alone(10))).await.unwrap();
     world.chain.mine();
     world.assert_posted(1, 10).await;
     assert_eq!(world.proxy.distinct_sends(), 1);
@@ -233,7 +236,7 @@ async fn killed_at_every_round_of_a_long_run() {
         world.proxy.set(moods[(step % 4) as usize]);
         let mut relayer = world.relayer();
         // Down and swallowed rounds fail, and that is all that they do.
-        let _ = relayer.round(Some(&world.certified(10 + step))).await;
+        let _ = relayer.round(Some(&world.alone(10 + step))).await;
         if step % 3 == 0 {
             world.chain.mine();
         }
@@ -244,7 +247,7 @@ async fn killed_at_every_round_of_a_long_run() {
     world.proxy.set(Mood::Pass);
     let mut relayer = world.relayer();
     for _ in 0..8 {
-        relayer.round(Some(&world.certified(60))).await.unwrap();
+        relayer.round(Some(&world.alone(60))).await.unwrap();
         world.chain.mine();
     }
     let head = world.head().await;
@@ -258,7 +261,7 @@ async fn a_transaction_that_waits_is_replaced_and_included_once() {
     let config = RelayerConfig { replace_after: Duration::ZERO, ..world.config() };
     for _ in 0..4 {
         let mut relayer = Relayer::open(config.clone()).unwrap();
-        relayer.round(Some(&world.certified(10))).await.unwrap();
+        relayer.round(Some(&world.alone(10))).await.unwrap();
     }
     assert_eq!(world.proxy.distinct_sends(), 4);
     world.chain.mine();
@@ -273,7 +276,7 @@ async fn a_transaction_that_waits_is_replaced_and_included_once() {
 async fn an_earlier_attempt_may_be_the_one_that_is_included() {
     let world = World::new().await;
     let mut relayer = world.relayer();
-    relayer.round(Some(&world.certified(10))).await.unwrap();
+    relayer.round(Some(&world.alone(10))).await.unwrap();
     drop(relayer);
     // The replacement is journalled and never arrives.
     world.proxy.set(Mood::SwallowSends);
@@ -295,13 +298,13 @@ async fn fees_never_exceed_the_ceiling() {
     let world = World::new().await;
     // Below the base fee of a young chain: nothing is signed at all.
     let low = RelayerConfig { fee_ceiling_wei: 1_000, ..world.config() };
-    Relayer::open(low).unwrap().round(Some(&world.certified(10))).await.unwrap();
+    Relayer::open(low).unwrap().round(Some(&world.alone(10))).await.unwrap();
     assert_eq!(world.proxy.distinct_sends(), 0);
     // Room for a few bumps, not for more.
     let config = RelayerConfig { fee_ceiling_wei: 3_500_000_000, replace_after: Duration::ZERO, ..world.config() };
     let mut relayer = Relayer::open(config).unwrap();
     for _ in 0..20 {
-        relayer.round(Some(&world.certified(10))).await.unwrap();
+        relayer.round(Some(&world.alone(10))).await.unwrap();
     }
     assert!((2..8).contains(&world.proxy.distinct_sends()), "{}", world.proxy.distinct_sends());
     world.chain.mine();
@@ -314,10 +317,10 @@ async fn a_block_taken_back_is_made_good() {
         let world = World::new().await;
         let mut relayer = world.relayer();
         for height in [10, 11] {
-            relayer.round(Some(&world.certified(height))).await.unwrap();
+            relayer.round(Some(&world.alone(height))).await.unwrap();
             world.chain.mine();
         }
-        relayer.round(Some(&world.certified(11))).await.unwrap();
+        relayer.round(Some(&world.alone(11))).await.unwrap();
         world.assert_posted(2, 11).await;
         assert_eq!(world.chain.rollback(2, resubmit), 2);
         world.assert_posted(0, 0).await;
@@ -336,15 +339,15 @@ async fn a_block_taken_back_is_made_good() {
 async fn an_l1_that_starts_anew_gets_the_header_again() {
     let mut world = World::new().await;
     let mut relayer = world.relayer();
-    relayer.round(Some(&world.certified(10))).await.unwrap();
+    relayer.round(Some(&world.alone(10))).await.unwrap();
     // Final, so that the journal lets it go.
     for _ in 0..4 {
         world.chain.mine();
     }
-    relayer.round(Some(&world.certified(10))).await.unwrap();
-    relayer.round(Some(&world.certified(11))).await.unwrap();
+    relayer.round(Some(&world.alone(10))).await.unwrap();
+    relayer.round(Some(&world.alone(11))).await.unwrap();
     world.chain.mine();
-    relayer.round(Some(&world.certified(11))).await.unwrap();
+    relayer.round(Some(&world.alone(11))).await.unwrap();
     world.assert_posted(2, 11).await;
     drop(relayer);
 
@@ -403,12 +406,12 @@ async fn others_may_post_too_and_a_frozen_contract_is_left_alone() {
     assert!(other.execute_mining(to, post(&world.certified(20)), || world.chain.mine()).await.status);
     let mut relayer = world.relayer();
     let status = relayer.status();
-    relayer.round(Some(&world.certified(19))).await.unwrap();
+    relayer.round(Some(&world.alone(19))).await.unwrap();
     assert_eq!((world.proxy.distinct_sends(), status.borrow().verified_height), (0, 20));
 
     let conflict = world.certified_header(header(20, 1));
     assert!(other.execute_mining(to, post(&conflict), || world.chain.mine()).await.status);
-    relayer.round(Some(&world.certified(21))).await.unwrap();
+    relayer.round(Some(&world.alone(21))).await.unwrap();
     assert_eq!((world.proxy.distinct_sends(), status.borrow().frozen), (0, true));
 }
 
@@ -416,8 +419,8 @@ async fn others_may_post_too_and_a_frozen_contract_is_left_alone() {
 async fn a_header_that_the_contract_refuses_is_not_sent() {
     let world = World::new().await;
     let mut relayer = world.relayer();
-    let mut wrong = world.certified(10);
-    wrong.certificate.view += 1;
+    let mut wrong = world.alone(10);
+    wrong.newest.certificate.view += 1;
     let error = relayer.round(Some(&wrong)).await.unwrap_err();
     assert!(
         matches!(&error, RelayerError::Refused { height: 10, refusal: Some(refusal) }
@@ -463,7 +466,8 @@ async fn relays_to_anvil() {
     let status = relayer.status();
     for height in [10, 11, 12] {
         let header = header(height, 0);
-        let certified = CertifiedHeader { certificate: members.certify(&header), header };
+        let newest = CertifiedHeader { certificate: members.certify(&header), header };
+        let certified = Certified { newest, ends: Vec::new() };
         relayer.round(Some(&certified)).await.unwrap();
         relayer.round(Some(&certified)).await.unwrap();
         assert_eq!(status.borrow().verified_height, height);

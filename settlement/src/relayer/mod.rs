@@ -1,18 +1,30 @@
-//! Posts certified headers to the `FinalityLightClient`: the newest one at every interval, and every epoch's last one.
+//! Posts certified headers to the `FinalityLightClient`: the newest one at every interval, and every epoch's last one. Registers
+//! the keys of the committees that those name.
 //!
 //! The contract goes from committee to committee by the last headers of their epochs, and takes nothing of an epoch before it has
-//! the last header of the one before. So those are posted in order, and at once. A committee that stays needs nothing else.
+//! the last header of the one before. So those are posted in order, and at once. A committee that stays needs nothing else. Another
+//! one is *opened*: its keys are registered, a page a transaction.
 //!
-//! The [submitter](crate::submitter) sees to it that no post is lost or made twice. Here is what there is to post: the
-//! newest header, at every interval; at once, the highest one that the L1 forgot, unless something newer is there.
+//! The [submitter](crate::submitter) sees to it that no post is lost or made twice. Here is what there is to post, in this order:
+//! 1. at once, the next end of an epoch, or the highest header that the L1 forgot, unless something newer is there; at every
+//!    interval, the newest header;
+//! 2. the first page that the contract lacks of a committee that was named to it. So while nothing else is to be done, which leaves
+//!    an epoch for it; and before a header that the contract refuses for want of those keys.
+//!
+//! Which pages are missing is asked of the contract, so it does not matter who brings them, and nothing about them has to be
+//! remembered but the transactions on their way. A page that the contract refuses keeps no header back that does not need it. One that
+//! is on its way does, as every transaction does: they have nonces.
 
+mod ends;
 mod metrics;
+mod post;
+
+pub use ends::{Ends, EpochEnd};
 
 use crate::{
     light_client::{self, Head, LightClientError, Refusal},
     submitter::{
-        Fate, Limits, Pace, Posted, Reverted, Rounds, Settings, Subject, SubmitError, Submitter, View, elapsed_ms,
-        repeat,
+        Fate, Limits, Pace, Posted, Reverted, Rounds, Settings, SubmitError, Submitter, View, elapsed_ms, repeat,
     },
 };
 use alloy::{
@@ -20,13 +32,17 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use metrics::Metrics;
-use serde::{Deserialize, Serialize};
-use sinter_primitives::{Digest, certificate::CertificateError, receipt::CertifiedHeader};
-use std::{fmt, future::Future, path::PathBuf, time::Duration};
+use post::Brings;
+use sinter_primitives::{
+    Committee, Digest, certificate::CertificateError, committee::PAGE_SEATS, receipt::CertifiedHeader,
+};
+use std::{collections::BTreeSet, future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// Heights above the last post from which the newest header does not wait for the interval.
 const HEIGHTS_MAX: u64 = 192;
+/// Committees that were named to the contract and that it has not come to: of the epoch after its newest one, and of the one after that.
+const NAMED_MAX: usize = 2;
 
 /// How to relay.
 #[derive(Clone, Debug)]
@@ -92,6 +108,16 @@ pub enum RelayerError {
         /// Its words.
         refusal: Option<Box<Refusal>>,
     },
+    /// The contract would refuse a committee's keys.
+    #[error("relayer: the contract refuses page {page} of the committee of epoch {epoch}: {refusal:?}")]
+    PageRefused {
+        /// The committee's epoch.
+        epoch: u64,
+        /// The page's number.
+        page: u32,
+        /// The contract's words.
+        refusal: Option<Box<Refusal>>,
+    },
 }
 
 /// What there is to post.
@@ -99,15 +125,23 @@ pub enum RelayerError {
 pub struct Certified {
     /// The newest header.
     pub newest: CertifiedHeader,
-    /// The last headers of epochs, ascending: every one above what the contract had when this began.
-    pub ends: Vec<CertifiedHeader>,
+    /// The ends of consecutive epochs, ascending: all that the contract lacks up to the newest header, and at least the two before, since
+    /// their committees may not be open.
+    pub ends: Vec<Arc<EpochEnd>>,
 }
 
 impl Certified {
     /// What a contract takes next whose head is at `height`.
     #[must_use]
     pub fn after(&self, height: u64) -> &CertifiedHeader {
-        self.ends.iter().find(|end| end.header.height > height).unwrap_or(&self.newest)
+        self.ends.iter().map(|end| &end.last).find(|last| last.header.height > height).unwrap_or(&self.newest)
+    }
+
+    /// The committees that may not be open in a contract whose head is at `height`, though it knows their digests; and their epochs.
+    fn named(&self, height: u64) -> impl Iterator<Item = (u64, &Committee)> {
+        let ended = self.ends.iter().filter(move |end| end.last.header.height <= height).count();
+        let named = self.ends.iter().take(ended).skip(ended.saturating_sub(NAMED_MAX));
+        named.filter_map(|end| Some((end.last.header.epoch.saturating_add(2), end.opens.as_ref()?)))
     }
 }
 
@@ -128,43 +162,10 @@ pub struct RelayerStatus {
     pub failures: u32,
 }
 
-/// A header on its way to the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct HeaderPost {
-    height: u64,
-}
-
-/// A header that was signed for and is in no transaction any more: the highest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct LostHeader {
-    height: u64,
-    call: Bytes,
-}
-
-impl fmt::Display for HeaderPost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "header of height {}", self.height)
-    }
-}
-
-impl Subject for HeaderPost {
-    type Lost = Option<LostHeader>;
-
-    fn lose(self, call: Bytes, lost: &mut Self::Lost) {
-        if lost.as_ref().is_none_or(|lost| lost.height < self.height) {
-            *lost = Some(LostHeader { height: self.height, call });
-        }
-    }
-
-    fn make_good(&self, lost: &mut Self::Lost) {
-        *lost = None;
-    }
-}
-
 /// A relayer with its journal.
 pub struct Relayer {
     config: RelayerConfig,
-    submitter: Submitter<HeaderPost>,
+    submitter: Submitter<Brings>,
     metrics: Metrics,
     status: watch::Sender<RelayerStatus>,
 }
@@ -211,29 +212,18 @@ impl Relayer {
     ///
     /// # Errors
     /// [`RelayerError`]; the journal is consistent after any of them.
-    pub async fn round(&mut self, newest: Option<&CertifiedHeader>) -> Result<(), RelayerError> {
-        self.round_with(|_| newest).await
-    }
-
-    /// The same with ends of epochs before the newest header.
-    ///
-    /// # Errors
-    /// [`RelayerError`].
-    pub async fn round_of(&mut self, certified: Option<&Certified>) -> Result<(), RelayerError> {
-        self.round_with(|height| Some(certified?.after(height))).await
-    }
-
-    /// The same with what is to be posted next after a height.
-    async fn round_with<'a>(
-        &mut self,
-        next: impl FnOnce(u64) -> Option<&'a CertifiedHeader>,
-    ) -> Result<(), RelayerError> {
+    pub async fn round(&mut self, certified: Option<&Certified>) -> Result<(), RelayerError> {
         let view = self.submitter.view().await?;
-        // After the view: a post that the nonce counts is in the head.
+        // After the view: a post that the nonce counts is in the head, and in what is registered.
         let head = light_client::head(&self.submitter.l1().provider, self.config.contract).await?;
-        let fates = self.submitter.settle(&view, |post| post.height <= head.height).await?;
+        let registered = self.registered().await?;
+        let on_l1 = |brings: &Brings| match brings {
+            Brings::Header { height } => *height <= head.height,
+            page @ Brings::Page { .. } => registered.contains(page),
+        };
+        let fates = self.submitter.settle(&view, on_l1).await?;
         let posted = fates.iter().filter_map(|fate| match fate {
-            Fate::Included { subject, included, .. } if !included.reverted => Some(subject.height),
+            Fate::Included { subject, included, .. } if !included.reverted => subject.height(),
             _ => None,
         });
         if let Some(height) = posted.max() {
@@ -244,29 +234,86 @@ impl Relayer {
             return Ok(());
         }
         let limits = Limits::constant(self.config.fee_ceiling_wei);
-        if self.submitter.push_waiting(&view, limits, |_| true).await? {
-            self.post_next(&view, &head, limits, next(head.height)).await?;
+        if self.submitter.push_waiting(&view, limits, |brings| !registered.contains(brings)).await? {
+            self.post_next(&view, &head, limits, certified).await?;
         }
         self.publish(&head);
         Ok(())
     }
 
-    /// Signs and sends what is next, if it is due.
+    /// The pages on their way that the contract has already.
+    async fn registered(&self) -> Result<BTreeSet<Brings>, RelayerError> {
+        let mut registered = BTreeSet::new();
+        let posts = &self.submitter.entries().posts;
+        for post in posts.iter().filter(|post| post.included.is_none()) {
+            if let Brings::Page { epoch, page } = post.subject
+                && self.pages(epoch).await?.checked_shr(page).is_some_and(|pages| pages & 1 == 1)
+            {
+                registered.insert(post.subject);
+            }
+        }
+        Ok(registered)
+    }
+
+    /// Which pages of a committee's keys the contract has: a bit each.
+    async fn pages(&self, epoch: u64) -> Result<u8, LightClientError> {
+        light_client::registered_pages(&self.submitter.l1().provider, self.config.contract, epoch).await
+    }
+
+    /// Signs and sends what is next: the header that is due, if there is one and the contract can check it, or a page of keys.
     async fn post_next(
         &mut self,
         view: &View,
         head: &Head,
         limits: Limits,
-        newest: Option<&CertifiedHeader>,
+        certified: Option<&Certified>,
     ) -> Result<(), RelayerError> {
-        let Some((height, call)) = self.due(head, newest)? else { return Ok(()) };
-        let posted = self.submitter.post(view, limits, HeaderPost { height }, call, None).await?;
+        let Some((height, call)) = self.due(head, certified.map(|certified| certified.after(head.height)))? else {
+            return self.open_next(view, head, limits, certified).await.map(|_| ());
+        };
+        let posted = self.submitter.post(view, limits, Brings::Header { height }, call, None).await?;
         let Posted::Refused(Reverted { data, .. }) = posted else { return Ok(()) };
-        match data.and_then(|data| light_client::refusal(&data)) {
+        let refusal = data.and_then(|data| light_client::refusal(&data));
+        let answered = match &refusal {
             // Somebody else was faster: the next round sees it.
-            Some(Refusal::StaleHeader(_)) => Ok(()),
-            refusal => Err(RelayerError::Refused { height, refusal: refusal.map(Box::new) }),
+            Some(Refusal::StaleHeader(_)) => true,
+            Some(Refusal::CommitteeNotOpened(_) | Refusal::CommitteeIncomplete(_)) => {
+                self.open_next(view, head, limits, certified).await?
+            }
+            _ => false,
+        };
+        if answered { Ok(()) } else { Err(RelayerError::Refused { height, refusal: refusal.map(Box::new) }) }
+    }
+
+    /// Signs and sends the first page that the contract lacks of the committees that were named to it; `false` if it lacks none.
+    async fn open_next(
+        &mut self,
+        view: &View,
+        head: &Head,
+        limits: Limits,
+        certified: Option<&Certified>,
+    ) -> Result<bool, RelayerError> {
+        for (epoch, committee) in certified.into_iter().flat_map(|certified| certified.named(head.height)) {
+            let page = self.pages(epoch).await?.trailing_ones();
+            if page as usize >= committee.seats().len().div_ceil(PAGE_SEATS) {
+                continue;
+            }
+            let brings = Brings::Page { epoch, page };
+            let mut posts = self.submitter.entries().posts.iter();
+            // A block has it, and this node is behind.
+            if posts.any(|post| post.subject == brings && post.delivered().is_some()) {
+                return Ok(true);
+            }
+            let call = light_client::register_calls(epoch, committee)?.swap_remove(page as usize);
+            let posted = self.submitter.post(view, limits, brings, call, None).await?;
+            let Posted::Refused(Reverted { data, .. }) = posted else { return Ok(true) };
+            return match data.and_then(|data| light_client::refusal(&data)) {
+                // Somebody else was faster: the next round sees it.
+                Some(Refusal::PageAlreadyRegistered(_)) => Ok(true),
+                refusal => Err(RelayerError::PageRefused { epoch, page, refusal: refusal.map(Box::new) }),
+            };
         }
+        Ok(false)
     }
 
     /// What to post now: the newest header, at every interval, and before it is too far above the last one; at once, an epoch's last
@@ -297,8 +344,8 @@ impl Relayer {
     fn publish(&self, head: &Head) {
         let pending = self.submitter.pending();
         self.status.send_modify(|status| {
-            let last = self.submitter.entries().posts.back();
-            status.sent_height = last.map_or(status.sent_height, |post| post.subject.height);
+            let last = self.submitter.entries().posts.iter().rev().find_map(|post| post.subject.height());
+            status.sent_height = last.unwrap_or(status.sent_height);
             status.verified_height = head.height;
             // What the contract has was posted, by whomever.
             status.posted_height = status.posted_height.max(head.height);
@@ -325,7 +372,7 @@ impl Rounds for Following {
 
     async fn round(&mut self) -> Result<bool, RelayerError> {
         let headers = self.headers.borrow_and_update().clone();
-        self.relayer.round_of(headers.as_ref()).await.map(|()| false)
+        self.relayer.round(headers.as_ref()).await.map(|()| false)
     }
 
     fn is_fatal(&self, error: &RelayerError) -> bool {

@@ -6,6 +6,7 @@ pub mod fixture;
 mod following;
 mod journey;
 mod leaving;
+mod operating;
 mod parameters;
 mod reentrant;
 mod refusals;
