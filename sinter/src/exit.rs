@@ -5,7 +5,7 @@
 //! | 0 | done, and everything that was to be shown held |
 //! | 1 | it did not work: a node stopped, a server did not answer, something accepted was not finalized |
 //! | 2 | the command line, a configuration or a file is wrong: nothing was started |
-//! | 3 | a receipt or a range was checked, and does not hold |
+//! | 3 | a receipt or a range was checked, and does not hold; or the L1 refuses what was to be sent |
 
 use sinter_rollup_node::causes;
 use std::{
@@ -22,7 +22,7 @@ pub enum Exit {
     Failed = 1,
     /// The input is wrong.
     Usage = 2,
-    /// A proof does not hold.
+    /// A proof does not hold, or the L1 refuses.
     Refused = 3,
 }
 

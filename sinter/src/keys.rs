@@ -9,9 +9,9 @@ use sinter_sequencer::{keys, passphrase};
 use std::path::{Path, PathBuf};
 
 /// Where a member's node key lies in the directory of its keys.
-const NODE_KEY: &str = "node.key";
+pub const NODE_KEY: &str = "node.key";
 /// Where its BLS key lies.
-const BLS_KEY: &str = "bls.key";
+pub const BLS_KEY: &str = "bls.key";
 const PROVING: &str = "making the proof of possession";
 
 /// `sinter keys …`.

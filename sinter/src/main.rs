@@ -15,6 +15,7 @@ mod firmware;
 mod hub;
 mod keys;
 mod l1;
+mod l1_view;
 mod load;
 mod metrics;
 mod receipt;

@@ -1,10 +1,26 @@
 //! `sinter sequencer`: be a member of the committee.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`join`], [`rotate`], [`leave`] | what an owner pays for on L1: come, change, go |
+//! | [`status`] | what he has, and waits for |
+//! | `contract`, `identity` | the registry and the keys that these are about |
+
+mod contract;
+mod identity;
+pub mod join;
+pub mod leave;
+pub mod rotate;
+pub mod status;
 
 use crate::{
     args::{RunArguments, SequencerCommand, VotesArguments},
+    chain,
     config::start_log,
     exit::{Exit, Failure, OrFail, print_result},
-    keys, signals,
+    keys,
+    l1_view::{L1Follower, L1FollowerConfig},
+    signals,
 };
 use sinter_sequencer::{
     config::NodeConfig,
@@ -25,7 +41,17 @@ pub fn run(command: SequencerCommand) -> Result<(), Failure> {
         }
         SequencerCommand::Seat(arguments) => keys::print_seat(keys::seat(&arguments.keys, &arguments.address)?),
         SequencerCommand::Votes(arguments) => print_votes(&arguments),
+        SequencerCommand::Register(arguments) => block_on(join::register(&arguments)),
+        SequencerCommand::TopUp(arguments) => block_on(join::top_up(&arguments)),
+        SequencerCommand::RotateKeys(arguments) => block_on(rotate::run(&arguments)),
+        SequencerCommand::Exit(arguments) => block_on(leave::exit(&arguments)),
+        SequencerCommand::Claim(arguments) => block_on(leave::claim(&arguments)),
+        SequencerCommand::Status(arguments) => block_on(status::run(&arguments)),
     }
+}
+
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Runtime::new().or_fail(Exit::Failed, "starting the runtime")?.block_on(command)
 }
 
 fn print_votes(arguments: &VotesArguments) -> Result<(), Failure> {
@@ -55,6 +81,17 @@ fn vote_as_text(vote: &Vote) -> String {
     format!("epoch {} view {}  {kind}{block}", vote.epoch, vote.view)
 }
 
+/// What the node sees of the L1, where it is told of one and its chain draws committees.
+fn l1(config: &NodeConfig) -> Result<node::L1, Failure> {
+    let l1 = chain::load(&config.chain)?.file.l1;
+    if l1.registry.is_none() || config.l1_rpc.is_empty() {
+        return Ok(None);
+    }
+    let (endpoints, poll_interval_ms) = (config.l1_rpc.clone(), config.l1_poll_interval_ms);
+    let follower = L1Follower::start(L1FollowerConfig { endpoints, poll_interval_ms, l1 });
+    follower.map(Some).or_fail(Exit::Usage, "`l1_rpc`")
+}
+
 fn run_node(arguments: &RunArguments) -> Result<(), Failure> {
     let config = NodeConfig::load(arguments.config.as_deref(), &arguments.overrides).or_fail(Exit::Usage, "")?;
     start_log(&config.log, arguments.log_format)?;
@@ -63,7 +100,8 @@ fn run_node(arguments: &RunArguments) -> Result<(), Failure> {
         let reason = signals::told_to_stop(stop_with_input).await;
         tracing::info!(reason, "stopping");
     };
-    node::run(config, shutdown).map_err(|error| {
+    let l1 = l1(&config)?;
+    node::run(config, l1, shutdown).map_err(|error| {
         let exit = if error.is_configuration() { Exit::Usage } else { Exit::Failed };
         Failure::because(exit, "", &error)
     })

@@ -5,6 +5,7 @@ mod aggregation;
 mod commands;
 mod devnet;
 mod faults;
+mod joining;
 mod process;
 mod proofs;
 mod sealed;

@@ -209,6 +209,7 @@ fn chain_file(seats: Vec<sinter_primitives::committee::Seat>) -> ChainFile {
             chain_id: 1,
             light_client: format!("0x{}", "ab".repeat(20)),
             origin: L1Origin { number: 5, hash: Digest([5; 32]) },
+            registry: None,
         },
         seats,
         namespaces: vec![NamespaceSpec {

@@ -1,0 +1,323 @@
+//! The network's registry on L1, as an operator's commands use it: whoever pays asks the contract first.
+
+use crate::{
+    chain,
+    exit::{Exit, Failure, OrFail},
+    l1::connect,
+    relayer::read_key,
+};
+use alloy::{
+    consensus::BlockHeader,
+    eips::BlockNumberOrTag,
+    network::{BlockResponse, TransactionBuilder},
+    primitives::{Address, U256},
+    providers::{DynProvider, Provider},
+    rpc::types::{TransactionReceipt, TransactionRequest},
+    signers::local::PrivateKeySigner,
+    sol_types::SolCall,
+    transports::{RpcError, TransportErrorKind},
+};
+use clap::Args;
+use sinter_primitives::{Chain, registry::Registry};
+use sinter_settlement::registry::{
+    self, Parameters,
+    contract::CommitteeRegistry as Calls,
+    ether, explain,
+    leaving::{self, Progress, Shown, Terms, Ticket},
+};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// How long the L1 has to mine a transaction.
+const RECEIPT_MAX: Duration = Duration::from_secs(300);
+
+/// Where the registry is.
+#[derive(Debug, Args)]
+pub struct RegistryArguments {
+    /// The network's chain.toml, with an `[l1.registry]`
+    #[arg(long, value_name = "FILE")]
+    pub chain: PathBuf,
+    /// The L1's RPC
+    #[arg(long, value_name = "URL")]
+    pub l1: String,
+}
+
+/// Where the registry is, and who pays.
+#[derive(Debug, Args)]
+pub struct OwnerArguments {
+    /// Where the registry is.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// File with the private key of the L1 account that registers, owns the stake and pays, mode 0600
+    #[arg(long, value_name = "FILE")]
+    pub key_file: PathBuf,
+}
+
+/// Which of an owner's registrants is meant.
+#[derive(Debug, Args)]
+pub struct RegistrantArguments {
+    /// The owner's account.
+    #[command(flatten)]
+    pub owner: OwnerArguments,
+    /// The registrant's number, where the owner registered more than one
+    #[arg(long, value_name = "N")]
+    pub registrant: Option<u64>,
+}
+
+/// The registry of a network.
+pub struct Contract {
+    /// The network.
+    pub chain: Chain,
+    /// The L1.
+    pub provider: DynProvider,
+    /// Where the contract is.
+    pub address: Address,
+    /// Its first L1 block, or one before.
+    pub from_block: u64,
+    /// Its light client.
+    pub light_client: Address,
+}
+
+impl Contract {
+    /// The registry that a chain file names, of the L1 that it names.
+    ///
+    /// # Errors
+    /// When the file has none, or the L1 is another one or has something else there.
+    pub async fn open(arguments: &RegistryArguments, signer: Option<&PrivateKeySigner>) -> Result<Self, Failure> {
+        let chain = chain::load(&arguments.chain)?;
+        let spec = chain.file.l1.registry.as_ref().ok_or_else(|| {
+            let message = "expected `[l1.registry]`, got none: this network's committee stays as it is";
+            Failure::new(Exit::Usage, format!("{}: {message}", arguments.chain.display()))
+        })?;
+        let (address, from_block) = (Address::from(spec.address()), spec.from_block);
+        let light_client: Address =
+            chain.file.l1.light_client.parse().or_fail(Exit::Usage, "chain.toml: `l1.light_client`")?;
+        let provider = connect(&arguments.l1, signer)?;
+        let (expected, got) = (chain.file.l1.chain_id, provider.get_chain_id().await.or_fail(Exit::Failed, "--l1")?);
+        if expected != got {
+            return Err(Failure::new(Exit::Usage, format!("--l1: expected L1 chain id {expected}, got {got}")));
+        }
+        let contract = Self { chain, provider, address, from_block, light_client };
+        let got = contract.ask(&Calls::lightClientCall {}).await?;
+        if got != light_client {
+            let message = format!("the registry at {address}: expected the light client {light_client}, got {got}");
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        Ok(contract)
+    }
+
+    /// The registry, and the account of its file of a key, which pays.
+    ///
+    /// # Errors
+    /// As [`Contract::open`], and when the key file is none.
+    pub async fn open_as_owner(arguments: &OwnerArguments) -> Result<(Self, Address), Failure> {
+        let signer = read_key(&arguments.key_file)?;
+        Ok((Self::open(&arguments.registry, Some(&signer)).await?, signer.address()))
+    }
+
+    /// The registry, its owner's account, and the registrant that is meant: the only one whom the owner registered, or the one that
+    /// is named. He may have left.
+    ///
+    /// # Errors
+    /// As [`Contract::open_as_owner`], and when no registrant is meant, or more than one could be.
+    pub async fn open_as_registrant(arguments: &RegistrantArguments) -> Result<(Self, Address, u64), Failure> {
+        let (contract, owner) = Self::open_as_owner(&arguments.owner).await?;
+        let registered = contract.registered_by(owner).await?;
+        let numbers = || registered.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let refused = |message: String| Err(Failure::new(Exit::Refused, message));
+        match (arguments.registrant, registered.as_slice()) {
+            (_, []) => refused(format!("{owner} has registered nobody: `sinter sequencer register` does")),
+            (Some(number), _) if registered.contains(&number) => Ok((contract, owner, number)),
+            (Some(number), _) => refused(format!(
+                "--registrant: expected one of those whom {owner} registered, {}; got {number}",
+                numbers()
+            )),
+            (None, [number]) => Ok((contract, owner, *number)),
+            (None, _) => refused(format!("{owner} registered {}: say which with --registrant", numbers())),
+        }
+    }
+
+    /// What the contract answers now.
+    ///
+    /// # Errors
+    /// When the L1 does not answer, or has something else there.
+    pub async fn ask<C: SolCall>(&self, call: &C) -> Result<C::Return, Failure> {
+        registry::ask(&self.provider, self.address, call).await.or_fail(Exit::Failed, "asking the registry")
+    }
+
+    /// Its parameters.
+    ///
+    /// # Errors
+    /// As [`Contract::ask`].
+    pub async fn parameters(&self) -> Result<Parameters, Failure> {
+        self.ask(&Calls::parametersCall {}).await
+    }
+
+    /// Whom an account registered, by number, also those who have left.
+    ///
+    /// # Errors
+    /// As [`Contract::ask`].
+    pub async fn registered_by(&self, owner: Address) -> Result<Vec<u64>, Failure> {
+        leaving::registrations_of(&self.provider, self.address, owner, self.from_block)
+            .await
+            .or_fail(Exit::Failed, "asking the registry")
+    }
+
+    /// Who is registered at the end of the newest L1 block.
+    ///
+    /// # Errors
+    /// When the L1 does not tell all records.
+    pub async fn registry(&self) -> Result<Registry, Failure> {
+        let mut registry = Registry::new(self.chain.file.l1.chain_id, &self.address.0.0);
+        let newest = self.provider.get_block_number().await.or_fail(Exit::Failed, "--l1")?;
+        registry::follow(&self.provider, self.address, &mut registry, self.from_block, newest)
+            .await
+            .or_fail(Exit::Failed, "following the registry")?;
+        Ok(registry)
+    }
+
+    /// The time of the newest L1 block, in Unix seconds: the contract's clock.
+    ///
+    /// # Errors
+    /// When the L1 does not answer.
+    pub async fn now_s(&self) -> Result<u64, Failure> {
+        let block = self.provider.get_block_by_number(BlockNumberOrTag::Latest).await.or_fail(Exit::Failed, "--l1")?;
+        let block = block.ok_or_else(|| Failure::new(Exit::Failed, "--l1: expected a newest block, got none"))?;
+        Ok(block.header().timestamp())
+    }
+
+    /// What the contract was shown of epochs.
+    ///
+    /// # Errors
+    /// As [`Contract::ask`].
+    pub async fn shown(&self) -> Result<BTreeMap<u64, Shown>, Failure> {
+        leaving::shown(&self.provider, self.address, self.from_block).await.or_fail(Exit::Failed, "asking the registry")
+    }
+
+    /// The tickets of a holder that were not paid.
+    ///
+    /// # Errors
+    /// As [`Contract::ask`].
+    pub async fn tickets_of(&self, holder: Address) -> Result<Vec<Ticket>, Failure> {
+        leaving::tickets_of(&self.provider, self.address, holder, self.from_block)
+            .await
+            .or_fail(Exit::Failed, "asking the registry")
+    }
+
+    /// Carries a call out, with ether, and waits until it is mined. The contract is asked first: what it refuses, and what the account
+    /// cannot pay, costs nothing and says why.
+    ///
+    /// # Errors
+    /// With [`Exit::Refused`] when the contract refuses or the account has too little, with [`Exit::Failed`] when the L1 does not mine it.
+    pub async fn send<C: SolCall>(
+        &self,
+        from: Address,
+        what: &str,
+        call: &C,
+        value: U256,
+    ) -> Result<TransactionReceipt, Failure> {
+        let refused = |message: String| Failure::new(Exit::Refused, format!("{what}: {message}"));
+        let latest = self.provider.get_transaction_count(from).await.or_fail(Exit::Failed, "--l1")?;
+        let pending = self.provider.get_transaction_count(from).pending().await.or_fail(Exit::Failed, "--l1")?;
+        if pending > latest {
+            // It may be this very call, from a run that did not wait for it.
+            let waiting = "a transaction of this account waits to be mined: run this again when it is";
+            return Err(Failure::new(Exit::Failed, format!("{what}: {from}: {waiting}")));
+        }
+        let balance = self.provider.get_balance(from).await.or_fail(Exit::Failed, "--l1")?;
+        if balance < value {
+            return Err(refused(format!("{from}: expected at least {}, got {}", ether(value), ether(balance))));
+        }
+        let request = TransactionRequest::default()
+            .with_from(from)
+            .with_to(self.address)
+            .with_input(call.abi_encode())
+            .with_value(value);
+        self.provider.call(request.clone()).await.map_err(|error| self.refusal(what, &error))?;
+        let gas = self.provider.estimate_gas(request.clone()).await.map_err(|error| self.refusal(what, &error))?;
+        let fees = self.provider.estimate_eip1559_fees().await.or_fail(Exit::Failed, "--l1")?;
+        let gas_wei = U256::from(gas).saturating_mul(U256::from(fees.max_fee_per_gas));
+        let needed = value.saturating_add(gas_wei);
+        if balance < needed {
+            let message = format!("expected at least {}, {} of it for gas", ether(needed), ether(gas_wei));
+            return Err(refused(format!("{from}: {message}, got {}", ether(balance))));
+        }
+        let pending = self.provider.send_transaction(request).await.or_fail(Exit::Failed, what)?;
+        let receipt = pending.with_timeout(Some(RECEIPT_MAX)).get_receipt().await.or_fail(Exit::Failed, what)?;
+        if !receipt.status() {
+            let message = "failed, though the contract would have taken it: something changed before it was mined";
+            return Err(refused(format!("transaction {} {message}: run this again", receipt.transaction_hash)));
+        }
+        Ok(receipt)
+    }
+
+    /// Why a call is refused, in words.
+    fn refusal(&self, what: &str, error: &RpcError<TransportErrorKind>) -> Failure {
+        let data = error.as_error_resp().and_then(|payload| payload.as_revert_data());
+        match data.and_then(|data| registry::refusal(&data)) {
+            Some(refusal) => Failure::new(Exit::Refused, format!("{what}: {}", explain(&refusal))),
+            None => Failure::because(Exit::Failed, what, error),
+        }
+    }
+}
+
+/// What something that leaves waits for, in words.
+pub fn waits_for(terms: &Terms, shown: &BTreeMap<u64, Shown>, now_s: u64) -> String {
+    let escape = format!("without that, {} ({})", after(terms.escapes_at_s, now_s), terms.escapes_at_s);
+    let evidence = duration(terms.exit_delay_s);
+    match terms.progress(shown, now_s) {
+        Progress::Ready { .. } => "now".into(),
+        Progress::Locked { until_s } => format!("{} ({until_s}): evidence has that time", after(until_s, now_s)),
+        Progress::Seen { epoch, over } => {
+            format!("epoch {epoch} saw it leave; {evidence} after a header of epoch {over} was shown; {escape}")
+        }
+        Progress::Unseen => format!(
+            "no epoch was shown that saw L1 block {}; {evidence} after a header of the {}th epoch after such a one was shown; {escape}",
+            terms.since, terms.epochs_ahead
+        ),
+    }
+}
+
+/// From now on to a time.
+fn after(time_s: u64, now_s: u64) -> String {
+    format!("in {}", duration(time_s.saturating_sub(now_s)))
+}
+
+/// Seconds as people say them, to two units.
+pub fn duration(seconds: u64) -> String {
+    let parts = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let first = parts.iter().position(|(number, _)| *number > 0).unwrap_or(parts.len() - 1);
+    let said = parts.iter().skip(first).take(2).filter(|(number, _)| *number > 0);
+    let said: Vec<String> = said.map(|(number, unit)| format!("{number} {unit}")).collect();
+    if said.is_empty() { "0 s".into() } else { said.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_two_units() {
+        for (seconds, expected) in
+            [(0, "0 s"), (59, "59 s"), (3_600, "1 h"), (90_061, "1 d 1 h"), (1_209_599, "13 d 23 h")]
+        {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn what_leaves_says_what_it_waits_for() {
+        let terms = Terms { since: 100, epochs_ahead: 3, exit_delay_s: 86_400, escapes_at_s: 1_000_000 };
+        let shown = |epochs: &[(u64, u64, u64)]| {
+            let shown = |(epoch, origin, reached_at_s)| (epoch, Shown { origin, reached_at_s });
+            epochs.iter().copied().map(shown).collect::<BTreeMap<_, _>>()
+        };
+        let unseen = waits_for(&terms, &shown(&[(4, 99, 10)]), 0);
+        assert!(unseen.starts_with("no epoch was shown that saw L1 block 100"), "{unseen}");
+        let seen = waits_for(&terms, &shown(&[(4, 99, 10), (5, 100, 20)]), 0);
+        assert!(seen.starts_with("epoch 5 saw it leave; 1 d after a header of epoch 8"), "{seen}");
+        let over = shown(&[(5, 100, 20), (6, 120, 30), (9, 140, 50), (8, 130, 40)]);
+        assert_eq!(waits_for(&terms, &over, 100), "in 23 h 59 min (86440): evidence has that time");
+        assert_eq!(waits_for(&terms, &over, 86_440), "now");
+        assert_eq!(waits_for(&terms, &shown(&[]), 1_000_000), "now", "it escapes");
+    }
+}
