@@ -10,7 +10,7 @@ use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
 #[command(name = "sinter", version, long_version = crate::variants::version())]
 #[command(arg_required_else_help = true, propagate_version = true)]
 #[command(after_help = "Exit codes: 0 done; 1 it did not work; 2 wrong arguments, configuration or file; \
-                        3 a proof was checked and does not hold.")]
+                        3 a proof was checked and does not hold, or the L1 refuses.")]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -117,6 +117,10 @@ pub struct DevnetArguments {
     /// Begin a new epoch every so many blocks, at least 8, in a network that is new; without it, the first one never ends
     #[arg(long, value_name = "BLOCKS")]
     pub epoch_blocks: Option<NonZeroU64>,
+    /// So many nodes register on the L1, and every epoch's committee of four is drawn from them; epochs have 400 blocks if nothing else
+    /// is said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(4..=32))]
+    pub registered: Option<u8>,
     /// Every so many seconds, kill a member, and the appliance or a rollup's node, without warning, and start them again
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub kill_every: Option<u64>,
@@ -132,6 +136,18 @@ pub struct DevnetArguments {
     /// How to show what happens
     #[arg(long, value_enum, default_value_t = ViewMode::Auto)]
     pub view: ViewMode,
+}
+
+impl DevnetArguments {
+    /// Nodes of a network that is new: the fewest that bear a fault, or all who are registered.
+    pub fn members(&self) -> usize {
+        self.registered.map_or(4, usize::from)
+    }
+
+    /// Blocks of its epochs. An epoch whose committee is drawn has to last until the L1 has told.
+    pub fn epoch_blocks(&self) -> Option<NonZeroU64> {
+        self.epoch_blocks.or(self.registered.and(NonZeroU64::new(400)))
+    }
 }
 
 /// How `sinter devnet` shows what happens.
@@ -156,6 +172,18 @@ pub enum SequencerCommand {
     Seat(InitArguments),
     /// Print what a member has voted lately, from its voting journal, which is not touched
     Votes(VotesArguments),
+    /// Register a member's keys on L1 with stake, so that it may be drawn for a committee
+    Register(crate::sequencer::join::RegisterArguments),
+    /// Put more ether behind a registrant
+    TopUp(crate::sequencer::join::TopUpArguments),
+    /// Vote with another BLS key, run another node, or listen elsewhere, from the next snapshot on
+    RotateKeys(crate::sequencer::rotate::RotateArguments),
+    /// Leave: no committee has this registrant once all that have him are over
+    Exit(crate::sequencer::leave::ExitArguments),
+    /// Get the ether back that has left
+    Claim(crate::sequencer::leave::ClaimArguments),
+    /// What an operator has on L1, whether it may be drawn, where it has a seat, and what waits to be paid
+    Status(crate::sequencer::status::StatusArguments),
 }
 
 /// `sinter sequencer run`.

@@ -14,14 +14,11 @@ use jsonrpsee::{
     ws_client::WsClient,
 };
 use sinter_ops::metrics::Machine;
-use sinter_primitives::{
-    hand_over::HandOver,
-    receipt::{CertifiedHeader, TrustedNetwork},
-};
+use sinter_primitives::receipt::{CertifiedHeader, TrustedNetwork};
 use sinter_sequencer::rpc::{SinterApiClient, types::HeadEvent};
 use sinter_settlement::{
     light_client,
-    relayer::{Certified, Relayer, RelayerConfig, RelayerStatus},
+    relayer::{Certified, Ends, Relayer, RelayerConfig, RelayerStatus},
 };
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use tokio::sync::watch;
@@ -63,21 +60,15 @@ async fn relay(arguments: &RelayerArguments) -> Result<(), Failure> {
     }
 }
 
-/// Keeps the newest certified header, and the last ones of epochs. The nodes are not trusted: what the committee did not sign
+/// Keeps the newest certified header, and the ends of epochs. The nodes are not trusted: what the committee did not sign
 /// is not taken, and moves nothing.
 pub struct Feed {
-    trusted: TrustedNetwork,
+    ends: Ends,
     /// The last height that is known to be final.
     height: u64,
-    /// The epoch from whose end on ends are kept.
-    from_epoch: u64,
-    ends: Vec<CertifiedHeader>,
     headers: watch::Sender<Option<Certified>>,
     posted: watch::Receiver<RelayerStatus>,
 }
-
-/// Ends of epochs that are kept below what the L1 has: it may take back a few.
-const ENDS_KEPT: usize = 8;
 
 impl Feed {
     /// One that begins where the L1 is: at this height and epoch. What is posted is forgotten.
@@ -87,28 +78,41 @@ impl Feed {
         headers: watch::Sender<Option<Certified>>,
         posted: watch::Receiver<RelayerStatus>,
     ) -> Self {
-        Self { trusted, height, from_epoch: epoch, ends: Vec::new(), headers, posted }
+        Self { ends: Ends::new(trusted, epoch), height, headers, posted }
     }
 
-    /// Keeps the ends of all epochs before `epoch`, each of which is verified.
+    /// Keeps the ends of all epochs before `epoch`, each of which is verified, and waits where the L1 lacks too many of them.
     async fn follow(&mut self, node: &WsClient, epoch: u64) -> Result<(), ClientError> {
-        while self.trusted.epoch < epoch {
-            for end in client::hand_overs(node, self.trusted.epoch).await? {
-                if self.trusted.epoch == epoch {
+        while self.ends.trusted().epoch < epoch {
+            for end in client::hand_overs(node, self.ends.trusted().epoch).await? {
+                if self.ends.trusted().epoch == epoch {
                     break;
                 }
-                self.trusted.hand_over(&end).map_err(client::not_handed_over)?;
-                let HandOver { header, certificate, .. } = end;
-                self.height = self.height.max(header.height);
-                if header.epoch >= self.from_epoch {
-                    self.ends.push(CertifiedHeader { header, certificate });
-                }
+                self.make_room().await?;
+                self.ends.take(&end).map_err(client::not_handed_over)?;
+                self.height = self.height.max(end.header.height);
             }
         }
-        let verified = self.posted.borrow().verified_height;
-        let below = self.ends.iter().take_while(|end| end.header.height <= verified).count();
-        self.ends.drain(..below.saturating_sub(ENDS_KEPT));
+        self.ends.forget(self.posted.borrow().verified_height);
         Ok(())
+    }
+
+    /// Has the L1 catch up until there is room for another end.
+    async fn make_room(&mut self) -> Result<(), ClientError> {
+        let verified = self.posted.borrow().verified_height;
+        self.ends.forget(verified);
+        let waits_for = self.ends.waits_for().filter(|height| *height > verified);
+        if let (Some(height), Some(last)) = (waits_for, self.ends.kept().last()) {
+            let newest = last.last.clone();
+            self.publish(newest);
+            let reached = self.posted.wait_for(|status| status.verified_height >= height).await.map(|_| ());
+            reached.map_err(|_| ClientError::Custom("the relayer ended".into()))?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self, newest: CertifiedHeader) {
+        self.headers.send_replace(Some(Certified { newest, ends: self.ends.kept().to_vec() }));
     }
 }
 
@@ -123,15 +127,15 @@ impl Follower for Feed {
         let HeadEvent { header, certificate, .. } = event;
         // Of an epoch whose end is known, nothing is new.
         if let Some(certificate) = certificate
-            && header.epoch >= self.trusted.epoch
+            && header.epoch >= self.ends.trusted().epoch
         {
             self.follow(node, header.epoch).await?;
             let certified = CertifiedHeader { header, certificate };
             let lie = |error| ClientError::Custom(format!("the header of height {}: {error}", header.height));
-            certified.verify(&self.trusted).map_err(lie)?;
+            certified.verify(self.ends.trusted()).map_err(lie)?;
             if header.height >= self.height {
                 self.height = header.height;
-                self.headers.send_replace(Some(Certified { newest: certified, ends: self.ends.clone() }));
+                self.publish(certified);
             }
         }
         Ok(self.height)

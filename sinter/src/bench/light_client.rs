@@ -34,9 +34,16 @@ pub async fn post_gas(seats: u8) -> Result<u64, Failure> {
     let account = dev_l1::dev_signer(0);
     let url = chain.url().parse().or_fail(Exit::Failed, what)?;
     let provider = ProviderBuilder::new().wallet(EthereumWallet::from(account.clone())).connect_http(url).erased();
-    let contract = light_client::deploy(&provider, account.address(), &CHAIN_HASH, CHAIN_ID, &committee)
-        .await
-        .or_fail(Exit::Failed, what)?;
+    let contract = light_client::deploy(
+        &provider,
+        account.address(),
+        &CHAIN_HASH,
+        CHAIN_ID,
+        &committee,
+        light_client::TRUST_FOR_EVER_S,
+    )
+    .await
+    .or_fail(Exit::Failed, what)?;
     let mut gas = 0;
     for height in [1_000, 1_001] {
         let header = header(height);

@@ -1,6 +1,6 @@
 //! The L1 that a devnet settles on: the embedded one, or one that somebody else runs.
 
-use super::network::loopback;
+use super::{network::loopback, registry};
 use crate::{
     args::DevnetArguments,
     exit::{Exit, Failure, OrFail},
@@ -69,16 +69,16 @@ impl L1 {
     }
 
     /// Whether this process runs it, so that it starts anew each time.
-    const fn is_embedded(&self) -> bool {
+    pub const fn is_embedded(&self) -> bool {
         self.embedded.is_some()
     }
 
-    /// What a new chain file says of this L1: the light client will stand where the account's next
-    /// transaction puts it.
+    /// What a new chain file says of this L1: the light client will stand where the account's next transaction puts it; and the registry,
+    /// where committees are drawn, where the settling account's does.
     ///
     /// # Errors
     /// When the L1 does not answer.
-    pub async fn plan(&self) -> Result<L1Spec, Failure> {
+    pub async fn plan(&self, is_drawn: bool) -> Result<L1Spec, Failure> {
         let asked = async {
             let chain_id = self.provider.get_chain_id().await?;
             let nonce = self.provider.get_transaction_count(self.signer.address()).await?;
@@ -88,10 +88,12 @@ impl L1 {
         let (chain_id, nonce, block) =
             asked.await.or_fail(Exit::Failed, format_args!("asking the L1 at {}", self.url))?;
         let block = block.ok_or_else(|| Failure::new(Exit::Failed, format!("the L1 at {} has no block", self.url)))?;
+        let registry = if is_drawn { Some(registry::plan(self, block.header.number).await?) } else { None };
         Ok(L1Spec {
             chain_id,
             light_client: light_client::predicted_address(self.signer.address(), nonce).to_string(),
             origin: L1Origin { number: block.header.number, hash: Digest(block.header.hash.0) },
+            registry,
         })
     }
 
@@ -105,10 +107,11 @@ impl L1 {
             return Ok(expected);
         }
         let account = self.signer.address();
-        let deployed =
-            light_client::deploy(&self.provider, account, &chain.hash, chain.file.chain_id, &chain.committee)
-                .await
-                .or_fail(Exit::Failed, "deploying the light client")?;
+        let (hash, id) = (&chain.hash, chain.file.chain_id);
+        // Where there is stake, a committee is believed for no longer than it is bound.
+        let period_s = chain.file.l1.registry.as_ref().map_or(light_client::TRUST_FOR_EVER_S, |_| registry::HOUR_S);
+        let deployed = light_client::deploy(&self.provider, account, hash, id, &chain.committee, period_s).await;
+        let deployed = deployed.or_fail(Exit::Failed, "deploying the light client")?;
         if deployed != expected {
             let message = format!("chain.toml: `l1.light_client`: expected {expected}, deployed at {deployed}");
             return Err(Failure::new(Exit::Failed, message));

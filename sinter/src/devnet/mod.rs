@@ -13,6 +13,7 @@ mod network;
 mod observe;
 mod ports;
 mod processes;
+mod registry;
 mod relay;
 mod rollups;
 pub mod snapshot;
@@ -108,10 +109,25 @@ async fn run_in(arguments: &DevnetArguments, directory: &Directory) -> Result<Su
     let genesis_timestamp_ms = existing.as_ref().map_or_else(now_ms, |network| network.chain.file.genesis_timestamp_ms);
     let l1 = L1::start(arguments, genesis_timestamp_ms).await?;
     let network = match existing {
+        Some(network) if network.chain.file.l1.registry.is_some() && l1.is_embedded() => {
+            let message = "--data-dir: expected a network whose L1 goes on, got one whose committees were drawn from an embedded L1, \
+                           which ended with its run";
+            return Err(Failure::new(Exit::Usage, message));
+        }
         Some(network) => network,
-        None => Network::create(directory, genesis_timestamp_ms, l1.plan().await?, arguments.epoch_blocks)?,
+        None => {
+            let spec = l1.plan(arguments.registered.is_some()).await?;
+            Network::create(
+                directory,
+                genesis_timestamp_ms,
+                spec,
+                (arguments.members(), arguments.epoch_blocks()),
+                &l1.url,
+            )?
+        }
     };
     let light_client = l1.deploy(&network.chain).await?;
+    registry::deploy(directory, &network, &l1, light_client).await?;
     let mut nodes = Processes::default();
     for number in 0..network.rpc.len() {
         let home = directory.node(number);

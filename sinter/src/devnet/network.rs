@@ -26,13 +26,18 @@ const CHAIN_ID: u64 = 5_717;
 /// Free space under which a node stops. A devnet is small, and so may be the disk.
 const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
 
+/// The embedded L1 has a block a second.
+const L1_POLL_INTERVAL_MS: u64 = 250;
+
 /// A network that is on disk.
 #[derive(Clone, Debug)]
 pub struct Network {
     /// Its definition.
     pub chain: Chain,
-    /// Each node's JSON-RPC, in the order of the seats.
+    /// Each node's JSON-RPC; the first nodes are the seats of `chain.toml`, in their order.
     pub rpc: Vec<SocketAddr>,
+    /// Where each listens for its peers.
+    pub quic: Vec<SocketAddr>,
 }
 
 /// A node's configuration file, as far as a devnet sets it.
@@ -48,6 +53,9 @@ struct NodeFile {
     worker_threads: usize,
     log: &'static str,
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    l1_rpc: Vec<String>,
+    l1_poll_interval_ms: u64,
 }
 
 impl Network {
@@ -60,18 +68,12 @@ impl Network {
             return Ok(None);
         }
         let chain = chain::load(&directory.chain())?;
-        let rpc = (0..chain.committee.seats().len()).map(|number| {
-            let file = directory.node(number).join("node.toml");
-            let what = format!("reading {}", file.display());
-            let text = fs::read_to_string(&file).or_fail(Exit::Usage, &what)?;
-            let values: toml::Table = toml::from_str(&text).or_fail(Exit::Usage, &what)?;
-            let address = values.get("rpc_listen").and_then(toml::Value::as_str).unwrap_or_default();
-            address.parse().or_fail(Exit::Usage, format_args!("{}: `rpc_listen`", file.display()))
-        });
-        Ok(Some(Self { rpc: rpc.collect::<Result<_, _>>()?, chain }))
+        let homes: Vec<_> = (0..).map(|number| directory.node(number)).take_while(|home| home.exists()).collect();
+        let addresses = |key| homes.iter().map(|home| node_address(home, key)).collect::<Result<_, _>>();
+        Ok(Some(Self { rpc: addresses("rpc_listen")?, quic: addresses("listen")?, chain }))
     }
 
-    /// Makes a network of [`NODES`] members and six namespaces that settles on `l1`.
+    /// Makes a network of so many nodes and six namespaces that settles on `l1`. The first [`NODES`] of them are its first committee.
     ///
     /// # Errors
     /// When the directory cannot be written.
@@ -79,10 +81,11 @@ impl Network {
         directory: &Directory,
         genesis_timestamp_ms: u64,
         l1: L1Spec,
-        epoch_blocks: Option<NonZeroU64>,
+        (nodes, epoch_blocks): (usize, Option<NonZeroU64>),
+        l1_url: &str,
     ) -> Result<Self, Failure> {
-        let listen = ports::free(2 * NODES).or_fail(Exit::Failed, "looking for free ports")?;
-        let (quic, rpc) = listen.split_at(NODES);
+        let listen = ports::free(2 * nodes).or_fail(Exit::Failed, "looking for free ports")?;
+        let (quic, rpc) = listen.split_at(nodes);
         let mut members = Vec::new();
         for (number, address) in quic.iter().enumerate() {
             let keys = directory.path().join(format!("keys-{number}"));
@@ -101,7 +104,11 @@ impl Network {
                 fs::remove_dir_all(&node).or_fail(Exit::Usage, format_args!("removing {}", node.display()))?;
             }
             fs::rename(keys, &node).or_fail(Exit::Usage, format_args!("making {}", node.display()))?;
-            write_toml(&node.join("node.toml"), &node_file(*listen, *rpc))?;
+            let l1_rpc = l1.registry.is_some().then(|| l1_url.to_owned());
+            write_toml(
+                &node.join("node.toml"),
+                &NodeFile { l1_rpc: Vec::from_iter(l1_rpc), ..node_file(*listen, *rpc) },
+            )?;
         }
         let file = ChainFile {
             chain_id: CHAIN_ID,
@@ -109,14 +116,15 @@ impl Network {
             genesis_timestamp_ms,
             parameters: Parameters { epoch_blocks, ..Parameters::default() },
             l1,
-            seats: members.into_iter().map(|(seat, _, _)| seat).collect(),
+            seats: members.iter().take(NODES).map(|(seat, _, _)| seat.clone()).collect(),
             namespaces: namespaces(),
         };
         // Last, and whole or not at all: a directory with a chain.toml is a complete network.
         let unfinished = directory.path().join("chain.toml.new");
         write_toml(&unfinished, &file)?;
         fs::rename(&unfinished, directory.chain()).or_fail(Exit::Usage, "writing chain.toml")?;
-        Ok(Self { chain: chain::load(&directory.chain())?, rpc: rpc.to_vec() })
+        let quic = members.iter().map(|(_, listen, _)| *listen).collect();
+        Ok(Self { chain: chain::load(&directory.chain())?, rpc: rpc.to_vec(), quic })
     }
 
     /// Each node's JSON-RPC as a URL.
@@ -144,7 +152,19 @@ fn node_file(listen: SocketAddr, rpc_listen: SocketAddr) -> NodeFile {
         worker_threads: 2,
         log: "info",
         namespaces: BTreeMap::new(),
+        l1_rpc: Vec::new(),
+        l1_poll_interval_ms: L1_POLL_INTERVAL_MS,
     }
+}
+
+/// An address in a node's configuration.
+fn node_address(home: &Path, key: &str) -> Result<SocketAddr, Failure> {
+    let file = home.join("node.toml");
+    let what = format!("reading {}", file.display());
+    let text = fs::read_to_string(&file).or_fail(Exit::Usage, &what)?;
+    let values: toml::Table = toml::from_str(&text).or_fail(Exit::Usage, &what)?;
+    let address = values.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+    address.parse().or_fail(Exit::Usage, format_args!("{}: `{key}`", file.display()))
 }
 
 /// The ledgers' namespaces, and what they are called.
@@ -208,14 +228,14 @@ mod tests {
 
     fn l1() -> L1Spec {
         let origin = L1Origin { number: 0, hash: Digest([7; 32]) };
-        L1Spec { chain_id: 1337, light_client: format!("0x{}", "ab".repeat(20)), origin }
+        L1Spec { chain_id: 1337, light_client: format!("0x{}", "ab".repeat(20)), origin, registry: None }
     }
 
     #[test]
     fn a_network_is_read_back_as_it_was_made() {
         let directory = Directory::open(None).unwrap();
         assert!(Network::read(&directory).unwrap().is_none());
-        let made = Network::create(&directory, 1_800_000_000_000, l1(), None).unwrap();
+        let made = Network::create(&directory, 1_800_000_000_000, l1(), (NODES, None), "").unwrap();
         let read = Network::read(&directory).unwrap().unwrap();
         assert_eq!((made.chain.hash, &made.rpc), (read.chain.hash, &read.rpc));
         assert_eq!(read.lanes().len(), 3);
@@ -225,7 +245,7 @@ mod tests {
     #[test]
     fn every_nodes_configuration_loads_and_fits_its_seat() {
         let directory = Directory::open(None).unwrap();
-        let network = Network::create(&directory, 1_800_000_000_000, l1(), None).unwrap();
+        let network = Network::create(&directory, 1_800_000_000_000, l1(), (NODES, None), "").unwrap();
         for (number, seat) in network.chain.committee.seats().iter().enumerate() {
             let node = directory.node(number);
             let none: BTreeMap<String, String> = BTreeMap::new();

@@ -225,14 +225,14 @@ pub fn write_addresses(
     process_ids: &[Option<u32>],
     machines: &[Machine],
 ) -> Result<(), Failure> {
-    let nodes = addresses.rpc.iter().zip(process_ids).zip(network.chain.committee.seats());
+    let nodes = addresses.rpc.iter().zip(process_ids).zip(&network.quic);
     let nodes: Vec<Value> = nodes
-        .map(|((rpc, process_id), seat)| {
+        .map(|((rpc, process_id), quic)| {
             json!({
                 "process_id": process_id,
                 "rpc": rpc,
                 "metrics": format!("{rpc}/metrics"),
-                "quic": seat.address,
+                "quic": quic,
             })
         })
         .collect();

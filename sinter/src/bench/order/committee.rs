@@ -130,6 +130,7 @@ fn chain_file(seats: Vec<sinter_primitives::committee::Seat>) -> ChainFile {
             chain_id: 1,
             light_client: format!("0x{}", "ab".repeat(20)),
             origin: L1Origin { number: 0, hash: Digest([0; 32]) },
+            registry: None,
         },
         seats,
         namespaces: vec![

@@ -45,7 +45,7 @@ impl Threads {
             let config = member.config.clone();
             let thread = std::thread::spawn(move || {
                 // Whoever waits for the handle may be gone, and drop the stop: both end the node.
-                node::run_with(config, move |handle| drop(started.send(handle)), async { drop(stopped.await) })
+                node::run_with(config, None, move |handle| drop(started.send(handle)), async { drop(stopped.await) })
             });
             running.push((stop, thread));
             handles.push(handle);
