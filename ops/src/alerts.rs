@@ -57,6 +57,7 @@ pub const HEALTHY: &[(Machine, &[Series])] = &[
             ("up", "", "1x600"),
             ("sinter_ailment", "code=\"stalled\"", "0x600"),
             ("sinter_ailment", "code=\"behind\"", "0x600"),
+            ("sinter_seated", "", "1x600"),
             ("sinter_head_height", "", "0+180x600"),
             ("sinter_peers", "", "3x600"),
             ("sinter_disk_free_bytes", "", "50000000000-1000000x600"),
@@ -166,7 +167,9 @@ pub const ALERTS: &[Alert] = &[
         minutes: 10,
         // Half: a block that others finalize first needs no vote, and a member far away sees many of those.
         // `unless`, so that a member which never voted is told of, too: its counter is not there.
-        expression: "rate(sinter_head_height[10m]) > 0 unless on (job, instance) \
+        // Who has no seat in an epoch only follows.
+        expression: "rate(sinter_head_height[10m]) > 0 and on (job, instance) min_over_time(sinter_seated[10m]) == 1 \
+                     unless on (job, instance) \
                      rate(commonware_engine_epochs_simplex_voter_outbound_messages_total{message=\"Finalize\"}[10m]) \
                      >= on (job, instance) 0.5 * rate(sinter_head_height[10m])",
         summary: "{instance} follows the chain and finalizes less than half of it",

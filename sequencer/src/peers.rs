@@ -25,7 +25,7 @@ pub enum PeerError {
         /// What was expected, and what is there.
         source: AddressError,
     },
-    /// Its node key is none, which a [`Committee`] rules out.
+    /// Its node key is none, which a [`sinter_primitives::Committee`] rules out.
     #[error("expected an ed25519 node key, got {got}")]
     NodeKey {
         /// The key, in hex.
