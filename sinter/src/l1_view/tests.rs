@@ -77,7 +77,15 @@ fn spec(l1: &DevL1, registry: Address) -> L1Spec {
 }
 
 async fn try_start(endpoints: &[String], l1: L1Spec) -> Result<Arc<L1Follower>, L1FollowerError> {
-    let config = L1FollowerConfig { endpoints: endpoints.to_vec(), poll_interval_ms: POLL_INTERVAL_MS, l1 };
+    start_polling(POLL_INTERVAL_MS, endpoints, l1).await
+}
+
+async fn start_polling(
+    poll_interval_ms: u64,
+    endpoints: &[String],
+    l1: L1Spec,
+) -> Result<Arc<L1Follower>, L1FollowerError> {
+    let config = L1FollowerConfig { endpoints: endpoints.to_vec(), poll_interval_ms, l1 };
     let started = tokio::task::spawn_blocking(|| L1Follower::new(config)).await.unwrap();
     started.map(Arc::new)
 }
@@ -173,7 +181,8 @@ async fn forward(State(between): State<Arc<Between>>, Json(request): Json<Value>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_block_is_known_at_once_and_named_three_polls_later() {
     let l1 = mined(5).await;
-    let view = start(&[l1.url(), l1.url()], &l1).await;
+    // Slowly: a busy machine takes a while to look.
+    let view = start_polling(1_000, &[l1.url(), l1.url()], spec(&l1, Address::ZERO)).await.unwrap();
     assert_eq!(view.latest(), None);
     let block = soon(view.block(3)).await;
     assert_eq!(view.latest(), None, "peers may not have it");
