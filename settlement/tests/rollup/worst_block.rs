@@ -16,7 +16,7 @@ use crate::{
     support::CHAIN_ID,
 };
 use alloy::primitives::{B256, U256};
-use commonware_codec::{Decode, Encode, EncodeSize};
+use commonware_codec::{Decode, Encode};
 use p3_field::PrimeField32;
 use sinter_ledger::{
     CAPACITY, Ledger, LedgerRules,
@@ -234,8 +234,8 @@ fn check_bounds(transactions: &[Transaction]) {
     assert_eq!(Body::decode_cfg(body.encode(), &parameters.body_bounds()).unwrap(), body);
     let one_more = Kind::Garbage.bytes_in_block();
     let is_full = transactions.len() == parameters.block_transactions_max
-        || body.encode_size() + one_more > parameters.block_bytes_max;
-    assert!(is_full, "{} transactions, {} bytes", transactions.len(), body.encode_size());
+        || body.lanes_bytes() + one_more > parameters.block_bytes_max;
+    assert!(is_full, "{} transactions, {} bytes", transactions.len(), body.lanes_bytes());
     let mut ids = body.ids(CHAIN_ID);
     ids.sort_unstable();
     ids.dedup();

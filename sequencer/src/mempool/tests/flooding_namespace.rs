@@ -35,7 +35,7 @@ fn cannot_delay_a_namespace_that_asks_for_less_than_its_share() {
         let modest = insert(&pool, transaction(2, height, 5_000, 100)).unwrap();
         let body = pool.build(height, &nothing());
         assert!(ids(&body).contains(&modest), "at {height}");
-        assert!(body.encode_size() > 19_000, "what the modest one leaves is used");
+        assert!(body.lanes_bytes() > 19_000, "what the modest one leaves is used");
         pool.finalized(height, &ids(&body));
     }
     pool.assert_consistent();

@@ -10,7 +10,6 @@ mod model;
 use super::*;
 use crate::ordering::seal_bundle;
 use bytes::Bytes;
-use commonware_codec::EncodeSize;
 use commonware_cryptography::{Signer, ed25519};
 use fixtures::{CHAIN_ID, account, account_at, chain, namespace, peer, pool, transaction};
 use sinter_primitives::{Digest, chain::Ordering};
@@ -196,8 +195,8 @@ fn bodies_keep_the_chain_bounds() {
         insert(&pool, transaction(1 + number % 3, number, 60 + (number as usize * 7) % 90, 10)).unwrap();
     }
     let by_bytes = pool.build(1, &nothing());
-    assert!(by_bytes.encode_size() <= 4096);
-    assert!(by_bytes.encode_size() > 4096 - 200, "leaves no room for another");
+    assert!(by_bytes.lanes_bytes() <= 4096);
+    assert!(by_bytes.lanes_bytes() > 4096 - 200, "leaves no room for another");
     let small = Mempool::for_file(&chain(&[1], 4, parameters), &MempoolConfig::default());
     for number in 0..200 {
         insert(&small, transaction(1, number, 8, 10)).unwrap();
@@ -214,7 +213,7 @@ fn the_largest_payload_that_a_chain_admits_fits_a_block() {
     insert(&pool, transaction(1, 0, parameters.payload_bytes_max, 10)).unwrap();
     let body = pool.build(1, &nothing());
     assert_eq!(body.transactions().count(), 1);
-    assert!(body.encode_size() <= parameters.block_bytes_max);
+    assert!(body.lanes_bytes() <= parameters.block_bytes_max);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The mempool against a model so simple that it can be read: a list that is searched from end to end.
 
 use super::*;
+use commonware_codec::EncodeSize;
 use proptest::prelude::*;
 
 const WINDOW: u64 = 6;
@@ -136,7 +137,7 @@ impl Model {
     }
 
     fn check_body(&self, body: &Body, height: u64, exclude: &HashSet<TransactionId>) {
-        assert!(body.encode_size() <= 1_500, "{} bytes", body.encode_size());
+        assert!(body.lanes_bytes() <= 1_500, "{} bytes", body.lanes_bytes());
         assert!(body.transactions().count() <= 9);
         assert!(body.lanes.is_sorted_by(|a, b| a.namespace < b.namespace));
         for namespace in NAMESPACES.map(Namespace) {
@@ -147,7 +148,7 @@ impl Model {
             assert!(taken.iter().eq(orderable.iter().map(|held| &held.transaction).take(taken.len())));
             if let Some(next) = orderable.get(taken.len()) {
                 let full = body.transactions().count() == 9
-                    || body.encode_size() + bytes_of(&next.transaction) + 9 + 2 > 1_500;
+                    || body.lanes_bytes() + bytes_of(&next.transaction) + 9 + 2 > 1_500;
                 assert!(full, "{namespace} has {} more, and there is room", orderable.len() - taken.len());
             }
         }
