@@ -221,7 +221,7 @@ impl Registry {
         if sequence != self.records {
             return Err(RegistryError::Sequence { expected: self.records, got: sequence });
         }
-        let expected = keccak(&[self.head.as_ref(), &sequence.to_be_bytes(), &member.to_be_bytes(), &[kind], data]);
+        let expected = self.head_after(member, kind, data);
         if head != expected {
             return Err(RegistryError::Head { sequence, expected, got: head });
         }
@@ -257,9 +257,13 @@ impl Registry {
     /// The record that the contract makes next of this.
     #[must_use]
     pub fn next(&self, member: u64, kind: u8, data: Vec<u8>) -> Record {
-        let sequence = self.records;
-        let head = keccak(&[self.head.as_ref(), &sequence.to_be_bytes(), &member.to_be_bytes(), &[kind], &data]);
-        Record { sequence, member, kind, data, head }
+        let head = self.head_after(member, kind, &data);
+        Record { sequence: self.records, member, kind, data, head }
+    }
+
+    /// The head once one more record is made.
+    fn head_after(&self, member: u64, kind: u8, data: &[u8]) -> Digest {
+        keccak(&[self.head.as_ref(), &self.records.to_be_bytes(), &member.to_be_bytes(), &[kind], data])
     }
 
     /// Those who may be drawn, by number.

@@ -91,9 +91,9 @@ impl<T: Strategy> Sequencer<T> {
     }
 
     /// Whether a block's L1 origin is a final block of the L1, where it is not its parent's. Waits until this node's L1 is there.
-    async fn check_origin(&self, parent: &State, header: &Header) -> Result<(), InvalidBlock> {
+    async fn check_origin(&self, parent: L1Origin, header: &Header) -> Result<(), InvalidBlock> {
         let got = header.l1_origin;
-        let Some(l1) = self.l1.as_ref().filter(|_| got != parent.header.l1_origin) else { return Ok(()) };
+        let Some(l1) = self.l1.as_ref().filter(|_| got != parent) else { return Ok(()) };
         let expected = l1.block(got.number).await.origin;
         if expected == got { Ok(()) } else { Err(InvalidBlock::L1Origin { expected, got }) }
     }
@@ -236,7 +236,7 @@ impl<T: Strategy> Sequencer<T> {
         block: Digested<SequencedBlock>,
     ) -> bool {
         let (chain, ledgers, candidate) = (self.chain.clone(), self.ledgers.clone(), block.clone());
-        let parent = lineage.parent.clone();
+        let parent_origin = lineage.parent.header.l1_origin;
         let job = self.strategy.spawn(block.inner().encode_size(), move |_| {
             let height = candidate.inner().header.height;
             timed("check", || {
@@ -247,7 +247,7 @@ impl<T: Strategy> Sequencer<T> {
         });
         let header = &block.inner().header;
         let checked = match job.await {
-            Ok(state) => self.check_origin(&parent, header).await.map(|()| state),
+            Ok(state) => self.check_origin(parent_origin, header).await.map(|()| state),
             Err(error) => Err(error),
         };
         match checked {

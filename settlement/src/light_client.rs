@@ -6,6 +6,7 @@
 //! deployer and its nonce only ([`predicted_address`]).
 
 use alloy::{
+    eips::BlockId,
     primitives::{Address, B256, Bytes, FixedBytes, TxKind, U256},
     providers::Provider,
     rpc::types::{Filter, TransactionReceipt, TransactionRequest},
@@ -225,19 +226,61 @@ pub(crate) async fn send(
     if receipt.status() { Ok(receipt) } else { Err(LightClientError::Failed { hash: receipt.transaction_hash }) }
 }
 
+/// What a contract answers now.
+///
+/// # Errors
+/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
+pub async fn ask<C: SolCall>(
+    provider: &impl Provider,
+    address: Address,
+    call: &C,
+) -> Result<C::Return, LightClientError> {
+    ask_at(provider, address, call, BlockId::latest()).await
+}
+
+/// What a contract answers at the end of an L1 block.
+pub(crate) async fn ask_at<C: SolCall>(
+    provider: &impl Provider,
+    address: Address,
+    call: &C,
+    block: BlockId,
+) -> Result<C::Return, LightClientError> {
+    let input = Bytes::from(call.abi_encode()).into();
+    let request = TransactionRequest { to: Some(TxKind::Call(address)), input, ..Default::default() };
+    let answer = provider.call(request).block(block).await?;
+    C::abi_decode_returns(&answer).map_err(|error| foreign(address, &error))
+}
+
+/// The events that a filter lets through, from one L1 block until now.
+pub(crate) async fn events<E: SolEvent>(
+    provider: &impl Provider,
+    filter: Filter,
+    from_block: u64,
+) -> Result<Vec<E>, LightClientError> {
+    let (mut first, newest) = (from_block, provider.get_block_number().await?);
+    let mut events = Vec::new();
+    while first <= newest {
+        let last = newest.min(first.saturating_add(LOG_BLOCKS - 1));
+        for log in provider.get_logs(&filter.clone().from_block(first).to_block(last)).await? {
+            let event = E::decode_log(&log.inner).map_err(|error| foreign(log.address(), &error))?;
+            events.push(event.data);
+        }
+        first = last + 1;
+    }
+    Ok(events)
+}
+
+/// Whatever stands there does not speak as the contract does.
+pub(crate) fn foreign(address: Address, error: &alloy::sol_types::Error) -> LightClientError {
+    LightClientError::NotAContract { address, reason: error.to_string() }
+}
+
 /// Reads the contract's head.
 ///
 /// # Errors
 /// [`LightClientError`], when the L1 does not answer or something else stands at the address.
 pub async fn head(provider: &impl Provider, address: Address) -> Result<Head, LightClientError> {
-    let request = TransactionRequest {
-        to: Some(TxKind::Call(address)),
-        input: Bytes::from(Contract::headCall {}.abi_encode()).into(),
-        ..Default::default()
-    };
-    let answer = provider.call(request).await?;
-    let head = Contract::headCall::abi_decode_returns(&answer)
-        .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
+    let head = ask(provider, address, &Contract::headCall {}).await?;
     Ok(Head {
         height: head.height,
         view: head.viewNumber,
@@ -252,14 +295,7 @@ pub async fn head(provider: &impl Provider, address: Address) -> Result<Head, Li
 /// # Errors
 /// [`LightClientError`], when the L1 does not answer or something else stands at the address.
 pub async fn newest_epoch(provider: &impl Provider, address: Address) -> Result<(u64, u64), LightClientError> {
-    let request = TransactionRequest {
-        to: Some(TxKind::Call(address)),
-        input: Bytes::from(Contract::newestEpochCall {}.abi_encode()).into(),
-        ..Default::default()
-    };
-    let answer = provider.call(request).await?;
-    let newest = Contract::newestEpochCall::abi_decode_returns(&answer)
-        .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
+    let newest = ask(provider, address, &Contract::newestEpochCall {}).await?;
     // A time, at most a year ahead, or for ever.
     Ok((newest.epoch, newest.trustedUntil.saturating_to()))
 }
@@ -270,15 +306,7 @@ pub async fn newest_epoch(provider: &impl Provider, address: Address) -> Result<
 /// # Errors
 /// [`LightClientError`], when the L1 does not answer or something else stands at the address.
 pub async fn registered_pages(provider: &impl Provider, address: Address, epoch: u64) -> Result<u8, LightClientError> {
-    let request = TransactionRequest {
-        to: Some(TxKind::Call(address)),
-        input: Bytes::from(Contract::committeeCall { epoch }.abi_encode()).into(),
-        ..Default::default()
-    };
-    let answer = provider.call(request).await?;
-    let committee = Contract::committeeCall::abi_decode_returns(&answer)
-        .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
-    Ok(committee.pagesRegistered)
+    Ok(ask(provider, address, &Contract::committeeCall { epoch }).await?.pagesRegistered)
 }
 
 /// Whose headers the contract takes in an epoch: the SHA-256 of `chain.toml`, the chain's id, and the committee's digest.
@@ -290,19 +318,9 @@ pub async fn identity(
     address: Address,
     epoch: u64,
 ) -> Result<(Digest, u64, Digest), LightClientError> {
-    let ask = async |input: Vec<u8>| {
-        let to = Some(TxKind::Call(address));
-        let request = TransactionRequest { to, input: Bytes::from(input).into(), ..Default::default() };
-        provider.call(request).await.map_err(LightClientError::from)
-    };
-    let foreign =
-        |error: alloy::sol_types::Error| LightClientError::NotAContract { address, reason: error.to_string() };
-    let hash = ask(Contract::chainHashCall {}.abi_encode()).await?;
-    let hash = Contract::chainHashCall::abi_decode_returns(&hash).map_err(foreign)?;
-    let chain_id = ask(Contract::chainIdCall {}.abi_encode()).await?;
-    let chain_id = Contract::chainIdCall::abi_decode_returns(&chain_id).map_err(foreign)?;
-    let committee = ask(Contract::committeeDigestCall { epoch }.abi_encode()).await?;
-    let committee = Contract::committeeDigestCall::abi_decode_returns(&committee).map_err(foreign)?;
+    let hash = ask(provider, address, &Contract::chainHashCall {}).await?;
+    let chain_id = ask(provider, address, &Contract::chainIdCall {}).await?;
+    let committee = ask(provider, address, &Contract::committeeDigestCall { epoch }).await?;
     Ok((Digest(hash.0), chain_id, Digest(committee.0)))
 }
 
@@ -341,18 +359,10 @@ pub async fn posts(
     from_block: u64,
 ) -> Result<Vec<Posted>, LightClientError> {
     let filter = Filter::new().address(address).event_signature(Contract::HeaderPosted::SIGNATURE_HASH);
-    let mut posts = Vec::new();
-    let (mut first, last) = (from_block, provider.get_block_number().await?);
-    while first <= last {
-        let part = filter.clone().from_block(first).to_block(last.min(first.saturating_add(LOG_BLOCKS - 1)));
-        for log in provider.get_logs(&part).await? {
-            let event = Contract::HeaderPosted::decode_log(&log.inner)
-                .map_err(|error| LightClientError::NotAContract { address, reason: error.to_string() })?;
-            posts.push(Posted { height: event.height, post: event.index, digest: Digest(event.digest.0) });
-        }
-        first = first.saturating_add(LOG_BLOCKS);
-    }
-    Ok(posts)
+    let posted = events::<Contract::HeaderPosted>(provider, filter, from_block).await?;
+    let posted =
+        posted.iter().map(|event| Posted { height: event.height, post: event.index, digest: Digest(event.digest.0) });
+    Ok(posted.collect())
 }
 
 fn word(digest: &Digest) -> B256 {

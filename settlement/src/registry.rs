@@ -7,13 +7,13 @@
 pub mod leaving;
 mod refusal;
 
-use crate::light_client::{LOG_BLOCKS, LightClientError, point, predicted_address, send};
+use crate::light_client::{LOG_BLOCKS, LightClientError, ask_at, foreign, point, predicted_address, send};
 use alloy::{
     eips::BlockId,
     primitives::{Address, B256, Bytes, TxKind, U256},
     providers::Provider,
-    rpc::types::{Filter, TransactionRequest},
-    sol_types::{SolCall, SolConstructor, SolEvent, SolInterface},
+    rpc::types::Filter,
+    sol_types::{SolConstructor, SolEvent, SolInterface},
 };
 use commonware_codec::Encode;
 use commonware_cryptography::{Signer as _, ed25519};
@@ -251,40 +251,6 @@ async fn records(
         .collect()
 }
 
-/// What the contract answers now.
-///
-/// # Errors
-/// [`LightClientError`], when the L1 does not answer or something else stands at the address.
-pub async fn ask<C: SolCall>(
-    provider: &impl Provider,
-    address: Address,
-    call: &C,
-) -> Result<C::Return, LightClientError> {
-    let input = Bytes::from(call.abi_encode()).into();
-    let request = TransactionRequest { to: Some(TxKind::Call(address)), input, ..Default::default() };
-    let answer = provider.call(request).await?;
-    C::abi_decode_returns(&answer).map_err(|error| foreign(address, &error))
-}
-
-/// The events that a filter lets through, from one L1 block until now.
-async fn events<E: SolEvent>(
-    provider: &impl Provider,
-    filter: Filter,
-    from_block: u64,
-) -> Result<Vec<E>, LightClientError> {
-    let (mut first, newest) = (from_block, provider.get_block_number().await?);
-    let mut events = Vec::new();
-    while first <= newest {
-        let last = newest.min(first.saturating_add(LOG_BLOCKS - 1));
-        for log in provider.get_logs(&filter.clone().from_block(first).to_block(last)).await? {
-            let event = E::decode_log(&log.inner).map_err(|error| foreign(log.address(), &error))?;
-            events.push(event.data);
-        }
-        first = last + 1;
-    }
-    Ok(events)
-}
-
 /// How many records the contract has at the end of an L1 block, and their head. `None` where nothing stands at the address yet.
 ///
 /// # Errors
@@ -294,21 +260,13 @@ pub async fn head(
     address: Address,
     block: u64,
 ) -> Result<Option<(u64, Digest)>, LightClientError> {
-    let ask = async |input: Vec<u8>| {
-        let to = Some(TxKind::Call(address));
-        let request = TransactionRequest { to, input: Bytes::from(input).into(), ..Default::default() };
-        provider.call(request).block(BlockId::number(block)).await.map_err(LightClientError::from)
+    let at = BlockId::number(block);
+    let head = match ask_at(provider, address, &Contract::headCall {}, at).await {
+        Err(LightClientError::NotAContract { .. }) if provider.get_code_at(address).block_id(at).await?.is_empty() => {
+            return Ok(None);
+        }
+        head => head?,
     };
-    let head = ask(Contract::headCall {}.abi_encode()).await?;
-    if head.is_empty() && provider.get_code_at(address).block_id(BlockId::number(block)).await?.is_empty() {
-        return Ok(None);
-    }
-    let head = Contract::headCall::abi_decode_returns(&head).map_err(|error| foreign(address, &error))?;
-    let records = ask(Contract::recordsCall {}.abi_encode()).await?;
-    let records = Contract::recordsCall::abi_decode_returns(&records).map_err(|error| foreign(address, &error))?;
+    let records = ask_at(provider, address, &Contract::recordsCall {}, at).await?;
     Ok(Some((records, Digest(head.0))))
-}
-
-fn foreign(address: Address, error: &alloy::sol_types::Error) -> LightClientError {
-    LightClientError::NotAContract { address, reason: error.to_string() }
 }

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::aggregation;
+use crate::{aggregation, devnet::network::SEATS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
@@ -141,7 +141,7 @@ pub struct DevnetArguments {
 impl DevnetArguments {
     /// Nodes of a network that is new: the fewest that bear a fault, or all who are registered.
     pub fn members(&self) -> usize {
-        self.registered.map_or(4, usize::from)
+        self.registered.map_or(SEATS, usize::from)
     }
 
     /// Blocks of its epochs. An epoch whose committee is drawn has to last until the L1 has told.
@@ -182,6 +182,8 @@ pub enum SequencerCommand {
     Exit(crate::sequencer::leave::ExitArguments),
     /// Get the ether back that has left
     Claim(crate::sequencer::leave::ClaimArguments),
+    /// Print the newest committees, followed from chain.toml's: what a node that joins may trust instead
+    Committee(crate::sequencer::begin::CommitteeArguments),
     /// What an operator has on L1, whether it may be drawn, where it has a seat, and what waits to be paid
     Status(crate::sequencer::status::StatusArguments),
 }

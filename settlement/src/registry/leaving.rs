@@ -1,7 +1,7 @@
 //! What leaves: tickets and retired keys, and how far they are from being paid and released.
 
-use super::{Contract, ask, events};
-use crate::light_client::LightClientError;
+use super::Contract;
+use crate::light_client::{LightClientError, ask, events};
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
     providers::Provider,

@@ -9,7 +9,7 @@
 mod directory;
 mod l1;
 mod machines;
-mod network;
+pub mod network;
 mod observe;
 mod ports;
 mod processes;

@@ -21,7 +21,7 @@ use std::{
 };
 
 /// Members of the committee: the fewest that bear a fault.
-pub const NODES: usize = 4;
+pub const SEATS: usize = 4;
 const CHAIN_ID: u64 = 5_717;
 /// Free space under which a node stops. A devnet is small, and so may be the disk.
 const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
@@ -73,7 +73,7 @@ impl Network {
         Ok(Some(Self { rpc: addresses("rpc_listen")?, quic: addresses("listen")?, chain }))
     }
 
-    /// Makes a network of so many nodes and six namespaces that settles on `l1`. The first [`NODES`] of them are its first committee.
+    /// Makes a network of so many nodes and six namespaces that settles on `l1`. The first [`SEATS`] of them are its first committee.
     ///
     /// # Errors
     /// When the directory cannot be written.
@@ -116,7 +116,7 @@ impl Network {
             genesis_timestamp_ms,
             parameters: Parameters { epoch_blocks, ..Parameters::default() },
             l1,
-            seats: members.iter().take(NODES).map(|(seat, _, _)| seat.clone()).collect(),
+            seats: members.iter().take(SEATS).map(|(seat, _, _)| seat.clone()).collect(),
             namespaces: namespaces(),
         };
         // Last, and whole or not at all: a directory with a chain.toml is a complete network.
@@ -235,7 +235,7 @@ mod tests {
     fn a_network_is_read_back_as_it_was_made() {
         let directory = Directory::open(None).unwrap();
         assert!(Network::read(&directory).unwrap().is_none());
-        let made = Network::create(&directory, 1_800_000_000_000, l1(), (NODES, None), "").unwrap();
+        let made = Network::create(&directory, 1_800_000_000_000, l1(), (SEATS, None), "").unwrap();
         let read = Network::read(&directory).unwrap().unwrap();
         assert_eq!((made.chain.hash, &made.rpc), (read.chain.hash, &read.rpc));
         assert_eq!(read.lanes().len(), 3);
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn every_nodes_configuration_loads_and_fits_its_seat() {
         let directory = Directory::open(None).unwrap();
-        let network = Network::create(&directory, 1_800_000_000_000, l1(), (NODES, None), "").unwrap();
+        let network = Network::create(&directory, 1_800_000_000_000, l1(), (SEATS, None), "").unwrap();
         for (number, seat) in network.chain.committee.seats().iter().enumerate() {
             let node = directory.node(number);
             let none: BTreeMap<String, String> = BTreeMap::new();

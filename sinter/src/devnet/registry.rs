@@ -1,6 +1,10 @@
 //! The registry of a devnet whose committees are drawn: its contracts, and everybody who may be drawn.
 
-use super::{directory::Directory, l1::L1, network::Network};
+use super::{
+    directory::Directory,
+    l1::L1,
+    network::{Network, SEATS},
+};
 use crate::{
     exit::{Exit, Failure, OrFail},
     keys::{BLS_KEY, NODE_KEY},
@@ -21,8 +25,6 @@ use sinter_settlement::{
 };
 use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
-/// Seats of a drawn committee: the fewest that bear a fault.
-pub const SEATS: usize = 4;
 /// A registrant's account on the L1, in its node's directory.
 const OWNER_KEY: &str = "owner.key";
 const STAKE_WEI: u128 = 100_000_000_000_000_000;

@@ -41,10 +41,10 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::error;
 
+/// Most milliseconds between polls.
+pub use sinter_sequencer::config::L1_POLL_INTERVAL_MS_MAX as POLL_INTERVAL_MS_MAX;
 /// Most L1 nodes.
 pub use sinter_sequencer::config::L1_RPC_MAX as ENDPOINTS_MAX;
-/// Most milliseconds between polls.
-pub const POLL_INTERVAL_MS_MAX: u64 = 60_000;
 
 /// Where the L1 is looked at.
 #[derive(Clone)]

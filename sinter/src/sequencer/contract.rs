@@ -19,11 +19,14 @@ use alloy::{
 };
 use clap::Args;
 use sinter_primitives::{Chain, registry::Registry};
-use sinter_settlement::registry::{
-    self, Parameters,
-    contract::CommitteeRegistry as Calls,
-    ether, explain,
-    leaving::{self, Progress, Shown, Terms, Ticket},
+use sinter_settlement::{
+    light_client,
+    registry::{
+        self, Parameters,
+        contract::CommitteeRegistry as Calls,
+        ether, explain,
+        leaving::{self, Progress, Shown, Terms, Ticket},
+    },
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -141,7 +144,7 @@ impl Contract {
     /// # Errors
     /// When the L1 does not answer, or has something else there.
     pub async fn ask<C: SolCall>(&self, call: &C) -> Result<C::Return, Failure> {
-        registry::ask(&self.provider, self.address, call).await.or_fail(Exit::Failed, "asking the registry")
+        light_client::ask(&self.provider, self.address, call).await.or_fail(Exit::Failed, "asking the registry")
     }
 
     /// Its parameters.
