@@ -19,7 +19,7 @@ use commonware_cryptography::{
 use commonware_utils::{ordered::Set, sync::RwLock};
 use futures::{FutureExt as _, future::BoxFuture};
 use sinter_primitives::{
-    Chain, Committee, Digest,
+    Chain, Committee, Digest, Header,
     committee::{CommitteeError, Seat},
     header::L1Origin,
     reveals::{Mix, REVEAL_BYTES, Term},
@@ -123,11 +123,14 @@ struct Inner {
     node_key: PublicKey,
     voter: Arc<dyn Voter>,
     succession: Arc<dyn Succession>,
+    /// When this node's history was begun late (Unix milliseconds).
+    begun_ms: Option<u64>,
     seated: RwLock<BTreeMap<u64, Arc<Seated>>>,
 }
 
 impl Committees {
-    /// Those of a chain, of which `known` are known: of the current epoch, the next one, and the one before.
+    /// Those of a chain, of which `known` are known: of the current epoch, the next one, and the one before. A node that began late has
+    /// `begun_ms`, and votes in no epoch that is older: what its key signed before, it does not know.
     ///
     /// # Errors
     /// [`CommitteesError::Seat`] when their keys are none; or when the node has a seat with another BLS key, where no registry lets keys
@@ -136,10 +139,11 @@ impl Committees {
         chain: Arc<Chain>,
         (node_key, voter): (PublicKey, Arc<dyn Voter>),
         succession: Arc<dyn Succession>,
+        begun_ms: Option<u64>,
         known: impl IntoIterator<Item = (u64, Committee)>,
     ) -> Result<Self, CommitteesError> {
         let seated = RwLock::new(BTreeMap::new());
-        let committees = Self(Arc::new(Inner { chain, node_key, voter, succession, seated }));
+        let committees = Self(Arc::new(Inner { chain, node_key, voter, succession, begun_ms, seated }));
         for (epoch, committee) in known {
             committees.seat(epoch, committee)?;
         }
@@ -185,6 +189,9 @@ impl Committees {
             return Err(CommitteesError::Other { epoch, expected, got });
         }
         self.seat(epoch, committee)?;
+        if self.is_from_before(header) {
+            self.abstain(header.epoch.saturating_add(1))?;
+        }
         let mut seated = self.0.seated.write();
         *seated = seated.split_off(&header.epoch.saturating_add(1).saturating_sub(EPOCHS_KEPT));
         Ok(())
@@ -194,6 +201,14 @@ impl Committees {
     #[must_use]
     pub fn reveal(&self, mix: &Mix, at: Term) -> Option<[u8; REVEAL_BYTES]> {
         self.get(at.epoch)?.is_voting().then(|| self.0.voter.reveal(mix, at))?
+    }
+
+    /// Whether the epoch that stands on this block began before this node's history did.
+    #[must_use]
+    pub fn is_from_before(&self, boundary: &Header) -> bool {
+        // The block's time may be behind the clocks by as much as it may be ahead.
+        let drift_ms = self.0.chain.file.parameters.clock_drift_ms_max;
+        self.0.begun_ms.is_some_and(|begun_ms| boundary.timestamp_ms <= begun_ms.saturating_add(drift_ms))
     }
 
     /// Votes no more in an epoch: what this node signed in it is not known here.

@@ -105,6 +105,12 @@ pub struct NamespaceConfig {
 
 /// Most L1 nodes that are asked.
 pub const L1_RPC_MAX: usize = 8;
+/// Most members that a node without history asks.
+pub const JOIN_FROM_MAX: usize = 64;
+/// Least `l1_poll_interval_ms`.
+pub const L1_POLL_INTERVAL_MS_MIN: u64 = 50;
+/// Most `l1_poll_interval_ms`: a node that looks more rarely names what is final to others too late.
+pub const L1_POLL_INTERVAL_MS_MAX: u64 = 10_000;
 
 /// A node's own configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +146,13 @@ pub struct NodeConfig {
     /// Time between two looks at the L1. What is final there is named in a block three of them later, when others see it, too.
     #[serde(default = "default_l1_poll_interval_ms")]
     pub l1_poll_interval_ms: u64,
+    /// RPC URLs of members that a node without history begins with: at the end of the newest epoch, and not at genesis. None of them is
+    /// believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub join_from: Vec<String>,
+    /// The committees that it trusts then: what `sinter sequencer committee` prints; without it, that of `chain.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join_trusted: Option<PathBuf>,
     /// The UDP address that peers reach it at.
     pub listen: SocketAddr,
     /// The address of the JSON-RPC, over HTTP and WebSocket.
@@ -289,7 +302,15 @@ impl NodeConfig {
         self.voting_key()?;
         self.bls_public_key()?;
         in_range("l1_rpc (URLs)", self.l1_rpc.len(), 0, L1_RPC_MAX)?;
-        in_range("l1_poll_interval_ms", self.l1_poll_interval_ms, 50, 10_000)?;
+        if self.join_trusted.is_some() && self.join_from.is_empty() {
+            return Err(ConfigError::OutOfRange {
+                key: "join_trusted".into(),
+                expected: "`join_from`, members who lead from there".into(),
+                got: "none".into(),
+            });
+        }
+        in_range("join_from (URLs)", self.join_from.len(), 0, JOIN_FROM_MAX)?;
+        in_range("l1_poll_interval_ms", self.l1_poll_interval_ms, L1_POLL_INTERVAL_MS_MIN, L1_POLL_INTERVAL_MS_MAX)?;
         in_range("bls_signer_timeout_ms", self.bls_signer_timeout_ms, 10, 10_000)?;
         in_range("worker_threads", self.worker_threads, 1, 1024)?;
         // A node must hold enough for a peer that was away to catch up from, and its own window of ids.
@@ -327,7 +348,7 @@ fn in_range<T: PartialOrd + std::fmt::Display>(key: &str, got: T, min: T, max: T
 }
 
 fn make_paths_absolute(values: &mut toml::Table, base: &Path) {
-    for key in ["chain", "data_dir", "node_key_file", "bls_key_file", "bls_passphrase_file"] {
+    for key in ["chain", "data_dir", "node_key_file", "bls_key_file", "bls_passphrase_file", "join_trusted"] {
         if let Some(toml::Value::String(path)) = values.get_mut(key) {
             *path = base.join(&*path).display().to_string();
         }

@@ -5,12 +5,12 @@ use crate::{
     keys::BlsPublic,
     scheme::{LocalVoter, Voter},
 };
-use commonware_codec::{Copying, DecodeExt, Encode};
+use commonware_codec::{Copying, Decode, DecodeExt, Encode};
 use commonware_consensus::{
     marshal::{core::Mailbox, standard::Standard},
     simplex,
 };
-use commonware_cryptography::{bls12381::primitives::group::Private, ed25519::PublicKey};
+use commonware_cryptography::{bls12381::primitives::group::Private, certificate::Verifier as _, ed25519::PublicKey};
 use commonware_utils::ordered::BiMap;
 use sinter_primitives::{Certificate, Committee, Digest, committee::Seat};
 use std::sync::Arc;
@@ -121,4 +121,10 @@ pub fn verifier(chain: &Digest, committee: &Committee) -> Result<Scheme, SeatErr
 #[must_use]
 pub fn certificate(finalization: &Finalization) -> Option<Certificate> {
     Certificate::decode(finalization.encode()).ok()
+}
+
+/// A certificate as consensus reads it: the other way around.
+#[must_use]
+pub fn finalization(certificate: &Certificate) -> Option<Finalization> {
+    Finalization::decode_cfg(certificate.encode(), &Scheme::certificate_codec_config_unbounded()).ok()
 }

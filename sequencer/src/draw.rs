@@ -58,9 +58,9 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Those of genesis.
+    /// Those where a chain, or a node, begins: after genesis, or after an epoch's last block.
     #[must_use]
-    pub const fn genesis(header: &Header) -> Self {
+    pub const fn beginning(header: &Header) -> Self {
         Self { registry_at: header.l1_origin, cutoff: None }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     application::Sequencer,
     block::SequencedBlock,
     committees::{Committees, CommitteesError, Seated, Succession},
-    consensus::{Context, Marshal, Scheme},
+    consensus::{self, Context, Marshal, Scheme},
     dissemination::{self, DisseminationConfig},
     draw::{self, Marks},
     epochs::{self, EpochStart},
@@ -22,7 +22,7 @@ use crate::{
     finalizer::{self, FinalizerError},
     handle::Head,
     history::RecentBlocks,
-    index::{FinalizedBlock, Index, IndexError, Persist},
+    index::{Beginning, FinalizedBlock, Index, IndexError, Persist},
     l1::L1View,
     leaders::NextLeaders,
     ledgers::{Ledgers, State},
@@ -58,7 +58,7 @@ use commonware_storage::{
 use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
 use rand_core::CryptoRng;
 use sinter_primitives::{
-    Block, Body, Chain, Committee, Digest, NamespaceTable, Parameters, Transaction, committee::Seat,
+    Block, Body, Chain, Committee, Digest, Header, NamespaceTable, Parameters, Transaction, committee::Seat,
     hand_over::HandOver,
 };
 use std::{
@@ -278,17 +278,16 @@ where
     let certificates = open_archive(&context, &marshal_partition, "finalizations", &page_cache, bounds).await?;
     let blocks = open_archive(&context, &marshal_partition, "blocks", &page_cache, parameters.body_bounds()).await?;
     let ledgers = Arc::new(recover(&chain, &index, &blocks).await?);
-    let start = epoch_start(&parameters, &index)?;
+    let start = epoch_start(&chain, &index)?;
     let known = known_committees(&chain, &index, &*succession, start.epoch).await?;
-    let committees = Committees::new(chain.clone(), (node_key.clone(), voter), succession.clone(), known)?;
+    let begun_ms = index.snapshot()?.beginning()?.map(|beginning| beginning.begun_ms);
+    let committees = Committees::new(chain.clone(), (node_key.clone(), voter), succession.clone(), begun_ms, known)?;
     check_votes(&context, &partition_prefix, &chain, &index, &committees, start.epoch).await?;
     let mut window = index.recent_ids(parameters.expiry_blocks)?;
     // Idle heights hold no ids, but the mempool must know how far the chain is.
     window.push((index.tip().header.height, Vec::new()));
     mempool.restore_window(window);
 
-    let genesis = SequencedBlock::new(Block { header: chain.genesis(), body: Body::default() });
-    let genesis_digest = genesis.digest();
     let epocher = FixedEpocher::new(parameters.epoch_blocks.unwrap_or(NonZeroU64::MAX));
     let (actor, mailbox, _) = Actor::<_, Standard<SequencedBlock>, _, _, _, _, _>::init(
         context.child("marshal"),
@@ -297,7 +296,7 @@ where
         marshal::Config {
             provider: committees.clone(),
             epocher: epocher.clone(),
-            start: Start::Genesis(Digested::precomputed(genesis, genesis_digest)),
+            start: marshal_start(&chain, &index, start.epoch)?,
             partition_prefix: marshal_partition,
             mailbox_size: MAILBOX_MESSAGES,
             view_retention: RETAINED_VIEWS,
@@ -420,12 +419,12 @@ where
 }
 
 /// The epoch of the block after the index's tip.
-fn epoch_start(parameters: &Parameters, index: &Index) -> Result<EpochStart, EngineError> {
-    let tip = index.tip();
+fn epoch_start(chain: &Chain, index: &Index) -> Result<EpochStart, EngineError> {
+    let (tip, parameters) = (index.tip(), &chain.file.parameters);
     let height = tip.header.height;
     let epoch = parameters.epoch_of(height.saturating_add(1));
     let at = parameters.boundary_before(epoch);
-    let header = if at == height { Some(tip.header) } else { index.snapshot()?.header(at)? };
+    let header = if at == height { Some(tip.header) } else { header_at(chain, index, at)? };
     let boundary = header.ok_or(EngineError::Boundary { height, boundary: at })?.digest();
     Ok(EpochStart { epoch, boundary })
 }
@@ -449,12 +448,10 @@ async fn known_committees(
             Some(HandOver { seats, .. }) => Committee::new(seats).map_err(CommitteesError::from)?,
             None => {
                 let at = parameters.boundary_before(ended.saturating_add(1));
-                let snapshot = index.snapshot()?;
-                let header_at = |height| if height == 0 { Ok(Some(chain.genesis())) } else { snapshot.header(height) };
                 let height = index.tip().header.height;
                 let missing = EngineError::Boundary { height, boundary: at };
-                let Some(last) = header_at(at)? else { return Err(missing) };
-                let Some(marks) = Marks::of(parameters, &last, header_at)? else { return Err(missing) };
+                let Some(last) = header_at(chain, index, at)? else { return Err(missing) };
+                let marks = marks_at(chain, index, &last)?;
                 let drawn = match marks.draw(ended, last.l1_origin) {
                     Some(draw) => succession.committee(&draw).await,
                     None => None,
@@ -469,6 +466,14 @@ async fn known_committees(
             }
         };
         known.push((number, committee));
+    }
+    // Marshal checks the end of an epoch that it begins at.
+    if let Some(beginning) = index.snapshot()?.beginning()?
+        && let Some(end) = last_end(index, &beginning, epoch)?
+        && known.iter().all(|(number, _)| *number != end.header.epoch)
+        && let Some(named) = index.hand_overs(end.header.epoch.saturating_sub(2), 1)?.into_iter().next()
+    {
+        known.push((end.header.epoch, Committee::new(named.seats).map_err(CommitteesError::from)?));
     }
     Ok(known)
 }
@@ -497,7 +502,9 @@ async fn check_votes<E: Storage>(
     if is_lost && parameters.epoch_blocks.is_none() {
         return Err(EngineError::VotesLost { height });
     }
-    let abstained = names(context, &abstentions).await?.iter().any(|abstained| *abstained == name);
+    let boundary = header_at(chain, index, parameters.boundary_before(epoch))?;
+    let abstained = names(context, &abstentions).await?.iter().any(|abstained| *abstained == name)
+        || boundary.is_some_and(|boundary| committees.is_from_before(&boundary));
     if is_lost && !abstained {
         let (blob, _) = context.open(&abstentions, &name).await.map_err(storage)?;
         blob.sync().await.map_err(storage)?;
@@ -588,15 +595,61 @@ async fn recover<E: Storage + Metrics + Clock>(
     Ok(Ledgers::new(expiry_blocks, tip, index.recent_ids(expiry_blocks)?))
 }
 
+/// An indexed header: genesis and the last ones of epochs, too, which stay when those around them are pruned.
+fn header_at(chain: &Chain, index: &Index, height: u64) -> Result<Option<Header>, EngineError> {
+    if height == 0 {
+        return Ok(Some(chain.genesis()));
+    }
+    if let Some(header) = index.snapshot()?.header(height)? {
+        return Ok(Some(header));
+    }
+    let end = index.hand_overs(chain.file.parameters.epoch_of(height), 1)?.into_iter().next();
+    Ok(end.map(|end| end.header).filter(|header| header.height == height))
+}
+
+/// Where marshal begins, unless it is further: at genesis; or, where the index began late, at the last end of an epoch that it has.
+fn marshal_start(
+    chain: &Chain,
+    index: &Index,
+    epoch: u64,
+) -> Result<Start<Scheme, Digest, Digested<SequencedBlock>>, EngineError> {
+    let Some(beginning) = index.snapshot()?.beginning()? else {
+        let genesis = SequencedBlock::new(Block { header: chain.genesis(), body: Body::default() });
+        let digest = genesis.digest();
+        return Ok(Start::Genesis(Digested::precomputed(genesis, digest)));
+    };
+    let end = last_end(index, &beginning, epoch)?;
+    let finalization = end.as_ref().and_then(|end| consensus::finalization(&end.certificate));
+    finalization.map(Start::Floor).ok_or_else(|| EngineError::Boundary {
+        height: index.tip().header.height,
+        boundary: chain.file.parameters.boundary_before(epoch),
+    })
+}
+
+/// The end of the epoch before this one; or, where a crash came before it was kept, that of the one before.
+fn last_end(index: &Index, beginning: &Beginning, epoch: u64) -> Result<Option<HandOver>, IndexError> {
+    for ended in (beginning.epoch..epoch).rev().take(2) {
+        if let Some(end) = index.hand_overs(ended, 1)?.into_iter().next() {
+            return Ok(Some(end));
+        }
+    }
+    Ok(None)
+}
+
+/// What the draw of a header's epoch needs of the indexed headers up to this one.
+fn marks_at(chain: &Chain, index: &Index, header: &Header) -> Result<Marks, EngineError> {
+    let parameters = &chain.file.parameters;
+    Marks::of(parameters, header, |height| header_at(chain, index, height))?.ok_or_else(|| EngineError::Boundary {
+        height: header.height,
+        boundary: parameters.boundary_before(header.epoch),
+    })
+}
+
 fn indexed_tip(chain: &Chain, index: &Index) -> Result<State, EngineError> {
     let tip = index.tip();
-    let snapshot = index.snapshot()?;
-    let header_at = |height| if height == 0 { Ok(Some(chain.genesis())) } else { snapshot.header(height) };
-    let parameters = &chain.file.parameters;
-    let marks = Marks::of(parameters, &tip.header, header_at)?.ok_or_else(|| EngineError::Boundary {
-        height: tip.header.height,
-        boundary: parameters.boundary_before(tip.header.epoch),
-    })?;
+    // What came before the checkpoint that it began at says nothing of the epochs to come.
+    let begins_here = index.snapshot()?.beginning()?.is_some_and(|beginning| beginning.epoch == tip.header.epoch);
+    let marks = if begins_here { Marks::beginning(&tip.header) } else { marks_at(chain, index, &tip.header)? };
     Ok(State {
         header: tip.header,
         digest: tip.digest,

@@ -56,7 +56,7 @@ impl State {
             table: Arc::default(),
             ledger: Arc::new(Ledger::genesis(chain)),
             ids: Arc::new([]),
-            marks: Marks::genesis(&header),
+            marks: Marks::beginning(&header),
         }
     }
 

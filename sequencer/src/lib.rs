@@ -4,6 +4,7 @@ pub mod application;
 pub mod archive;
 pub mod block;
 pub mod channels;
+pub mod checkpoint;
 pub mod clock;
 pub mod committees;
 pub mod config;

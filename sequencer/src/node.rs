@@ -54,6 +54,8 @@ use std::{
 };
 use tracing::{error, info, warn};
 
+/// The index, in the data directory.
+pub const INDEX_FILE: &str = "index.redb";
 /// Domain of the p2p layer; the chain's hash, in the handshake, tells networks apart.
 const P2P_NAMESPACE: &[u8] = b"SINTER_P2P";
 const P2P_MAILBOX_MESSAGES: NonZeroUsize = NZUsize!(256);
@@ -257,7 +259,7 @@ impl Prepared {
         })?;
         disk::check(&config.data_dir, config.disk_free_bytes_min)?;
         // The index refuses a directory that another node holds, before consensus touches it.
-        let index = Arc::new(Index::open(&config.data_dir.join("index.redb"), chain.clone())?);
+        let index = Arc::new(Index::open(&config.data_dir.join(INDEX_FILE), chain.clone())?);
         if let VotingKey::File { file, .. } = config.voting_key()? {
             mark::enter(&chain.hash, file, &config.data_dir)?;
         }
@@ -308,21 +310,22 @@ fn check_bounds(config: &NodeConfig, chain: &Chain) -> Result<(), NodeError> {
     config.mempool.check(parameters.payload_bytes_max + 1 + 8 + 5)?;
     config.rpc_config().check(parameters)?;
     let epoch_blocks = parameters.epoch_blocks.map_or(0, |blocks| blocks.get());
+    let out_of_range = |expected| ConfigError::OutOfRange {
+        key: "retention_blocks".into(),
+        expected,
+        got: config.retention_blocks.to_string(),
+    };
     if config.retention_blocks <= 2 * epoch_blocks {
         // What a draw depends on begins with the block before its epoch, and a restart may have to draw again.
-        return Err(NodeError::Config(ConfigError::OutOfRange {
-            key: "retention_blocks".into(),
-            expected: format!("above twice the chain's `epoch_blocks`, {epoch_blocks}"),
-            got: config.retention_blocks.to_string(),
-        }));
+        return Err(out_of_range(format!("above twice the chain's `epoch_blocks`, {epoch_blocks}")).into());
     }
-    if config.retention_blocks < parameters.expiry_blocks {
-        // After a restart the index alone knows what was ordered, and so what would repeat.
-        return Err(NodeError::Config(ConfigError::OutOfRange {
-            key: "retention_blocks".into(),
-            expected: format!("at least the chain's `expiry_blocks`, {}", parameters.expiry_blocks),
-            got: config.retention_blocks.to_string(),
-        }));
+    if config.retention_blocks < parameters.expiry_blocks + epoch_blocks {
+        // After a restart the index alone knows what was ordered, and so what would repeat; and who begins at the end of an epoch
+        // asks for what was ordered before it.
+        let expiry_blocks = parameters.expiry_blocks;
+        let expected =
+            format!("at least the chain's `expiry_blocks` and `epoch_blocks`, {expiry_blocks} + {epoch_blocks}");
+        return Err(out_of_range(expected).into());
     }
     match config.namespaces.keys().find(|id| chain.namespace(id.0).is_none()) {
         Some(id) => Err(NodeError::UnknownNamespace { id: id.0 }),

@@ -51,6 +51,12 @@ pub enum IndexError {
         /// The block's parent.
         got: Digest,
     },
+    /// It cannot begin at a checkpoint, since it has begun.
+    #[error("index: expected one without history, to begin with, got one that is at height {height}")]
+    NotEmpty {
+        /// Its tip.
+        height: u64,
+    },
     /// Another block is already final at this height.
     #[error("index: height {height} is final with {expected}, got {got}")]
     Conflict {

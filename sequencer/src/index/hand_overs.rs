@@ -10,8 +10,26 @@ use super::{
 };
 use commonware_codec::{Copying, DecodeExt, Encode, FixedSize};
 use commonware_cryptography::{Hasher as _, Sha256};
-use redb::{ReadableDatabase, ReadableTable};
+use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 use sinter_primitives::{Certificate, Header, committee::Seat, hand_over::HandOver};
+
+const DOING: &str = "writing a hand-over";
+
+/// Writes the end of an epoch.
+pub(super) fn put(transaction: &WriteTransaction, hand_over: &HandOver) -> Result<(), IndexError> {
+    let height = hand_over.header.height;
+    let seats =
+        serde_json::to_vec(&hand_over.seats).map_err(|error| damaged("committees", height, error.to_string()))?;
+    let key = Sha256::hash(&[&seats]).0;
+    let mut committees = transaction.open_table(COMMITTEES).map_err(storage(DOING))?;
+    if committees.get(key).map_err(storage(DOING))?.is_none() {
+        committees.insert(key, seats.as_slice()).map_err(storage(DOING))?;
+    }
+    let mut hand_overs = transaction.open_table(HAND_OVERS).map_err(storage(DOING))?;
+    let value = [&key[..], hand_over.header.encode().as_ref(), hand_over.certificate.encode().as_ref()].concat();
+    hand_overs.insert(hand_over.header.epoch, value.as_slice()).map_err(storage(DOING))?;
+    Ok(())
+}
 
 impl Index {
     /// Keeps the end of an epoch.
@@ -19,22 +37,8 @@ impl Index {
     /// # Errors
     /// When the disk fails, or is full.
     pub fn put_hand_over(&self, hand_over: &HandOver) -> Result<(), IndexError> {
-        const DOING: &str = "writing a hand-over";
-        let height = hand_over.header.height;
-        let seats =
-            serde_json::to_vec(&hand_over.seats).map_err(|error| damaged("committees", height, error.to_string()))?;
-        let key = Sha256::hash(&[&seats]).0;
         let transaction = begin_write(&self.database, DOING)?;
-        {
-            let mut committees = transaction.open_table(COMMITTEES).map_err(storage(DOING))?;
-            if committees.get(key).map_err(storage(DOING))?.is_none() {
-                committees.insert(key, seats.as_slice()).map_err(storage(DOING))?;
-            }
-            let mut hand_overs = transaction.open_table(HAND_OVERS).map_err(storage(DOING))?;
-            let value =
-                [&key[..], hand_over.header.encode().as_ref(), hand_over.certificate.encode().as_ref()].concat();
-            hand_overs.insert(hand_over.header.epoch, value.as_slice()).map_err(storage(DOING))?;
-        }
+        put(&transaction, hand_over)?;
         transaction.commit().map_err(storage(DOING))
     }
 

@@ -13,12 +13,14 @@
 //!
 //! Readers take a [`Snapshot`]: what it answers is consistent, whatever is applied or pruned meanwhile.
 
+mod checkpoint;
 mod error;
 mod hand_overs;
 mod prune;
 mod schema;
 mod snapshot;
 
+pub use checkpoint::Beginning;
 pub use error::IndexError;
 pub use schema::SCHEMA_VERSION;
 pub use snapshot::{Location, Snapshot};
@@ -27,9 +29,9 @@ use alloy::primitives::keccak256;
 use commonware_codec::Encode;
 use error::storage;
 use redb::{Builder, Database, Durability, ReadableTable, StorageBackend, WriteTransaction};
-use schema::{ETHEREUM, ETHEREUM_HASHES, HEADERS, HEIGHTS, LOCATIONS, META, TABLES, TRANSACTIONS, meta};
+use schema::{ETHEREUM, ETHEREUM_HASHES, HEADERS, HEIGHTS, LEDGERS, LOCATIONS, META, TABLES, TRANSACTIONS, meta};
 use sinter_primitives::{
-    Block, Chain, Digest, Header, Ledger, NamespaceTable, TransactionId, TransactionKind, body::Lane,
+    Block, Chain, Digest, Header, Ledger, Namespace, NamespaceTable, TransactionId, TransactionKind, body::Lane,
 };
 use std::{
     path::Path,
@@ -195,7 +197,7 @@ impl Index {
             }
             if applied > 0 {
                 mismatch(&tip.header, "ledger root", tip.header.ledger_root, ledger_after.root())?;
-                writer.put_meta(meta::LEDGER, &ledger_after.encode())?;
+                writer.put_ledger(&tip.header, ledger_after)?;
             }
         }
         if applied == 0 {
@@ -281,6 +283,7 @@ type Table<'t, K, V> = redb::Table<'t, K, V>;
 struct Writer<'t> {
     chain: &'t Chain,
     meta: Table<'t, &'static str, &'static [u8]>,
+    ledgers: Table<'t, u64, &'static [u8]>,
     headers: Table<'t, u64, &'static [u8]>,
     heights: Table<'t, schema::Hash, u64>,
     tables: Table<'t, u64, &'static [u8]>,
@@ -296,6 +299,7 @@ impl<'t> Writer<'t> {
         Ok(Self {
             chain,
             meta: transaction.open_table(META).map_err(storage(DOING))?,
+            ledgers: transaction.open_table(LEDGERS).map_err(storage(DOING))?,
             headers: transaction.open_table(HEADERS).map_err(storage(DOING))?,
             heights: transaction.open_table(HEIGHTS).map_err(storage(DOING))?,
             tables: transaction.open_table(TABLES).map_err(storage(DOING))?,
@@ -318,38 +322,53 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
+    /// Writes the ledger after a header. Where an epoch ends it is kept: a node may begin there.
+    fn put_ledger(&mut self, header: &Header, ledger: &Ledger) -> Result<(), IndexError> {
+        let encoded = ledger.encode();
+        self.put_meta(meta::LEDGER, &encoded)?;
+        if self.chain.file.parameters.is_last_of_epoch(header.height) {
+            self.ledgers.insert(header.epoch, encoded.as_ref()).map_err(storage("writing a ledger"))?;
+        }
+        Ok(())
+    }
+
     fn put(&mut self, finalized: &FinalizedBlock<'_>) -> Result<(), IndexError> {
         let FinalizedBlock { block, ids, table } = finalized;
         let height = block.header.height;
         self.put_header(&block.header)?;
-        if !table.leaves().is_empty() {
-            self.tables.insert(height, table.encode().as_ref()).map_err(storage("writing a namespace table"))?;
-        }
+        self.put_table(height, table)?;
         let mut rest = *ids;
         for lane in &block.body.lanes {
             // `check_contents` made sure that there is an id for each transaction.
             let (ids, after) = rest.split_at(lane.transactions.len().min(rest.len()));
             rest = after;
-            self.put_lane(height, lane, ids)?;
+            self.put_ids(height, lane.namespace, ids)?;
+            self.put_ethereum(height, lane)?;
         }
         Ok(())
     }
 
-    fn put_lane(&mut self, height: u64, lane: &Lane, ids: &[TransactionId]) -> Result<(), IndexError> {
+    fn put_table(&mut self, height: u64, table: &NamespaceTable) -> Result<(), IndexError> {
+        if !table.leaves().is_empty() {
+            self.tables.insert(height, table.encode().as_ref()).map_err(storage("writing a namespace table"))?;
+        }
+        Ok(())
+    }
+
+    fn put_ids(&mut self, height: u64, namespace: Namespace, ids: &[TransactionId]) -> Result<(), IndexError> {
         const DOING: &str = "writing transactions";
-        let namespace = lane.namespace.0;
         let bytes: Vec<u8> = ids.iter().flat_map(|id| id.0).collect();
-        self.transactions.insert((height, namespace), bytes.as_slice()).map_err(storage(DOING))?;
+        self.transactions.insert((height, namespace.0), bytes.as_slice()).map_err(storage(DOING))?;
         for (index, id) in (0u32..).zip(ids) {
-            self.locations.insert(id.0, (height, namespace, index)).map_err(storage(DOING))?;
-        }
-        if self.chain.namespace(lane.namespace).is_some_and(|spec| spec.evm_chain_id.is_some()) {
-            self.put_ethereum_lane(height, lane)?;
+            self.locations.insert(id.0, (height, namespace.0, index)).map_err(storage(DOING))?;
         }
         Ok(())
     }
 
-    fn put_ethereum_lane(&mut self, height: u64, lane: &Lane) -> Result<(), IndexError> {
+    fn put_ethereum(&mut self, height: u64, lane: &Lane) -> Result<(), IndexError> {
+        if self.chain.namespace(lane.namespace).is_none_or(|spec| spec.evm_chain_id.is_none()) {
+            return Ok(());
+        }
         const DOING: &str = "writing Ethereum hashes";
         let namespace = lane.namespace.0;
         let mut hashes = Vec::with_capacity(32 * lane.transactions.len());

@@ -3,7 +3,7 @@
 use super::{
     Index, IndexError, begin_write,
     error::storage,
-    schema::{ETHEREUM, ETHEREUM_HASHES, HEADERS, HEIGHTS, LOCATIONS, META, TABLES, TRANSACTIONS, meta},
+    schema::{ETHEREUM, ETHEREUM_HASHES, HEADERS, HEIGHTS, LEDGERS, LOCATIONS, META, TABLES, TRANSACTIONS, meta},
     snapshot::{decode_header, decode_ids},
 };
 use redb::ReadableTable;
@@ -21,7 +21,9 @@ impl Index {
     /// When the disk fails or a value is damaged.
     pub fn prune(&self, height: u64) -> Result<u64, IndexError> {
         let target = height.min(self.tip().header.height);
-        let mut earliest = self.snapshot()?.earliest()?;
+        let snapshot = self.snapshot()?;
+        // An index that begins late has ids from before.
+        let mut earliest = snapshot.earliest()?.min(snapshot.lowest()?);
         while earliest < target {
             let until = target.min(earliest.saturating_add(HEIGHTS_PER_TRANSACTION));
             self.prune_range(earliest, until)?;
@@ -43,6 +45,10 @@ impl Index {
                     heights.remove(digest.0).map_err(storage(DOING))?;
                 }
             }
+
+            let mut ledgers = transaction.open_table(LEDGERS).map_err(storage(DOING))?;
+            let ended = self.chain.file.parameters.epoch_of(until);
+            ledgers.retain_in(..ended, |_, _| false).map_err(storage(DOING))?;
 
             let mut tables = transaction.open_table(TABLES).map_err(storage(DOING))?;
             tables.retain_in(from..until, |_, _| false).map_err(storage(DOING))?;
@@ -73,7 +79,9 @@ impl Index {
             hashes.retain_in((from, 0)..(until, 0), |_, _| false).map_err(storage(DOING))?;
 
             let mut metadata = transaction.open_table(META).map_err(storage(DOING))?;
-            metadata.insert(meta::EARLIEST, until.to_be_bytes().as_slice()).map_err(storage(DOING))?;
+            let kept = metadata.get(meta::EARLIEST).map_err(storage(DOING))?.map(|value| value.value().to_vec());
+            let kept = kept.and_then(|bytes| bytes.try_into().ok()).map_or(until, u64::from_be_bytes).max(until);
+            metadata.insert(meta::EARLIEST, kept.to_be_bytes().as_slice()).map_err(storage(DOING))?;
         }
         transaction.commit().map_err(storage(DOING))
     }

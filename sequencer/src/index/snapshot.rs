@@ -2,7 +2,7 @@
 
 use super::{
     error::{IndexError, storage},
-    schema::{self, ETHEREUM, HEADERS, HEIGHTS, LOCATIONS, META, TABLES, TRANSACTIONS, meta},
+    schema::{self, ETHEREUM, HEADERS, HEIGHTS, LEDGERS, LOCATIONS, META, TABLES, TRANSACTIONS, meta},
 };
 use commonware_codec::{Copying, Decode, DecodeExt};
 use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value};
@@ -45,6 +45,13 @@ impl Snapshot {
         let last = headers.last().map_err(storage("reading the last header"))?;
         let (height, bytes) = last.ok_or_else(|| damaged("headers", 0, "there is none"))?;
         decode_header(height.value(), bytes.value())
+    }
+
+    /// The lowest height of which there is anything.
+    pub(super) fn lowest(&self) -> Result<u64, IndexError> {
+        let headers = self.table(HEADERS)?;
+        let first = headers.first().map_err(storage("reading the first header"))?;
+        Ok(first.map_or(0, |(height, _)| height.value()))
     }
 
     /// The lowest height whose header and transactions are kept.
@@ -143,6 +150,20 @@ impl Snapshot {
         Ledger::decode(Copying(&bytes)).map_err(|error| damaged("ledger", 0, error.to_string()))
     }
 
+    /// The encoded ledger after an epoch's last block, while that block's header is kept.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn ledger_after_epoch(&self, epoch: u64) -> Result<Option<Vec<u8>>, IndexError> {
+        let ledgers = match self.transaction.open_table(LEDGERS) {
+            // Made with the next block, where another release made the file.
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            ledgers => ledgers.map_err(storage("opening a table"))?,
+        };
+        let ledger = ledgers.get(epoch).map_err(storage("reading a ledger"))?;
+        Ok(ledger.map(|ledger| ledger.value().to_vec()))
+    }
+
     /// The ids ordered in the last `blocks` heights, ascending by height.
     ///
     /// # Errors
@@ -182,7 +203,7 @@ impl Snapshot {
         value.map(|value| value.value().to_vec()).ok_or_else(|| damaged(key, 0, "it is missing"))
     }
 
-    fn table<K: Key + 'static, V: Value + 'static>(
+    pub(super) fn table<K: Key + 'static, V: Value + 'static>(
         &self,
         definition: TableDefinition<'_, K, V>,
     ) -> Result<ReadOnlyTable<K, V>, IndexError> {

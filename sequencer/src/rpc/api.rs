@@ -2,9 +2,10 @@
 
 // The macro generates traits and methods whose docs are these.
 use super::types::{
-    Accepted, BlockId, BlockView, ChainInfo, HeadEvent, Id, NamespaceEvent, NodeStatus, RangePage, SendTransaction,
-    TransactionStatus, TransactionTrace,
+    Accepted, BlockId, BlockView, ChainInfo, EpochLedger, HeadEvent, Id, NamespaceEvent, NodeStatus, RangePage,
+    SendTransaction, TransactionStatus, TransactionTrace,
 };
+use crate::checkpoint::OrderedIds;
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc, types::ErrorObjectOwned};
 use sinter_primitives::{Header, Namespace, evidence::Evidence, hand_over::HandOver, receipt::HeaderChain};
 
@@ -51,6 +52,15 @@ pub trait SinterApi {
     /// trusts one epoch's committee goes on from there. None where that epoch is not over.
     #[method(name = "getHandOvers")]
     async fn hand_overs(&self, epoch: u64) -> Result<Vec<HandOver>, ErrorObjectOwned>;
+
+    /// The ledger after an epoch's last block: what its header's ledger root commits to, so that a node can begin there.
+    #[method(name = "getEpochLedger")]
+    async fn epoch_ledger(&self, epoch: u64) -> Result<EpochLedger, ErrorObjectOwned>;
+
+    /// What the blocks from one height to another ordered, by id, ascending, with what shows that it is all. What exceeds the node's
+    /// bounds is left out from the front: the last is always of `to_height`.
+    #[method(name = "getOrderedIds")]
+    async fn ordered_ids(&self, from_height: u64, to_height: u64) -> Result<Vec<OrderedIds>, ErrorObjectOwned>;
 
     /// What seats did that they must not: two votes of one view that exclude each other, each piece verified.
     #[method(name = "getEvidence")]

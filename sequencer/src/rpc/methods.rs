@@ -9,11 +9,12 @@ use super::{
     proofs::Prover,
     subscriptions::Subscriptions,
     types::{
-        Accepted, BlockId, BlockView, ChainInfo, Id, LaneView, NodeStatus, RangePage, SendTransaction,
+        Accepted, BlockId, BlockView, ChainInfo, EpochLedger, Id, LaneView, NodeStatus, RangePage, SendTransaction,
         TransactionStatus, TransactionTrace,
     },
 };
 use crate::{
+    checkpoint::OrderedIds,
     handle::{Handle, Head},
     mempool::{Source, Stage, Visibility},
 };
@@ -157,6 +158,14 @@ impl SinterApiServer for SinterMethods {
     async fn hand_overs(&self, epoch: u64) -> Result<Vec<HandOver>, ErrorObjectOwned> {
         let _turn = self.prover.turn().await?;
         Ok(self.handle.index.hand_overs(epoch, HAND_OVERS_MAX).map_err(RpcFailure::from)?)
+    }
+
+    async fn epoch_ledger(&self, epoch: u64) -> Result<EpochLedger, ErrorObjectOwned> {
+        Ok(self.prover.epoch_ledger(epoch)?)
+    }
+
+    async fn ordered_ids(&self, from_height: u64, to_height: u64) -> Result<Vec<OrderedIds>, ErrorObjectOwned> {
+        Ok(self.prover.ordered_ids(from_height, to_height).await?)
     }
 
     async fn evidence(&self) -> Result<Vec<Evidence>, ErrorObjectOwned> {

@@ -4,9 +4,10 @@ use super::{
     blocking::blocking,
     config::RpcConfig,
     error::{self, RpcFailure, invalid_params, not_found, not_provable_yet, pruned},
-    types::{BlockId, RangePage},
+    types::{BlockId, EpochLedger, RangePage},
 };
 use crate::{
+    checkpoint::OrderedIds,
     handle::Handle,
     index::{Location, Snapshot},
 };
@@ -162,6 +163,11 @@ impl Prover {
     pub async fn receipt(&self, id: Digest, location: Location) -> Result<Option<Receipt>, RpcFailure> {
         let _turn = self.turn().await?;
         let Location { height, namespace, index } = location;
+        let earliest = self.handle.index.snapshot()?.earliest()?;
+        if height < earliest {
+            // Known by its id alone, so that it is not ordered again.
+            return Err(pruned(height, earliest).into());
+        }
         let header_chain = match self.header_chain(height, height).await {
             Ok(chain) => chain,
             Err(RpcFailure(error)) if error.code() == error::code::NOT_PROVABLE_YET => return Ok(None),
@@ -196,12 +202,7 @@ impl Prover {
         if self.handle.chain.namespace(namespace).is_none() {
             return Err(invalid_params("namespace", "one that the chain opens", namespace).into());
         }
-        if from > to {
-            return Err(invalid_params("to_height", format!("at least from_height, {from}"), to).into());
-        }
-        if from == 0 {
-            return Err(invalid_params("from_height", "a height above 0: genesis orders nothing", from).into());
-        }
+        check_range(from, to)?;
         let _turn = self.turn().await?;
         let (header_chain, proofs) = self.page(namespace, from, to).await?;
         let last = from.saturating_add(proofs.len() as u64).saturating_sub(1);
@@ -279,11 +280,44 @@ impl Prover {
         .await
     }
 
+    /// The ledger after an epoch's last block.
+    pub fn epoch_ledger(&self, epoch: u64) -> Result<EpochLedger, RpcFailure> {
+        let snapshot = self.handle.index.snapshot()?;
+        if let Some(ledger) = snapshot.ledger_after_epoch(epoch)? {
+            return Ok(EpochLedger { epoch, ledger: ledger.into() });
+        }
+        Err(self.missing(&snapshot, self.handle.chain.file.parameters.boundary_before(epoch.saturating_add(1)))?)
+    }
+
+    /// What blocks up to one ordered, ascending, as far down as one page goes.
+    pub async fn ordered_ids(&self, from: u64, to: u64) -> Result<Vec<OrderedIds>, RpcFailure> {
+        check_range(from, to)?;
+        let _turn = self.turn().await?;
+        let handle = self.handle.clone();
+        let (heights_max, bytes_max) = (self.range_heights_max, self.range_bytes_max);
+        let from = from.max(to.saturating_sub(heights_max - 1));
+        let page = blocking(move || Ok(handle.index.snapshot()?.ordered_ids(from..=to, bytes_max)?)).await?;
+        match page.last() {
+            Some(last) if last.header.height == to => Ok(page),
+            _ => Err(self.missing(&self.handle.index.snapshot()?, to)?),
+        }
+    }
+
     /// A namespace's transactions in a final block.
     pub async fn lane(&self, header: &Header, namespace: Namespace) -> Result<Vec<Transaction>, RpcFailure> {
         let block = self.archived(header, &header.digest()).await?;
         Ok(block.body.lane(namespace).map(|lane| lane.transactions.clone()).unwrap_or_default())
     }
+}
+
+fn check_range(from: u64, to: u64) -> Result<(), RpcFailure> {
+    if from > to {
+        return Err(invalid_params("to_height", format!("at least from_height, {from}"), to).into());
+    }
+    if from == 0 {
+        return Err(invalid_params("from_height", "a height above 0: genesis orders nothing", from).into());
+    }
+    Ok(())
 }
 
 /// Index and archive disagree: a damaged disk, or a fault of ours.

@@ -141,6 +141,16 @@ pub struct LaneView {
     pub transactions: Vec<Transaction>,
 }
 
+/// The ledger after an epoch's last block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochLedger {
+    /// The epoch.
+    pub epoch: u64,
+    /// The encoding of [`sinter_primitives::Ledger`].
+    #[serde(with = "hexadecimal::payload")]
+    pub ledger: Bytes,
+}
+
 /// The network that a node belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChainInfo {

@@ -228,8 +228,7 @@ impl Cluster {
     pub async fn try_start(&mut self, seat: usize, lie: Option<Lie>) -> Result<(), EngineError> {
         self.starts += 1;
         let chain = self.chain.clone();
-        let path = self.directory.path().join(format!("{seat}.redb"));
-        let index = Arc::new(Index::open(&path, self.chain.clone()).unwrap());
+        let index = Arc::new(self.open_index(seat));
         let mempool = Mempool::new(self.chain.clone(), MempoolConfig::default());
         let now_ms = sinter_sequencer::clock::unix_ms(&self.context);
         let status = Arc::new(Status::new(now_ms, stall_bound_ms(&self.chain.file.parameters, SEATS)));
@@ -294,6 +293,11 @@ impl Cluster {
         }
         self.nodes[seat] = Some(Node { mempool, index, status, evidence, heads: heads_receiver, task });
         Ok(())
+    }
+
+    /// The index of a seat whose node does not run.
+    pub fn open_index(&self, seat: usize) -> Index {
+        Index::open(&self.directory.path().join(format!("{seat}.redb")), self.chain.clone()).unwrap()
     }
 
     /// Kills a seat's node where it stands.

@@ -1,6 +1,7 @@
 //! Committees that are drawn: from what leaders reveal, and from a registry on an L1 that members see late, or not at all.
 
 use super::{
+    checkpoint::{Answers, complete, now_ms},
     cluster::{Cluster, Context, Member, SEATS, chain_with, members, parameters, run, seats},
     liar::Lie,
 };
@@ -18,6 +19,7 @@ use sinter_primitives::{
     reveals::{Mix, Term},
 };
 use sinter_sequencer::{
+    checkpoint::CheckpointError,
     clock::unix_ms,
     l1::{L1Block, L1View},
 };
@@ -323,4 +325,49 @@ fn a_reveal_that_is_not_the_leaders_is_not_voted_for() {
 #[test]
 fn a_mix_that_was_not_revealed_is_not_voted_for() {
     lie(Lie::Randomness);
+}
+
+#[test]
+fn a_registrant_that_begins_late_knows_members_by_the_registry() {
+    const LATE: usize = MEMBERS - 1;
+    run(0..1, |context| async move {
+        let mut drawn = Drawn::new(context, MEMBERS).await;
+        for member in 0..LATE {
+            drawn.cluster.start(member).await;
+        }
+        drawn.cluster.reach(4 * EPOCH_BLOCKS + 4, 600).await;
+        let cluster = &drawn.cluster;
+        let index = &cluster.node(0).index;
+
+        // Whoever signs names voting keys only: node keys and addresses are the registry's.
+        let last = Answers::of(cluster, index).ends.len() - 1;
+        let mut answers = Answers::of(cluster, index);
+        answers.ends[last].seats[SEATS - 1].node_key = [0xff; 32];
+        let error = answers.checkpoint(cluster).await.unwrap_err();
+        assert!(matches!(error, CheckpointError::Seat { expected: "a registrant", .. }), "{error}");
+        let mut answers = Answers::of(cluster, index);
+        answers.ends[last].seats[0].address = "127.0.0.1:9".into();
+        let error = answers.checkpoint(cluster).await.unwrap_err();
+        assert!(matches!(error, CheckpointError::Seat { seat: 0, .. }), "{error}");
+
+        let checkpoint = complete(cluster, index).await;
+        assert_eq!(checkpoint.header().height, 4 * EPOCH_BLOCKS - 1);
+        cluster.open_index(LATE).begin_at(&checkpoint, now_ms(cluster)).unwrap();
+        drawn.cluster.start(LATE).await;
+        let last = 6 * EPOCH_BLOCKS + 4;
+        drawn.cluster.reach(last, 600).await;
+        drawn.expected(last);
+        let (late, other) = (&drawn.cluster.node(LATE).index, &drawn.cluster.node(0).index);
+        for height in 4 * EPOCH_BLOCKS..=last {
+            let header = |index: &sinter_sequencer::index::Index| index.snapshot().unwrap().header(height).unwrap();
+            assert_eq!(header(late), header(other), "height {height}");
+        }
+        for node in drawn.cluster.nodes.iter().flatten() {
+            assert_eq!(node.status.faults(), 0);
+        }
+        // After a restart it draws as before.
+        drawn.cluster.kill(LATE).await;
+        drawn.cluster.start(LATE).await;
+        drawn.cluster.reach(7 * EPOCH_BLOCKS + 4, 300).await;
+    });
 }

@@ -18,9 +18,9 @@ use sinter_sequencer::{
 };
 use std::{future::ready, num::NonZeroU64, sync::Arc};
 
-const EPOCH_BLOCKS: u64 = 16;
+pub const EPOCH_BLOCKS: u64 = 16;
 
-fn with_epochs() -> Parameters {
+pub fn with_epochs() -> Parameters {
     Parameters { epoch_blocks: NonZeroU64::new(EPOCH_BLOCKS), ..parameters() }
 }
 
@@ -294,7 +294,7 @@ fn committees_are_known_for_this_epoch_and_the_next_and_no_longer_than_needed() 
     let turns = Arc::new(Turns(vec![others.clone(), chain.committee.clone()]));
     let keys = (members[0].node_key.public_key(), members[0].voter(&chain));
     let known = [0, 1].map(|epoch| (epoch, chain.committee.clone()));
-    let committees = Committees::new(chain.clone(), keys, turns, known).unwrap();
+    let committees = Committees::new(chain.clone(), keys, turns, None, known).unwrap();
     assert!(committees.get(1).unwrap().is_voting() && committees.get(2).is_none());
     // The block before the last of its epoch: the cutoff has passed.
     let genesis = State::genesis(&chain);

@@ -66,7 +66,7 @@ fn state(ledger: &Arc<Ledger>, header: Header, ids: &[u64]) -> State {
         table: Arc::new(NamespaceTable::default()),
         ledger: ledger.clone(),
         ids: ids.iter().map(|number| id(*number)).collect(),
-        marks: Marks::genesis(&header),
+        marks: Marks::beginning(&header),
     }
 }
 

@@ -9,6 +9,7 @@ mod liar;
 mod agreement;
 mod byzantine;
 mod catch_up;
+mod checkpoint;
 mod draw;
 mod epochs;
 mod evidence;
