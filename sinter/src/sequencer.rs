@@ -2,10 +2,12 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`begin`] | where a node begins that has no history |
 //! | [`join`], [`rotate`], [`leave`] | what an owner pays for on L1: come, change, go |
 //! | [`status`] | what he has, and waits for |
 //! | `contract`, `identity` | the registry and the keys that these are about |
 
+pub mod begin;
 mod contract;
 mod identity;
 pub mod join;
@@ -22,9 +24,10 @@ use crate::{
     l1_view::{L1Follower, L1FollowerConfig},
     signals,
 };
+use futures::FutureExt as _;
 use sinter_sequencer::{
     config::NodeConfig,
-    node,
+    node, rpc,
     votes::{self, Choice, Vote},
 };
 
@@ -46,6 +49,7 @@ pub fn run(command: SequencerCommand) -> Result<(), Failure> {
         SequencerCommand::RotateKeys(arguments) => block_on(rotate::run(&arguments)),
         SequencerCommand::Exit(arguments) => block_on(leave::exit(&arguments)),
         SequencerCommand::Claim(arguments) => block_on(leave::claim(&arguments)),
+        SequencerCommand::Committee(arguments) => block_on(begin::committee(&arguments)),
         SequencerCommand::Status(arguments) => block_on(status::run(&arguments)),
     }
 }
@@ -95,12 +99,29 @@ fn l1(config: &NodeConfig) -> Result<node::L1, Failure> {
 fn run_node(arguments: &RunArguments) -> Result<(), Failure> {
     let config = NodeConfig::load(arguments.config.as_deref(), &arguments.overrides).or_fail(Exit::Usage, "")?;
     start_log(&config.log, arguments.log_format)?;
-    let stop_with_input = arguments.stop_with_input;
+    // Before the L1 is followed, which counts from its first look on.
+    rpc::metrics::install().or_fail(Exit::Failed, "")?;
+    // One look-out for the whole time: a signal that comes between joining and running is not lost.
+    let signals = tokio::runtime::Runtime::new().or_fail(Exit::Failed, "starting the runtime")?;
+    let stopped = signals.spawn(signals::told_to_stop(arguments.stop_with_input));
     let shutdown = async move {
-        let reason = signals::told_to_stop(stop_with_input).await;
+        let reason = stopped.await.unwrap_or("nobody looks out for signals");
         tracing::info!(reason, "stopping");
     };
+    let shutdown = shutdown.boxed().shared();
     let l1 = l1(&config)?;
+    if !config.join_from.is_empty() {
+        let begun = signals.block_on(async {
+            tokio::select! {
+                begun = begin::begin(&config, l1.clone()) => Some(begun),
+                () = shutdown.clone() => None,
+            }
+        });
+        match begun {
+            Some(begun) => begun?,
+            None => return Ok(()),
+        }
+    }
     node::run(config, l1, shutdown).map_err(|error| {
         let exit = if error.is_configuration() { Exit::Usage } else { Exit::Failed };
         Failure::because(exit, "", &error)

@@ -6,6 +6,7 @@ mod commands;
 mod devnet;
 mod faults;
 mod joining;
+mod journey;
 mod process;
 mod proofs;
 mod sealed;

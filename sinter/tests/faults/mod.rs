@@ -2,6 +2,7 @@
 //! with the sequencer, deterministically.
 
 mod away_long;
+mod begins_late;
 mod connection_flood;
 mod duplicate_signer;
 mod full_disk;

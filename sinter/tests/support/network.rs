@@ -14,6 +14,7 @@ use sinter_sequencer::{keys, status::stall_bound_ms};
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -58,6 +59,15 @@ impl Network {
     /// Makes a committee at these places. `more` gives further lines of a seat's `node.toml`, which may open
     /// tables.
     pub fn at(places: &[Place], more: impl Fn(usize, &Chain) -> String) -> Self {
+        Self::with_epochs(places, None, more)
+    }
+
+    /// The same, with epochs of so many blocks.
+    pub fn with_epochs(
+        places: &[Place],
+        epoch_blocks: Option<NonZeroU64>,
+        more: impl Fn(usize, &Chain) -> String,
+    ) -> Self {
         let directory = disk::quick_directory();
         let mut made: Vec<_> = (0..places.len())
             .map(|number| {
@@ -75,7 +85,7 @@ impl Network {
             seats.push(keys::seat(node_key, bls_key, &places[number].quic.to_string()).unwrap());
             fs::rename(home, home_of(directory.path(), number)).unwrap();
         }
-        let text = chain_file(seats).to_toml().unwrap();
+        let text = chain_file(seats, epoch_blocks).to_toml().unwrap();
         fs::write(directory.path().join("chain.toml"), &text).unwrap();
         let chain = Chain::parse(text.as_bytes()).unwrap();
         let nodes = places.iter().enumerate().map(|(seat, place)| {
@@ -192,7 +202,7 @@ fn home_of(directory: &Path, seat: usize) -> PathBuf {
     directory.join(format!("node-{seat}"))
 }
 
-fn chain_file(seats: Vec<sinter_primitives::committee::Seat>) -> ChainFile {
+fn chain_file(seats: Vec<sinter_primitives::committee::Seat>, epoch_blocks: Option<NonZeroU64>) -> ChainFile {
     ChainFile {
         chain_id: 77,
         name: "faults".into(),
@@ -203,6 +213,7 @@ fn chain_file(seats: Vec<sinter_primitives::committee::Seat>) -> ChainFile {
             certification_timeout_ms: 2_000,
             timeout_retry_ms: 1_000,
             idle_interval_ms: 100,
+            epoch_blocks,
             ..Parameters::default()
         },
         l1: L1Spec {
