@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Nodes that are registered on the L1: with them, members look at it, and committees are drawn.
+const REGISTERED: &str = "4";
 /// How long the load runs.
 const LOAD_SECONDS: &str = "20";
 /// Between two looks at the machines' metrics.
@@ -25,8 +27,9 @@ const RUN_MAX: Duration = Duration::from_secs(300);
 pub fn check(workspace: &Workspace) -> Outcome {
     let directory = workspace.tools.join(format!("devnet-{}", std::process::id()));
     let mut command = workspace.command(workspace.sinter());
-    command.args(["devnet", "--for", LOAD_SECONDS, "--json", "--data-dir"]).arg(&directory);
-    println!("$ sinter devnet --for {LOAD_SECONDS} --json --data-dir {}", directory.display());
+    let arguments = ["devnet", "--registered", REGISTERED, "--for", LOAD_SECONDS, "--json", "--data-dir"];
+    command.args(arguments).arg(&directory);
+    println!("$ sinter {} {}", arguments.join(" "), directory.display());
     let outcome = watch(workspace, &mut command, &directory);
     if let Err(error) = fs::remove_dir_all(&directory) {
         println!("left behind {}: {error}", directory.display());

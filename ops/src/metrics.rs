@@ -124,6 +124,18 @@ pub const METRICS: &[Metric] = &[
     metric(Sequencer, "Health", Gauge, Count, "sinter_head_height", &[], "Height"),
     metric(Sequencer, "Health", Gauge, Count, "sinter_peers", &[], "Members connected"),
     metric(Sequencer, "Health", Gauge, Bytes, "sinter_disk_free_bytes", &[], "Free space under the data directory"),
+    metric(Sequencer, "L1", Gauge, Count, "sinter_l1_finalized_height", &[], "Newest final L1 block"),
+    metric(Sequencer, "L1", Gauge, Seconds, "sinter_l1_finalized_age_seconds", &[], "Time since that block"),
+    metric(Sequencer, "L1", Gauge, Count, "sinter_l1_endpoints", &[], "L1 nodes that agree"),
+    metric(
+        Sequencer,
+        "L1",
+        Counter,
+        Count,
+        "sinter_l1_disagreements_total",
+        &[],
+        "L1 nodes that told different things",
+    ),
     metric(
         Sequencer,
         "Consensus",
