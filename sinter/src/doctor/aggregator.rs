@@ -52,12 +52,14 @@ pub(super) fn findings(runtime: &Runtime, path: &Path) -> Vec<Finding> {
         return findings;
     };
     match read_key(&folder.join(&table.key_file)) {
-        Ok(signer) => findings.extend(runtime.block_on(l1::findings(
-            &table.url,
-            table.chain_id,
-            ("hub", table.hub),
-            signer.address(),
-        ))),
+        Ok(signer) => findings.extend(runtime.block_on(l1::findings(&l1::Needed {
+            url: &table.url,
+            key: "l1.url",
+            chain_id: table.chain_id,
+            contract: ("hub", table.hub),
+            contract_remedy: "`sinter hub show` prints where it belongs",
+            payer: Some(signer.address()),
+        }))),
         Err(failure) => {
             findings.push(Finding::new(
                 "L1 account",

@@ -1,12 +1,15 @@
 //! A committee member: its configuration, its keys and their seat, its ports, and whether somebody else votes for it.
 
-use super::{Finding, Verdict, host};
+use super::{Finding, Verdict, host, l1};
 use crate::client;
+use alloy::primitives::Address;
+use commonware_codec::Encode as _;
 use serde::Serialize;
 use sinter_primitives::{Chain, receipt::TrustedNetwork};
 use sinter_sequencer::{
     config::{NodeConfig, VotingKey},
-    consensus, keys,
+    consensus,
+    keys::{self, BlsPublic},
     rpc::{api::SinterApiClient, types::BlockId},
 };
 use std::{
@@ -47,10 +50,19 @@ pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> 
     if let Some(address) = config.metrics_listen {
         findings.push(host::port("metrics port", address, false, status.is_some()));
     }
-    let (chain, seat) = match seat(&config) {
-        Ok((chain, seat)) => {
-            findings.push(Finding::ok("keys", format!("seat {seat} of {}", chain.committee.seats().len())));
-            (chain, seat)
+    let chain = match crate::chain::load(&config.chain) {
+        Ok(chain) => chain,
+        Err(failure) => {
+            let remedy = "get the network's chain.toml again";
+            findings.push(Finding::new("chain", Verdict::Wrong, failure.to_string(), remedy));
+            return findings;
+        }
+    };
+    findings.extend(l1_nodes(&config, &chain).await);
+    let bls_key = match keys(&config, &chain) {
+        Ok((bls_key, finding)) => {
+            findings.push(finding);
+            bls_key
         }
         Err(finding) => {
             findings.push(finding);
@@ -58,7 +70,9 @@ pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> 
         }
     };
     if let Some(status) = &status {
+        // Where committees are drawn, those who stand by are connected, too.
         let others = chain.committee.seats().len() as u32 - 1;
+        let is_drawn = chain.file.l1.registry.is_some();
         findings.push(match status.health.healthy {
             true => Finding::ok("health", format!("height {}", status.head.height)),
             false => Finding::new(
@@ -69,7 +83,8 @@ pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> 
             ),
         });
         findings.push(match status.peers {
-            peers if peers == others => Finding::ok("peers", format!("connected to all {others}")),
+            peers if is_drawn && peers >= others.max(1) => Finding::ok("peers", format!("connected to {peers}")),
+            peers if peers == others && !is_drawn => Finding::ok("peers", format!("connected to all {others}")),
             peers => Finding::new(
                 "peers",
                 Verdict::Warning,
@@ -87,38 +102,87 @@ pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> 
         (true, None) => {
             Finding::skipped("duplicate signer", "nobody was asked", "--member URL, the RPC of another member")
         }
-        (true, Some(member)) => duplicate(member, &chain, seat).await,
+        (true, Some(member)) => match bls_key {
+            Some(bls_key) => duplicate(member, &chain, &bls_key).await,
+            None => Finding::skipped(
+                "duplicate signer",
+                "the signer has the key, and nothing here says which",
+                "`bls_public_key` in the configuration",
+            ),
+        },
     });
     findings
 }
 
-/// The chain, and the seat that the keys are of.
-fn seat(config: &NodeConfig) -> Result<(Chain, usize), Finding> {
-    let chain = crate::chain::load(&config.chain).map_err(|failure| {
-        Finding::new("chain", Verdict::Wrong, failure.to_string(), "get the network's chain.toml again")
-    })?;
-    let remedy = "use the keys that the seat in chain.toml was made from, mode 0600";
-    let node_key =
-        keys::read_node_key(&config.node_key_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
-    let public = keys::node_public(&node_key);
-    match config.voting_key().map_err(|error| Finding::wrong("keys", &error, remedy))? {
+/// The L1 nodes that the member looks through, where it has to look.
+async fn l1_nodes(config: &NodeConfig, chain: &Chain) -> Vec<Finding> {
+    let l1 = &chain.file.l1;
+    let Some(registry) = &l1.registry else { return Vec::new() };
+    let remedy = "name L1 nodes of several operators in `l1_rpc`";
+    let Ok(address) = registry.address.parse::<Address>() else {
+        return vec![Finding::new("registry", Verdict::Wrong, registry.address.clone(), "get chain.toml again")];
+    };
+    if config.l1_rpc.is_empty() {
+        let found = "expected one at least, since this chain draws its committees from a registry, got none";
+        return vec![Finding::new("L1", Verdict::Wrong, found, remedy)];
+    }
+    let mut findings = Vec::new();
+    for (number, url) in config.l1_rpc.iter().enumerate() {
+        let key = format!("l1_rpc[{number}]");
+        let needed = l1::Needed {
+            url,
+            key: &key,
+            chain_id: l1.chain_id,
+            contract: ("registry", address),
+            contract_remedy: "compare the hash of chain.toml with what others have",
+            payer: None,
+        };
+        findings.extend(l1::findings(&needed).await);
+    }
+    if config.l1_rpc.len() == 1 {
+        let found = "one node: what it says of the L1 is believed";
+        findings.push(Finding::new("L1", Verdict::Warning, found, remedy));
+    }
+    findings
+}
+
+/// The BLS key that votes, where it is known, and whether the keys are good for a seat.
+fn keys(config: &NodeConfig, chain: &Chain) -> Result<(Option<BlsPublic>, Finding), Finding> {
+    let is_drawn = chain.file.l1.registry.is_some();
+    let remedy = match is_drawn {
+        true => "use the keys that were made for this member, mode 0600",
+        false => "use the keys that the seat in chain.toml was made from, mode 0600",
+    };
+    let wrong = |error: &dyn std::error::Error| Finding::wrong("keys", error, remedy);
+    let public = keys::node_public(&keys::read_node_key(&config.node_key_file).map_err(|error| wrong(&error))?);
+    let seats = chain.committee.seats();
+    let seat = seats.iter().position(|seat| seat.node_key.as_slice() == public.as_ref());
+    let bls_key = match config.voting_key().map_err(|error| wrong(&error))? {
         VotingKey::File { file, passphrase_file } => {
-            let bls_key =
-                keys::read_bls_key(file, passphrase_file).map_err(|error| Finding::wrong("keys", &error, remedy))?;
-            consensus::signer(&chain.hash, &chain.committee, &public, bls_key)
-                .map_err(|error| Finding::wrong("keys", &error, remedy))?;
+            let bls_key = keys::read_bls_key(file, passphrase_file).map_err(|error| wrong(&error))?;
+            let voting = keys::bls_public(&bls_key);
+            if !is_drawn {
+                consensus::signer(&chain.hash, &chain.committee, &public, bls_key).map_err(|error| wrong(&error))?;
+            }
+            Some(voting)
         }
         // Whether it has the seat's key, the signer says when the member connects.
-        VotingKey::Signer { .. } => {}
-    }
-    let seat = chain.committee.seats().iter().position(|seat| seat.node_key.as_slice() == public.as_ref());
-    seat.map(|seat| (chain, seat))
-        .ok_or_else(|| Finding::new("keys", Verdict::Wrong, "no seat has the node key", remedy))
+        VotingKey::Signer { .. } => match config.bls_public_key().map_err(|error| wrong(&error))? {
+            Some(key) => Some(key),
+            None => consensus::bls_key(&chain.committee, &public).ok(),
+        },
+    };
+    let finding = match seat {
+        _ if is_drawn => Finding::ok("keys", "which epochs have a seat for them, `sinter sequencer status` says"),
+        Some(seat) => Finding::ok("keys", format!("seat {seat} of {}", seats.len())),
+        None => return Err(Finding::new("keys", Verdict::Wrong, "no seat has the node key", remedy)),
+    };
+    Ok((bls_key, finding))
 }
 
 /// Whether certificates of blocks that were made while this member is stopped carry its vote. They are checked, and so is their
 /// blocks' time: whoever is asked cannot accuse anybody with old ones.
-async fn duplicate(member: &str, chain: &Chain, seat: usize) -> Finding {
+async fn duplicate(member: &str, chain: &Chain, bls_key: &BlsPublic) -> Finding {
     let check = "duplicate signer";
     let remedy = "--member URL, the RPC of another member that follows the chain";
     let node = match client::http(member) {
@@ -129,8 +193,7 @@ async fn duplicate(member: &str, chain: &Chain, seat: usize) -> Finding {
     // A block's time may be ahead of this clock by the chain's drift, and the member may have been stopped a moment ago.
     let drift = Duration::from_millis(chain.file.parameters.clock_drift_ms_max);
     let since_ms = unix_ms() + (drift + SETTLED).as_millis() as u64;
-    let mut newest = 0;
-    let mut seen = 0;
+    let (mut newest, mut seen) = ((0, 0), 0);
     let mut reason = "no block was made in that time".to_owned();
     for _ in 0..LOOKS {
         tokio::time::sleep(LOOK_INTERVAL).await;
@@ -151,10 +214,17 @@ async fn duplicate(member: &str, chain: &Chain, seat: usize) -> Finding {
         }
         let made_ms = proof.headers.last().map_or(0, |header| header.timestamp_ms);
         let view = proof.certificate.view;
-        if made_ms < since_ms || view <= newest {
+        // Views are counted within an epoch.
+        if made_ms < since_ms || (epoch, view) <= newest {
             continue;
         }
-        (newest, seen) = (view, seen + 1);
+        // By the key that signs: whom a seat's node is, nobody has signed.
+        let committee = network.committee_of(epoch).map_or(&[][..], |committee| committee.seats());
+        let Some(seat) = committee.iter().position(|seat| seat.bls_key.as_slice() == bls_key.encode().as_ref()) else {
+            reason = format!("this member has no seat in epoch {epoch}");
+            continue;
+        };
+        (newest, seen) = ((epoch, view), seen + 1);
         if proof.certificate.signers.contains(seat) {
             return Finding::new(
                 check,
@@ -166,7 +236,7 @@ async fn duplicate(member: &str, chain: &Chain, seat: usize) -> Finding {
             );
         }
         if seen == CERTIFICATES {
-            return Finding::ok(check, format!("{seen} certificates without a vote of seat {seat}"));
+            return Finding::ok(check, format!("{seen} certificates without a vote of this member"));
         }
     }
     let found = format!("{seen} of {CERTIFICATES} new certificates were seen at {member}: {reason}");
