@@ -90,7 +90,14 @@ pub async fn begin(config: &NodeConfig, l1: node::L1) -> Result<(), Failure> {
     }
     let mut joining = Joining { index, ends, may_be_new: config.join_trusted.is_none() };
     joining.resume().await?;
-    joining.join(&config.join_from).await
+    match joining.join(&config.join_from).await {
+        // It has begun, and no block has come since: that there is nothing newer, or nobody to tell, is no reason to stand still.
+        Err(failure) if joining.index.tip().header.height > 0 => {
+            warn!(%failure, "this node stays where it began");
+            Ok(())
+        }
+        joined => joined,
+    }
 }
 
 /// Why a member did not help.
