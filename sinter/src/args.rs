@@ -180,7 +180,9 @@ pub enum SequencerCommand {
     RotateKeys(crate::sequencer::rotate::RotateArguments),
     /// Leave: no committee has this registrant once all that have him are over
     Exit(crate::sequencer::leave::ExitArguments),
-    /// Get the ether back that has left
+    /// Take shares back that stand behind a registrant, yours or another's
+    Undelegate(crate::sequencer::leave::UndelegateArguments),
+    /// Get the ether back that has left, and have keys released
     Claim(crate::sequencer::leave::ClaimArguments),
     /// Print the newest committees, followed from chain.toml's: what a node that joins may trust instead
     Committee(crate::sequencer::begin::CommitteeArguments),

@@ -48,6 +48,7 @@ pub fn run(command: SequencerCommand) -> Result<(), Failure> {
         SequencerCommand::TopUp(arguments) => block_on(join::top_up(&arguments)),
         SequencerCommand::RotateKeys(arguments) => block_on(rotate::run(&arguments)),
         SequencerCommand::Exit(arguments) => block_on(leave::exit(&arguments)),
+        SequencerCommand::Undelegate(arguments) => block_on(leave::undelegate(&arguments)),
         SequencerCommand::Claim(arguments) => block_on(leave::claim(&arguments)),
         SequencerCommand::Committee(arguments) => block_on(begin::committee(&arguments)),
         SequencerCommand::Status(arguments) => block_on(status::run(&arguments)),

@@ -39,6 +39,10 @@ async fn deploy(provider: &DynProvider, code: alloy::primitives::Bytes) -> Addre
 
 impl World {
     fn new() -> Self {
+        Self::with_places(16)
+    }
+
+    fn with_places(places: u32) -> Self {
         let runtime = Runtime::new().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let (chain, provider, light_client, address) = runtime.block_on(async {
@@ -51,7 +55,7 @@ impl World {
             let light_client = deploy(&provider, code).await;
             let parameters = Parameters {
                 stakeMin: 32 * ETHER,
-                registrantsMax: 16,
+                registrantsMax: places,
                 epochsAhead: 3,
                 slashBasisPoints: 5_000,
                 rewardBasisPoints: 500,
@@ -200,7 +204,7 @@ fn from_the_first_ether_to_the_last() {
     has(&said, "registrant 1 has left in L1 block");
     has(&said, "ticket 1: 42.5 ether of registrant 1, claimable: no epoch was shown that saw L1 block");
     has(&world.says(Some(0), &["exit"]), "nothing was sent");
-    has(&world.refuses(0, &["claim"], 3), "expected a ticket that can be paid, got none yet");
+    has(&world.refuses(0, &["claim"], 3), "expected something that can be paid or released, got nothing yet");
     has(&world.refuses(0, &["rotate-keys", "--config", "first.toml"], 3), "registrant 1 has left");
     let said = world.says(None, &["status", "--owner", &owner.to_string()]);
     has(&said, "candidate  no: he has left");
@@ -209,12 +213,57 @@ fn from_the_first_ether_to_the_last() {
     // Nobody shows anything, so it takes its longest.
     world.chain.mine_later(ESCAPE_S);
     let to = Address::repeat_byte(7);
-    has(&world.says(Some(0), &["claim", "--to", &to.to_string()]), "ticket 1: 42.5 ether paid to");
+    let said = world.says(Some(0), &["claim", "--to", &to.to_string()]);
+    has(&said, "ticket 1: 42.5 ether paid to");
+    assert_eq!(said.matches("nobody is slashed for it any more").count(), 2, "{said}");
+    let told = last_line(&world.runs(None, &["status", "--registrant", "1", "--json"]));
+    assert_eq!(told["registrants"][0]["liable"].as_array().unwrap().len(), 0, "{told}");
     let balance = world.runtime.block_on(async { world.provider.get_balance(to).await.unwrap() });
     assert_eq!(balance.to::<u128>(), 42 * ETHER + ETHER / 2);
     has(&world.says(Some(0), &["claim"]), "has no ticket that waits");
     // The key is spent.
     has(&world.refuses(0, &register("32", "first.toml"), 3), "registrant 1 had it, and no key is registered twice");
+}
+
+#[test]
+fn shares_leave_and_a_full_registry_makes_room() {
+    let world = World::with_places(1);
+    for name in ["first", "second"] {
+        world.member(name);
+    }
+    let register = |config: &'static str, stake: &'static str| {
+        ["register", "--config", config, "--address", "node.example.org:7000", "--stake", stake]
+    };
+    let displacing = [&register("second.toml", "44")[..], &["--displace", "1"]].concat();
+    let said = world.refuses(1, &displacing, 3);
+    has(&said, "displacing 1: ");
+    world.says(Some(0), &register("first.toml", "42"));
+    has(&world.refuses(1, &register("second.toml", "40"), 3), "places are taken");
+
+    // The owner keeps the least stake.
+    let undelegate = |shares: &'static str| ["undelegate", "--registrant", "1", "--shares", shares];
+    has(&world.refuses(0, &undelegate("10.5"), 3), "undelegating: ");
+    let said = world.says(Some(0), &undelegate("2"));
+    has(&said, "2 ether of registrant 1 leave in L1 block");
+    has(&said, "ticket 1: 2 ether of registrant 1, claimable: no epoch was shown");
+    has(&world.refuses(1, &["undelegate", "--registrant", "1"], 3), "undelegating: ");
+
+    // A tenth more than the forty that are left.
+    let nonce = world.nonce(1);
+    has(&world.refuses(1, &displacing, 3), "displacing 1: ");
+    assert_eq!(world.nonce(1), nonce);
+    let displacing = [&register("second.toml", "44.1")[..], &["--displace", "1"]].concat();
+    has(&world.says(Some(1), &displacing), "registered as 2 with 44.1 ether");
+    let first = dev_signer(0).address().to_string();
+    let said = world.says(None, &["status", "--owner", &first]);
+    has(&said, "candidate  no: he has left");
+    has(&said, "ticket 2: 40 ether");
+    world.chain.mine_later(ESCAPE_S);
+    let said = world.says(Some(0), &["claim"]);
+    has(&said, "ticket 1: 2 ether paid to");
+    has(&said, "ticket 2: 40 ether paid to");
+    has(&said, "nobody is slashed for it any more");
+    has(&world.says(Some(0), &["claim"]), "no key that is liable and no reward: nothing was sent");
 }
 
 #[test]

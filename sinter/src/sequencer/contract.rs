@@ -18,14 +18,14 @@ use alloy::{
     transports::{RpcError, TransportErrorKind},
 };
 use clap::Args;
-use sinter_primitives::{Chain, registry::Registry};
+use sinter_primitives::{Chain, committee::UNCOMPRESSED_KEY_BYTES, registry::Registry};
 use sinter_settlement::{
     light_client,
     registry::{
         self, Parameters,
         contract::CommitteeRegistry as Calls,
         ether, explain,
-        leaving::{self, Progress, Shown, Terms, Ticket},
+        leaving::{self, Progress, RetiredKey, Shown, Terms, Ticket},
     },
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -194,6 +194,21 @@ impl Contract {
     /// As [`Contract::ask`].
     pub async fn shown(&self) -> Result<BTreeMap<u64, Shown>, Failure> {
         leaving::shown(&self.provider, self.address, self.from_block).await.or_fail(Exit::Failed, "asking the registry")
+    }
+
+    /// All BLS keys that a registrant ever had, and those of them that he does not use and is still liable for.
+    ///
+    /// # Errors
+    /// As [`Contract::ask`].
+    pub async fn keys_of(&self, id: u64) -> Result<(Vec<[u8; UNCOMPRESSED_KEY_BYTES]>, Vec<RetiredKey>), Failure> {
+        let asking = "asking the registry";
+        let keys = leaving::bls_keys_of(&self.provider, self.address, id, self.from_block).await;
+        let keys = keys.or_fail(Exit::Failed, asking)?;
+        let retired = match self.ask(&Calls::memberCall { id }).await?.released {
+            true => Vec::new(),
+            false => leaving::retired_keys(&self.provider, self.address, &keys).await.or_fail(Exit::Failed, asking)?,
+        };
+        Ok((keys, retired))
     }
 
     /// The tickets of a holder that were not paid.

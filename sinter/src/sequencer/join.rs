@@ -30,6 +30,9 @@ pub struct RegisterArguments {
     /// Where other members will reach this one over QUIC
     #[arg(long, value_name = "HOST:PORT")]
     pub address: String,
+    /// Where all places are taken: take this registrant's, who leaves. It costs a tenth more of your own ether than his stake
+    #[arg(long, value_name = "N")]
+    pub displace: Option<u64>,
     /// Register although this account has registered other keys already: each registrant is drawn by himself
     #[arg(long)]
     pub another: bool,
@@ -47,7 +50,10 @@ pub struct TopUpArguments {
 }
 
 /// Ether, as people write it, in wei.
-fn parse_stake(text: &str) -> Result<U256, String> {
+///
+/// # Errors
+/// When it is none, or nothing.
+pub fn parse_stake(text: &str) -> Result<U256, String> {
     let expected = || format!("expected ether such as 32 or 0.5, with at most 18 decimals, got {text:?}");
     if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
         || text.split('.').nth(1).is_some_and(|part| part.len() > 18)
@@ -84,8 +90,13 @@ pub async fn register(arguments: &RegisterArguments) -> Result<(), Failure> {
     // Asked before anything is paid: afterwards, nothing may come between a registration and its number.
     let known_epoch = known_epoch(&contract).await?;
     let node = registry::node(node_key, contract.chain.file.l1.chain_id, contract.address, owner, &arguments.address);
-    let call = Calls::registerCall { keys, node };
-    let receipt = contract.send(owner, "registering", &call, arguments.stake).await?;
+    let receipt = match arguments.displace {
+        None => contract.send(owner, "registering", &Calls::registerCall { keys, node }, arguments.stake).await?,
+        Some(victim) => {
+            let call = Calls::displaceCall { victim, keys, node };
+            contract.send(owner, &format!("displacing {victim}"), &call, arguments.stake).await?
+        }
+    };
     let number = registered_by(&receipt).ok_or_else(|| {
         Failure::new(
             Exit::Failed,

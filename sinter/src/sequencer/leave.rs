@@ -1,11 +1,17 @@
-//! `sinter sequencer exit` and `claim`: stake goes.
+//! `sinter sequencer exit`, `undelegate` and `claim`: stake goes.
 
-use super::contract::{Contract, OwnerArguments, RegistrantArguments, waits_for};
+use super::{
+    contract::{Contract, OwnerArguments, RegistrantArguments, waits_for},
+    join::parse_stake,
+};
 use crate::{
     client,
     exit::{Exit, Failure, OrFail, print_result},
 };
-use alloy::primitives::{Address, U256};
+use alloy::{
+    primitives::{Address, U256},
+    rpc::types::TransactionReceipt,
+};
 use clap::Args;
 use commonware_codec::Encode;
 use sinter_primitives::Header;
@@ -28,13 +34,27 @@ pub struct ExitArguments {
     pub registrant: RegistrantArguments,
 }
 
+/// `sinter sequencer undelegate`.
+#[derive(Debug, Args)]
+pub struct UndelegateArguments {
+    /// Whose shares.
+    #[command(flatten)]
+    pub owner: OwnerArguments,
+    /// The registrant behind whom they stand
+    #[arg(long, value_name = "N")]
+    pub registrant: u64,
+    /// How many, as ether: a share is a wei, unless the registrant was slashed. Without it, all
+    #[arg(long, value_name = "ETHER", value_parser = parse_stake)]
+    pub shares: Option<U256>,
+}
+
 /// `sinter sequencer claim`.
 #[derive(Debug, Args)]
 pub struct ClaimArguments {
     /// Whose tickets.
     #[command(flatten)]
     pub owner: OwnerArguments,
-    /// This ticket alone; without it, all that can be paid
+    /// This ticket alone; without it, all that can be paid, rewards for evidence among it, and keys that can be released
     #[arg(long, value_name = "N")]
     pub ticket: Option<u64>,
     /// Who gets the ether, if not that account
@@ -54,10 +74,7 @@ pub async fn exit(arguments: &ExitArguments) -> Result<(), Failure> {
     let left_block = contract.ask(&Calls::memberCall { id }).await?.leftBlock.to::<u64>();
     if left_block == 0 {
         let receipt = contract.send(owner, "leaving", &Calls::exitCall { id }, U256::ZERO).await?;
-        let number = leaving::opened_by(&receipt).ok_or_else(|| {
-            let transaction = receipt.transaction_hash;
-            Failure::new(Exit::Failed, format!("transaction {transaction}: expected a ticket, got none"))
-        })?;
+        let number = opened_by(&receipt)?;
         print_result(format_args!(
             "registrant {id} has left in L1 block {}, with ticket {number} (transaction {})",
             receipt.block_number.unwrap_or_default(),
@@ -88,25 +105,72 @@ async fn print_waiting(contract: &Contract, tickets: impl Iterator<Item = &Ticke
     Ok(())
 }
 
-/// Has tickets paid out.
+/// Has shares leave that an account holds of a registrant, his own or another's.
 ///
 /// # Errors
-/// With [`Exit::Refused`] when none can be paid yet; when the L1 or the member does not answer.
+/// When the L1 does not answer, or the contract refuses.
+pub async fn undelegate(arguments: &UndelegateArguments) -> Result<(), Failure> {
+    let (contract, holder) = Contract::open_as_owner(&arguments.owner).await?;
+    let id = arguments.registrant;
+    let shares = match arguments.shares {
+        Some(shares) => shares,
+        None => contract.ask(&Calls::sharesOfCall { id, holder }).await?,
+    };
+    // All ether there is has fewer wei.
+    let call = Calls::undelegateCall { id, shares: shares.saturating_to() };
+    let receipt = contract.send(holder, "undelegating", &call, U256::ZERO).await?;
+    let number = opened_by(&receipt)?;
+    print_result(format_args!(
+        "{} of registrant {id} leave in L1 block {}, with ticket {number} (transaction {})",
+        ether(shares),
+        receipt.block_number.unwrap_or_default(),
+        receipt.transaction_hash
+    ))?;
+    let tickets = contract.tickets_of(holder).await?;
+    print_waiting(&contract, tickets.iter().filter(|ticket| ticket.number == number)).await
+}
+
+fn opened_by(receipt: &TransactionReceipt) -> Result<u64, Failure> {
+    leaving::opened_by(receipt).ok_or_else(|| {
+        let transaction = receipt.transaction_hash;
+        Failure::new(Exit::Failed, format!("transaction {transaction}: expected a ticket, got none"))
+    })
+}
+
+/// Has tickets and rewards paid out, and keys released that nobody can be slashed for any more.
+///
+/// # Errors
+/// With [`Exit::Refused`] when nothing can be done yet; when the L1 or the member does not answer.
 pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
     let (contract, owner) = Contract::open_as_owner(&arguments.owner).await?;
     let mut tickets = contract.tickets_of(owner).await?;
     if let Some(number) = arguments.ticket {
         tickets.retain(|ticket| ticket.number == number);
     }
-    if tickets.is_empty() {
-        return print_result(format_args!("{owner} has no ticket that waits: nothing was sent"));
+    let (mut keys, mut owed) = (Vec::new(), U256::ZERO);
+    if arguments.ticket.is_none() {
+        for id in contract.registered_by(owner).await? {
+            keys.extend(contract.keys_of(id).await?.1);
+        }
+        owed = contract.ask(&Calls::owedCall { reporter: owner }).await?;
+    }
+    if tickets.is_empty() && keys.is_empty() && owed.is_zero() {
+        return print_result(format_args!(
+            "{owner} has no ticket that waits, no key that is liable and no reward: nothing was sent"
+        ));
     }
     if let Some(url) = &arguments.rpc {
-        for ticket in &tickets {
-            show(&contract, owner, url, &ticket.terms).await?;
+        for terms in tickets.iter().map(|ticket| &ticket.terms).chain(keys.iter().map(|key| &key.terms)) {
+            show(&contract, owner, url, terms).await?;
         }
     }
     let to = arguments.to.unwrap_or(owner);
+    let mut is_done = !owed.is_zero();
+    if is_done {
+        let receipt = contract.send(owner, "claiming rewards", &Calls::withdrawRewardCall { to }, U256::ZERO).await?;
+        let transaction = receipt.transaction_hash;
+        print_result(format_args!("rewards for evidence: {} paid to {to} (transaction {transaction})", ether(owed)))?;
+    }
     let (shown, now_s) = (contract.shown().await?, contract.now_s().await?);
     let mut waiting = Vec::new();
     for ticket in &tickets {
@@ -124,9 +188,28 @@ pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
             receipt.transaction_hash
         ))?;
     }
+    is_done |= waiting.len() < tickets.len();
     print_waiting(&contract, waiting.iter().copied()).await?;
-    if waiting.len() == tickets.len() {
-        return Err(Failure::new(Exit::Refused, format!("{owner}: expected a ticket that can be paid, got none yet")));
+    for key in &keys {
+        let hash = key.hash;
+        match key.terms.progress(&shown, now_s) {
+            Progress::Ready { epoch } => {
+                let call = Calls::releaseCall { keyHash: hash, epoch };
+                let receipt = contract.send(owner, &format!("releasing key {hash}"), &call, U256::ZERO).await?;
+                let transaction = receipt.transaction_hash;
+                print_result(format_args!(
+                    "key {hash}: nobody is slashed for it any more (transaction {transaction})"
+                ))?;
+                is_done = true;
+            }
+            _ => print_result(format_args!("key {hash}: liable, {}", waits_for(&key.terms, &shown, now_s)))?,
+        }
+    }
+    if !is_done {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("{owner}: expected something that can be paid or released, got nothing yet"),
+        ));
     }
     Ok(())
 }

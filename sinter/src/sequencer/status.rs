@@ -248,15 +248,7 @@ async fn standing(
 ) -> Result<Standing, Failure> {
     let member = contract.ask(&Calls::memberCall { id: number }).await?;
     let own = contract.ask(&Calls::sharesOfCall { id: number, holder: member.owner }).await?;
-    let asking = "asking the registry";
-    let (provider, address) = (&contract.provider, contract.address);
-    let keys =
-        leaving::bls_keys_of(provider, address, number, contract.from_block).await.or_fail(Exit::Failed, asking)?;
-    let retired = if member.released {
-        Vec::new()
-    } else {
-        leaving::retired_keys(provider, address, &keys).await.or_fail(Exit::Failed, asking)?
-    };
+    let (keys, retired) = contract.keys_of(number).await?;
     let liable =
         retired.iter().map(|key| Leaving { bls_key_hash: Some(key.hash), ..Leaving::new(&key.terms, shown, now_s) });
     let registered = registry.registrants().get(&number);
