@@ -21,7 +21,7 @@ use sinter_settlement::{
     registry::{
         contract::CommitteeRegistry as Calls,
         ether,
-        leaving::{self, Progress, Terms, Ticket},
+        leaving::{self, Progress, RetiredKey, Terms, Ticket},
     },
 };
 use std::collections::BTreeMap;
@@ -91,6 +91,15 @@ pub async fn exit(arguments: &ExitArguments) -> Result<(), Failure> {
     print_waiting(&contract, tickets.iter().filter(|ticket| ticket.member == id)).await
 }
 
+/// The keys that those whom an account registered do not use and are still liable for.
+async fn liable(contract: &Contract, owner: Address) -> Result<Vec<RetiredKey>, Failure> {
+    let mut keys = Vec::new();
+    for id in contract.registered_by(owner).await? {
+        keys.extend(contract.keys_of(id).await?.1);
+    }
+    Ok(keys)
+}
+
 /// Says of each ticket what it waits for.
 async fn print_waiting(contract: &Contract, tickets: impl Iterator<Item = &Ticket>) -> Result<(), Failure> {
     let (shown, now_s) = (contract.shown().await?, contract.now_s().await?);
@@ -149,9 +158,7 @@ pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
     }
     let (mut keys, mut owed) = (Vec::new(), U256::ZERO);
     if arguments.ticket.is_none() {
-        for id in contract.registered_by(owner).await? {
-            keys.extend(contract.keys_of(id).await?.1);
-        }
+        keys = liable(&contract, owner).await?;
         owed = contract.ask(&Calls::owedCall { reporter: owner }).await?;
     }
     if tickets.is_empty() && keys.is_empty() && owed.is_zero() {
@@ -190,6 +197,10 @@ pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
     }
     is_done |= waiting.len() < tickets.len();
     print_waiting(&contract, waiting.iter().copied()).await?;
+    if !keys.is_empty() {
+        // The ticket of who has left releases all of his.
+        keys = liable(&contract, owner).await?;
+    }
     for key in &keys {
         let hash = key.hash;
         match key.terms.progress(&shown, now_s) {
