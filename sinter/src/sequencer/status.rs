@@ -22,7 +22,7 @@ use sinter_sequencer::rpc::SinterApiClient;
 use sinter_settlement::registry::{
     contract::CommitteeRegistry as Calls,
     ether,
-    leaving::{self, Shown, Terms},
+    leaving::{Shown, Terms},
 };
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
