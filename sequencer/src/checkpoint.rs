@@ -7,10 +7,12 @@
 //!
 //! Whoever knows the committees of one epoch follows them by [hand-overs](sinter_primitives::hand_over) to the newest epoch that is
 //! over. What a committee signs names the next one's voting keys, and not the node keys that peers are known by: those are
-//! compared with the registry, as this node's own L1 nodes tell it. Its last header has a certificate of its own, and commits to all that blocks above it depend on: the ledger, by its root;
-//! and, through its ancestors' namespace tables, the ids that must not repeat. So all of it can come from nodes of which none is
-//! believed. A node that begins so takes part as soon as it has the blocks of the epoch that is going on; it votes from the next one
-//! on, since it cannot know that its key never signed in this one.
+//! compared with the registry, as this node's own L1 nodes tell it.
+//!
+//! The last header of that epoch has a certificate of its own, and commits to all that blocks above it depend on: the ledger, by its
+//! root; and, through its ancestors' namespace tables, the ids that must not repeat. So all of it can come from nodes of which none is
+//! believed. A node that begins so takes part as soon as it has the blocks of the epoch that is going on; it votes in none that began
+//! before it did, since it cannot know that its key never signed there.
 
 use crate::l1::L1View;
 use commonware_codec::{Copying, DecodeExt};

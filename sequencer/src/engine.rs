@@ -14,36 +14,33 @@ use crate::{
     application::Sequencer,
     block::SequencedBlock,
     committees::{Committees, CommitteesError, Seated, Succession},
-    consensus::{self, Context, Marshal, Scheme},
+    consensus::{Context, Marshal, Scheme},
     dissemination::{self, DisseminationConfig},
-    draw::{self, Marks},
-    epochs::{self, EpochStart},
+    draw, epochs,
     evidence::{EvidenceStore, Gossip},
     finalizer::{self, FinalizerError},
     handle::Head,
     history::RecentBlocks,
-    index::{Beginning, FinalizedBlock, Index, IndexError, Persist},
+    index::{Index, IndexError},
     l1::L1View,
     leaders::NextLeaders,
-    ledgers::{Ledgers, State},
     mempool::Mempool,
+    recovery::{epoch_start, header_at, known_committees, marshal_start, recover},
     scheme::Voter,
     status::Status,
-    validity,
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
-    Application, Block as _,
+    Application,
     marshal::{
-        self, Start,
+        self,
         core::Actor,
         resolver::p2p as backfill,
         standard::{Inline, Standard},
-        store::Blocks as _,
     },
     types::{FixedEpocher, ViewDelta},
 };
-use commonware_cryptography::{Digested, Digestible, certificate::Verifier as _, ed25519::PublicKey};
+use commonware_cryptography::{certificate::Verifier as _, ed25519::PublicKey};
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::Strategy;
@@ -51,23 +48,17 @@ use commonware_runtime::{
     Blob as _, Clock, Handle, Metrics, Spawner, Storage,
     buffer::paged::{self, CacheRef},
 };
-use commonware_storage::{
-    archive::{Identifier, prunable},
-    translator::EightCap,
-};
+use commonware_storage::{archive::prunable, translator::EightCap};
 use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
 use rand_core::CryptoRng;
-use sinter_primitives::{
-    Block, Body, Chain, Committee, Digest, Header, NamespaceTable, Parameters, Transaction, committee::Seat,
-    hand_over::HandOver,
-};
+use sinter_primitives::{Chain, Digest, Parameters, Transaction, committee::Seat};
 use std::{
     num::{NonZeroU16, NonZeroU64, NonZeroUsize},
     sync::Arc,
     time::Duration,
 };
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::warn;
 
 const VOTES_PARTITION: &str = "votes-";
 const MARSHAL_PARTITION: &str = "marshal";
@@ -418,66 +409,6 @@ where
     Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, broadcast, dissemination, gossip })
 }
 
-/// The epoch of the block after the index's tip.
-fn epoch_start(chain: &Chain, index: &Index) -> Result<EpochStart, EngineError> {
-    let (tip, parameters) = (index.tip(), &chain.file.parameters);
-    let height = tip.header.height;
-    let epoch = parameters.epoch_of(height.saturating_add(1));
-    let at = parameters.boundary_before(epoch);
-    let header = if at == height { Some(tip.header) } else { header_at(chain, index, at)? };
-    let boundary = header.ok_or(EngineError::Boundary { height, boundary: at })?.digest();
-    Ok(EpochStart { epoch, boundary })
-}
-
-/// The committees that a node knows whose next block is of an epoch: those of the hand-overs it has; and where it fell between an
-/// epoch's last block and its hand-over, the one that follows from its headers.
-async fn known_committees(
-    chain: &Chain,
-    index: &Index,
-    succession: &dyn Succession,
-    epoch: u64,
-) -> Result<Vec<(u64, Committee)>, EngineError> {
-    let parameters = &chain.file.parameters;
-    let mut known: Vec<(u64, Committee)> = Vec::new();
-    for number in Committees::epochs_known(epoch) {
-        let Some(ended) = number.checked_sub(2) else {
-            known.push((number, chain.committee.clone()));
-            continue;
-        };
-        let committee = match index.hand_overs(ended, 1)?.into_iter().next() {
-            Some(HandOver { seats, .. }) => Committee::new(seats).map_err(CommitteesError::from)?,
-            None => {
-                let at = parameters.boundary_before(ended.saturating_add(1));
-                let height = index.tip().header.height;
-                let missing = EngineError::Boundary { height, boundary: at };
-                let Some(last) = header_at(chain, index, at)? else { return Err(missing) };
-                let marks = marks_at(chain, index, &last)?;
-                let drawn = match marks.draw(ended, last.l1_origin) {
-                    Some(draw) => succession.committee(&draw).await,
-                    None => None,
-                };
-                let before = known.last().map_or(&chain.committee, |(_, committee)| committee);
-                let committee = drawn.unwrap_or_else(|| before.clone());
-                let (expected, got) = (committee.digest(), last.next_committee);
-                if expected != got {
-                    return Err(CommitteesError::Other { epoch: number, expected, got }.into());
-                }
-                committee
-            }
-        };
-        known.push((number, committee));
-    }
-    // Marshal checks the end of an epoch that it begins at.
-    if let Some(beginning) = index.snapshot()?.beginning()?
-        && let Some(end) = last_end(index, &beginning, epoch)?
-        && known.iter().all(|(number, _)| *number != end.header.epoch)
-        && let Some(named) = index.hand_overs(end.header.epoch.saturating_sub(2), 1)?.into_iter().next()
-    {
-        known.push((end.header.epoch, Committee::new(named.seats).map_err(CommitteesError::from)?));
-    }
-    Ok(known)
-}
-
 /// Refuses to vote in an epoch when the record of earlier votes in it is gone while other history of it is there. Where the epoch
 /// ends, the node abstains until then, and remembers that it does: what it signed is unknown only here.
 async fn check_votes<E: Storage>(
@@ -533,7 +464,8 @@ fn storage(error: commonware_runtime::Error) -> EngineError {
     EngineError::Storage(error.to_string())
 }
 
-type Archive<E, V> = prunable::Archive<EightCap, E, Digest, V>;
+/// Where marshal keeps values by height.
+pub(crate) type Archive<E, V> = prunable::Archive<EightCap, E, Digest, V>;
 
 async fn open_archive<E, V>(
     context: &E,
@@ -565,100 +497,6 @@ where
     )
     .await
     .map_err(|error| EngineError::Storage(format!("archive of {name}: {error}")))
-}
-
-/// The ledger tree on the index's tip, after the index has caught up with the archive's final blocks.
-async fn recover<E: Storage + Metrics + Clock>(
-    chain: &Chain,
-    index: &Index,
-    blocks: &Archive<E, Arc<SequencedBlock>>,
-) -> Result<Ledgers, EngineError> {
-    let mut tip = indexed_tip(chain, index)?;
-    let mut replayed = 0u64;
-    loop {
-        let height = tip.header.height + 1;
-        let stored = blocks.get(Identifier::Index(height)).await;
-        let Some(block) = stored.map_err(|error| EngineError::Storage(error.to_string()))? else { break };
-        if block.parent() != tip.digest {
-            break; // the index reports it as what it is, a conflict, when marshal delivers the block
-        }
-        let ids = validity::ids(chain, &block.body);
-        let state =
-            validity::follow(chain, &tip, &block, ids).map_err(|source| FinalizerError::Invalid { height, source })?;
-        let finalized = FinalizedBlock { block: &block, ids: &state.ids, table: &state.table };
-        index.apply(&[finalized], &state.ledger, Persist::Later)?;
-        tip = state;
-        replayed += 1;
-    }
-    info!(height = tip.header.height, replayed, "recovered");
-    let expiry_blocks = chain.file.parameters.expiry_blocks;
-    Ok(Ledgers::new(expiry_blocks, tip, index.recent_ids(expiry_blocks)?))
-}
-
-/// An indexed header: genesis and the last ones of epochs, too, which stay when those around them are pruned.
-fn header_at(chain: &Chain, index: &Index, height: u64) -> Result<Option<Header>, EngineError> {
-    if height == 0 {
-        return Ok(Some(chain.genesis()));
-    }
-    if let Some(header) = index.snapshot()?.header(height)? {
-        return Ok(Some(header));
-    }
-    let end = index.hand_overs(chain.file.parameters.epoch_of(height), 1)?.into_iter().next();
-    Ok(end.map(|end| end.header).filter(|header| header.height == height))
-}
-
-/// Where marshal begins, unless it is further: at genesis; or, where the index began late, at the last end of an epoch that it has.
-fn marshal_start(
-    chain: &Chain,
-    index: &Index,
-    epoch: u64,
-) -> Result<Start<Scheme, Digest, Digested<SequencedBlock>>, EngineError> {
-    let Some(beginning) = index.snapshot()?.beginning()? else {
-        let genesis = SequencedBlock::new(Block { header: chain.genesis(), body: Body::default() });
-        let digest = genesis.digest();
-        return Ok(Start::Genesis(Digested::precomputed(genesis, digest)));
-    };
-    let end = last_end(index, &beginning, epoch)?;
-    let finalization = end.as_ref().and_then(|end| consensus::finalization(&end.certificate));
-    finalization.map(Start::Floor).ok_or_else(|| EngineError::Boundary {
-        height: index.tip().header.height,
-        boundary: chain.file.parameters.boundary_before(epoch),
-    })
-}
-
-/// The end of the epoch before this one; or, where a crash came before it was kept, that of the one before.
-fn last_end(index: &Index, beginning: &Beginning, epoch: u64) -> Result<Option<HandOver>, IndexError> {
-    for ended in (beginning.epoch..epoch).rev().take(2) {
-        if let Some(end) = index.hand_overs(ended, 1)?.into_iter().next() {
-            return Ok(Some(end));
-        }
-    }
-    Ok(None)
-}
-
-/// What the draw of a header's epoch needs of the indexed headers up to this one.
-fn marks_at(chain: &Chain, index: &Index, header: &Header) -> Result<Marks, EngineError> {
-    let parameters = &chain.file.parameters;
-    Marks::of(parameters, header, |height| header_at(chain, index, height))?.ok_or_else(|| EngineError::Boundary {
-        height: header.height,
-        boundary: parameters.boundary_before(header.epoch),
-    })
-}
-
-fn indexed_tip(chain: &Chain, index: &Index) -> Result<State, EngineError> {
-    let tip = index.tip();
-    // What came before the checkpoint that it began at says nothing of the epochs to come.
-    let begins_here = index.snapshot()?.beginning()?.is_some_and(|beginning| beginning.epoch == tip.header.epoch);
-    let marks = if begins_here { Marks::beginning(&tip.header) } else { marks_at(chain, index, &tip.header)? };
-    Ok(State {
-        header: tip.header,
-        digest: tip.digest,
-        // Only blocks above the tip are indexed, with their own.
-        table: Arc::new(NamespaceTable::default()),
-        ledger: Arc::new(index.ledger()?),
-        ids: Arc::new([]),
-        marks,
-    })
 }
 
 /// Most bytes that a decoded block takes: its encoding, which payloads are slices of, and what describes each

@@ -33,6 +33,7 @@ pub mod ordering;
 pub mod passphrase;
 pub mod peers;
 pub mod quic;
+mod recovery;
 pub mod rpc;
 pub mod scheme;
 pub mod signer;
