@@ -49,7 +49,7 @@ pub(crate) async fn known_committees(
             known.push((number, chain.committee.clone()));
             continue;
         };
-        let committee = match index.hand_overs(ended, 1)?.into_iter().next() {
+        let committee = match index.hand_over(ended)? {
             Some(HandOver { seats, .. }) => Committee::new(seats).map_err(CommitteesError::from)?,
             None => {
                 let at = parameters.boundary_before(ended.saturating_add(1));
@@ -76,7 +76,7 @@ pub(crate) async fn known_committees(
     if let Some(beginning) = index.snapshot()?.beginning()?
         && let Some(end) = last_end(index, &beginning, epoch)?
         && known.iter().all(|(number, _)| *number != end.header.epoch)
-        && let Some(named) = index.hand_overs(end.header.epoch.saturating_sub(2), 1)?.into_iter().next()
+        && let Some(named) = index.hand_over(end.header.epoch.saturating_sub(2))?
     {
         known.push((end.header.epoch, Committee::new(named.seats).map_err(CommitteesError::from)?));
     }
@@ -135,7 +135,7 @@ pub(crate) fn header_at(chain: &Chain, index: &Index, height: u64) -> Result<Opt
     if let Some(header) = index.snapshot()?.header(height)? {
         return Ok(Some(header));
     }
-    let end = index.hand_overs(chain.file.parameters.epoch_of(height), 1)?.into_iter().next();
+    let end = index.hand_over(chain.file.parameters.epoch_of(height))?;
     Ok(end.map(|end| end.header).filter(|header| header.height == height))
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn marshal_start(
 /// The end of the epoch before this one; or, where a crash came before it was kept, that of the one before.
 fn last_end(index: &Index, beginning: &Beginning, epoch: u64) -> Result<Option<HandOver>, IndexError> {
     for ended in (beginning.epoch..epoch).rev().take(2) {
-        if let Some(end) = index.hand_overs(ended, 1)?.into_iter().next() {
+        if let Some(end) = index.hand_over(ended)? {
             return Ok(Some(end));
         }
     }

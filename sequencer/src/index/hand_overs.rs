@@ -42,6 +42,14 @@ impl Index {
         transaction.commit().map_err(storage(DOING))
     }
 
+    /// The end of an epoch, if it is there.
+    ///
+    /// # Errors
+    /// When the disk fails or the value is damaged.
+    pub fn hand_over(&self, epoch: u64) -> Result<Option<HandOver>, IndexError> {
+        Ok(self.hand_overs(epoch, 1)?.pop())
+    }
+
     /// The ends of consecutive epochs from `epoch` on, up to `max`; none where the first is not there.
     ///
     /// # Errors

@@ -139,7 +139,7 @@ struct Joining {
 impl Joining {
     /// Goes with the hand-overs that an earlier try has kept, as far as they hold: what is trusted may have changed.
     async fn resume(&mut self) -> Result<(), Failure> {
-        while let Some(end) = self.index.hand_overs(self.ends.epoch(), 1).or_fail(Exit::Failed, "")?.pop() {
+        while let Some(end) = self.index.hand_over(self.ends.epoch()).or_fail(Exit::Failed, "")? {
             if let Err(error) = self.ends.take(&end).await {
                 warn!(%error, epoch = self.ends.epoch(), "a hand-over in `data_dir` does not hold: members are asked for it");
                 break;
@@ -159,12 +159,10 @@ impl Joining {
                 failures.push(failure);
             }
         }
-        let Some(epoch) = self.ends.last().map(|end| end.header.epoch) else {
+        let newest = self.ends.last().map(|end| end.header.epoch);
+        let Some(epoch) = newest.filter(|epoch| epoch.saturating_add(1) >= ENDS_MIN as u64) else {
             return self.begin_at_genesis(&failures);
         };
-        if epoch.saturating_add(1) < ENDS_MIN as u64 {
-            return self.begin_at_genesis(&failures);
-        }
         let ends = &self.ends;
         let mut checkpoint = any(members, async |node| {
             let answer = node.epoch_ledger(epoch).await?;
