@@ -8,8 +8,10 @@
 
 use commonware_cryptography::{Hasher, Sha256};
 use sinter_primitives::{
-    Digest,
+    Committee, Digest,
     draw::{Candidate, Leaders, Seed, draw},
+    reveals::Mix,
+    testkit::Network,
 };
 
 /// Registrants of equal stake, of whom the coalition has the first ones.
@@ -105,11 +107,11 @@ fn experiment(percent: u64) -> Result<(), String> {
 }
 
 /// How many of the last terms before the cutoff a coalition leads without a gap, over epochs with the protocol's own leaders.
-fn last_leaders(percent: u64) -> Result<(), String> {
-    let seats: Vec<u128> = vec![32; 100];
+fn last_leaders(percent: u64, committee: &Committee) -> Result<(), String> {
     let mut counts = [0u64; LAST_TERMS as usize + 1];
     for epoch in 0..EPOCHS {
-        let leaders = Leaders::new(Seed(digest("epoch", epoch, percent)), &seats).map_err(|error| error.to_string())?;
+        let mix = Mix(digest("mix", percent, epoch));
+        let leaders = Leaders::new(mix, epoch, committee).map_err(|error| error.to_string())?;
         let run = (0..LAST_TERMS).take_while(|term| (leaders.leader(*term) as u64) < percent).count();
         counts[run] += 1;
     }
@@ -133,8 +135,9 @@ fn main() -> Result<(), String> {
     println!("last terms before the cutoff that a coalition leads without a gap, {EPOCHS} epochs\n");
     println!("| share of the seats' stake | none | 1 | 2 | 3 | 4 or more | draws to choose among, mean | computed |");
     println!("|---|---|---|---|---|---|---|---|");
+    let committee = Network::new(100).chain.committee;
     for percent in [15, 20, 25, 30, 33] {
-        last_leaders(percent)?;
+        last_leaders(percent, &committee)?;
     }
     println!("\n{REGISTRANTS} registrants of equal stake, {SEATS} seats, {TRIALS} trials");
     for percent in [15, 20, 25] {

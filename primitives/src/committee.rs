@@ -5,9 +5,13 @@
 //! member could choose a key that cancels the others': [`Committee::new`] checks every one.
 //!
 //! # The digest
-//! `keccak256(seats (u16 BE) ‖ aggregate (192) ‖ page hash …)`, where a page is up to [`PAGE_SEATS`]
+//! `keccak256(seats (u16 BE) ‖ aggregate (192) ‖ roster (32) ‖ page hash …)`, where a page is up to [`PAGE_SEATS`]
 //! keys in seat order and its hash is the Keccak-256 of their concatenation. Keys are uncompressed, as
 //! EIP-2537 orders them but without its padding: `x.c0 ‖ x.c1 ‖ y.c0 ‖ y.c1`, 48 bytes big-endian each.
+//!
+//! The roster is all else that a member is: `SHA-256("SINTER_ROSTER" ‖ for each seat: node key (32) ‖ stake in wei (16) ‖
+//! address length (2) ‖ address)`. The L1 has no use for it, but whoever follows committees by their digests alone knows from it whom
+//! to connect to, and who leads how often.
 //!
 //! The L1 opens a digest once, page by page, and keeps each page as the code of a data contract. A
 //! certificate then brings no keys at all: reading a page costs less than one key's calldata.
@@ -16,12 +20,14 @@ use crate::{
     Digest,
     address::{AddressError, NodeAddress},
     chain::SEATS_MAX,
+    draw::STAKE_BITS,
 };
 use blst::{
     BLST_ERROR,
     min_sig::{AggregatePublicKey, PublicKey, SecretKey, Signature},
 };
 use commonware_codec::{Copying, DecodeExt};
+use commonware_cryptography::{Hasher as _, Sha256};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest as _, Keccak256};
 
@@ -35,6 +41,10 @@ pub const PAGE_SEATS: usize = 64;
 /// Bytes of an uncompressed key.
 pub const UNCOMPRESSED_KEY_BYTES: usize = 192;
 
+/// Stake of a seat that nobody drew: all of them lead equally often.
+pub const UNDRAWN_STAKE_WEI: u128 = 1;
+
+const ROSTER_TAG: &[u8] = b"SINTER_ROSTER";
 /// Bytes of a coordinate's half (an element of the base field).
 const FIELD_BYTES: usize = 48;
 
@@ -97,6 +107,14 @@ pub enum CommitteeError {
         /// What was expected, and what is there.
         error: AddressError,
     },
+    /// No stake, or more than there may be.
+    #[error("seat {seat}: `stake_wei`: expected 1 or more, and less than 2^{STAKE_BITS} in all seats, got {got}")]
+    Stake {
+        /// The seat's number.
+        seat: usize,
+        /// The seat's stake.
+        got: u128,
+    },
     /// All keys add up to the identity, under which anything verifies.
     #[error("expected keys with a sum, got keys that cancel out")]
     IdentityAggregate,
@@ -129,6 +147,18 @@ pub struct Seat {
     pub proof_of_possession: [u8; 48],
     /// Where the node listens, QUIC: see [`crate::address`].
     pub address: String,
+    /// Wei that stood behind it when it was drawn: it leads as often as they say. [`UNDRAWN_STAKE_WEI`], where nobody drew.
+    #[serde(with = "crate::decimal", default = "undrawn", skip_serializing_if = "is_undrawn")]
+    pub stake_wei: u128,
+}
+
+const fn undrawn() -> u128 {
+    UNDRAWN_STAKE_WEI
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_undrawn(stake_wei: &u128) -> bool {
+    *stake_wei == UNDRAWN_STAKE_WEI
 }
 
 /// Seats whose keys may be aggregated. A seat's number is its position; seats ascend by node key, as
@@ -166,7 +196,7 @@ impl From<Committee> for Vec<Seat> {
 
 impl Committee {
     /// Checks that the seats can vote together: 1 to [`SEATS_MAX`] of them, strictly ascending node keys,
-    /// distinct BLS keys of the subgroup, and a proof of possession each.
+    /// distinct BLS keys of the subgroup with a proof of possession each, and stake.
     ///
     /// Costs one pairing check a seat (under a millisecond).
     ///
@@ -191,6 +221,7 @@ impl Committee {
                 return Err(CommitteeError::DuplicateBlsKey { seat: index, other });
             }
         }
+        check_stakes(&seats)?;
         let keys =
             seats.iter().enumerate().map(|(index, seat)| check_keys(index, seat)).collect::<Result<Vec<_>, _>>()?;
         // Every key was validated just above.
@@ -198,7 +229,7 @@ impl Committee {
         if aggregate.validate().is_err() {
             return Err(CommitteeError::IdentityAggregate);
         }
-        let digest = digest(&keys, &aggregate);
+        let digest = digest(&keys, &aggregate, &roster(&seats));
         Ok(Self { seats, keys, aggregate, digest })
     }
 
@@ -244,6 +275,12 @@ impl Committee {
     #[must_use]
     pub fn pages(&self) -> Vec<Vec<u8>> {
         pages(&self.keys)
+    }
+
+    /// What the digest says of the members beside their keys.
+    #[must_use]
+    pub fn roster(&self) -> Digest {
+        roster(&self.seats)
     }
 
     /// A seat's key.
@@ -335,6 +372,16 @@ fn check_identity(index: usize, seat: &Seat) -> Result<(), CommitteeError> {
     }
 }
 
+fn check_stakes(seats: &[Seat]) -> Result<(), CommitteeError> {
+    let mut total: u128 = 0;
+    for (index, seat) in seats.iter().enumerate() {
+        let got = seat.stake_wei;
+        let sum = total.checked_add(got).filter(|sum| got > 0 && sum >> STAKE_BITS == 0);
+        total = sum.ok_or(CommitteeError::Stake { seat: index, got })?;
+    }
+    Ok(())
+}
+
 fn check_keys(index: usize, seat: &Seat) -> Result<PublicKey, CommitteeError> {
     let key = PublicKey::key_validate(&seat.bls_key)
         .map_err(|error| CommitteeError::BlsKey { seat: index, reason: reason(error) })?;
@@ -386,10 +433,23 @@ fn pages(keys: &[PublicKey]) -> Vec<Vec<u8>> {
     keys.chunks(PAGE_SEATS).map(|page| page.iter().flat_map(uncompressed).collect()).collect()
 }
 
-fn digest(keys: &[PublicKey], aggregate: &PublicKey) -> Digest {
+fn roster(seats: &[Seat]) -> Digest {
+    let mut bytes = ROSTER_TAG.to_vec();
+    for Seat { node_key, stake_wei, address, .. } in seats {
+        bytes.extend_from_slice(node_key);
+        bytes.extend_from_slice(&stake_wei.to_be_bytes());
+        // An address that was checked has far fewer bytes than a u16 counts.
+        bytes.extend_from_slice(&(address.len() as u16).to_be_bytes());
+        bytes.extend_from_slice(address.as_bytes());
+    }
+    Sha256::hash(&[&bytes])
+}
+
+fn digest(keys: &[PublicKey], aggregate: &PublicKey, roster: &Digest) -> Digest {
     let mut hasher = Keccak256::new();
     hasher.update((keys.len() as u16).to_be_bytes());
     hasher.update(uncompressed(aggregate));
+    hasher.update(roster);
     for page in pages(keys) {
         hasher.update(Keccak256::digest(page));
     }
@@ -415,6 +475,7 @@ pub(crate) mod tests {
                     bls_key: secret.sk_to_pk().compress(),
                     proof_of_possession: sign_proof_of_possession(&secret.to_bytes()).expect("a generated key"),
                     address: format!("127.0.0.1:{}", 4000 + member),
+                    stake_wei: UNDRAWN_STAKE_WEI,
                 };
                 (seat, secret)
             })
@@ -439,9 +500,57 @@ pub(crate) mod tests {
     fn digest_is_pinned() {
         assert_eq!(
             hex::encode(committee(4, 1).0.digest()),
-            "ee2cd07579a097f9b27c0edd01d1cf8887a8a25d558169f791d8e7e39546e76d",
+            "d957f7c286895f45e254ff783c1df02a29079bd82559af34e856f24b9806779a",
         );
         assert_ne!(committee(4, 1).0.digest(), committee(4, 2).0.digest());
+    }
+
+    /// One above all others here.
+    fn highest_node_key() -> [u8; 32] {
+        let keys = (0..).map(|seed| ed25519::PrivateKey::from_seed(seed).public_key().encode());
+        let highest = keys.filter(|key| key[..] > [0xfe; 32][..]).next().expect("there are many keys");
+        highest.as_ref().try_into().expect("a key has 32 bytes")
+    }
+
+    #[test]
+    fn the_digest_covers_all_that_a_member_is() {
+        let digest = |change: fn(&mut Seat)| {
+            let mut seats = seats(4);
+            change(&mut seats[3]);
+            Committee::new(seats).expect("still a committee").digest()
+        };
+        let others: [fn(&mut Seat); 3] = [
+            |seat| seat.node_key = highest_node_key(),
+            |seat| seat.stake_wei = 2,
+            |seat| seat.address = "127.0.0.1:4444".into(),
+        ];
+        for (place, change) in others.into_iter().enumerate() {
+            assert_ne!(digest(change), digest(|_| ()), "change {place}");
+        }
+    }
+
+    #[test]
+    fn a_seat_without_stake_is_refused() {
+        for (stakes, seat, got) in [([1, 0], 1, 0), ([1 << STAKE_BITS, 1], 0, 1 << STAKE_BITS), ([1, u128::MAX], 1, u128::MAX)] {
+            let mut seats = seats(2);
+            (seats[0].stake_wei, seats[1].stake_wei) = (stakes[0], stakes[1]);
+            assert_eq!(Committee::new(seats), Err(CommitteeError::Stake { seat, got }));
+        }
+    }
+
+    #[test]
+    fn stake_is_digits_in_quotes_and_left_out_where_nobody_drew() {
+        let mut seat = seats(1).remove(0);
+        assert!(!serde_json::to_string(&seat).expect("serializes").contains("stake"));
+        seat.stake_wei = 32_000_000_000_000_000_000;
+        let json = serde_json::to_string(&seat).expect("serializes");
+        assert!(json.contains(r#""stake_wei":"32000000000000000000""#), "{json}");
+        assert_eq!(serde_json::from_str::<Seat>(&json).expect("the same"), seat);
+        assert_eq!(toml::from_str::<Seat>(&toml::to_string(&seat).expect("serializes")).expect("the same"), seat);
+        for wrong in ["", "+1", " 1", "01", "1e18", "-1", "340282366920938463463374607431768211456"] {
+            let json = json.replace("32000000000000000000", wrong);
+            assert!(serde_json::from_str::<Seat>(&json).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

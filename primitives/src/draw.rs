@@ -27,9 +27,15 @@
 //! # Leaders
 //!
 //! The leader of term `t` is chosen among the epoch's seats in the same way, by the stake of the snapshot that drew them:
-//! `r = H("SINTER_LEADER" ‖ seed ‖ t (8))` modulo the stake of all seats. Nobody is left out: who led leads again.
+//!
+//! ```text
+//! r = H("SINTER_LEADER" ‖ mix of the last header before the epoch (32) ‖ epoch (8) ‖ t (8))  modulo the stake of all seats
+//! ```
+//!
+//! Nobody is left out: who led leads again. The mix is younger than the registry that the seats are from, so nobody chooses
+//! keys by where they would lead; and whoever enters the epoch has that header.
 
-use crate::{Digest, chain::SEATS_MAX};
+use crate::{Committee, Digest, chain::SEATS_MAX, reveals::Mix};
 use commonware_cryptography::{Hasher, Sha256};
 
 /// Most candidates: as many as the registry takes.
@@ -86,7 +92,7 @@ pub struct Candidate {
     pub stake_wei: u128,
 }
 
-/// What decides an epoch's draw, and its leaders.
+/// What decides an epoch's draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seed(pub Digest);
 
@@ -96,13 +102,12 @@ impl Seed {
     pub fn new(chain_hash: &Digest, epoch: u64, mix: &Digest, prevrandao: &[u8; 32]) -> Self {
         Self(Sha256::hash(&[SEED_TAG, chain_hash.as_ref(), &epoch.to_be_bytes(), mix.as_ref(), prevrandao]))
     }
+}
 
-    /// A number below `total`, which is above zero.
-    fn below(&self, tag: &[u8], index: u64, total: u128) -> u128 {
-        let hash = Sha256::hash(&[tag, self.0.as_ref(), &index.to_be_bytes()]);
-        // A total has at most `STAKE_BITS` bits, so that a byte more fits.
-        hash.as_ref().iter().fold(0, |rest, byte| (rest << 8 | u128::from(*byte)) % total)
-    }
+/// The hash of the parts, as a number, modulo `total`, which is above zero.
+fn below(parts: &[&[u8]], total: u128) -> u128 {
+    // A total has at most `STAKE_BITS` bits, so that a byte more fits.
+    Sha256::hash(parts).as_ref().iter().fold(0, |rest, byte| (rest << 8 | u128::from(*byte)) % total)
 }
 
 /// Whether an L1 block's `prevrandao` may complete a seed whose last reveal is in a block of the given time. By time, and not by
@@ -134,8 +139,8 @@ pub fn draw(seed: &Seed, candidates: &[Candidate], seats: usize) -> Result<Vec<u
     let staked = sorted.iter().filter(|candidate| candidate.stake_wei > 0).count();
     let mut left = Sums::new(sorted.iter().map(|candidate| candidate.stake_wei))?;
     let mut drawn = Vec::with_capacity(seats);
-    for seat in 0..seats.min(staked) {
-        let place = left.place_of(seed.below(SEAT_TAG, seat as u64, left.total));
+    for seat in 0..seats.min(staked) as u64 {
+        let place = left.place_of(below(&[SEAT_TAG, seed.0.as_ref(), &seat.to_be_bytes()], left.total));
         left.remove(place, sorted[place].stake_wei);
         drawn.push(sorted[place].id);
     }
@@ -145,26 +150,26 @@ pub fn draw(seed: &Seed, candidates: &[Candidate], seats: usize) -> Result<Vec<u
 /// Who leads the terms of an epoch.
 #[derive(Clone, Debug)]
 pub struct Leaders {
-    seed: Seed,
+    mix: Mix,
+    epoch: u64,
     sums: Sums,
 }
 
 impl Leaders {
-    /// Those of an epoch whose committee was drawn with this seed; `stakes_wei` are its seats', in the order of their numbers.
+    /// Those of an epoch with this committee, below which the last header has `mix`.
     ///
     /// # Errors
-    /// [`DrawError`].
-    pub fn new(seed: Seed, stakes_wei: &[u128]) -> Result<Self, DrawError> {
-        if stakes_wei.is_empty() || stakes_wei.len() > SEATS_MAX {
-            return Err(DrawError::Seats { got: stakes_wei.len() });
-        }
-        Ok(Self { seed, sums: Sums::new(stakes_wei.iter().copied())? })
+    /// [`DrawError`], which a [`Committee`] rules out.
+    pub fn new(mix: Mix, epoch: u64, committee: &Committee) -> Result<Self, DrawError> {
+        let sums = Sums::new(committee.seats().iter().map(|seat| seat.stake_wei))?;
+        Ok(Self { mix, epoch, sums })
     }
 
     /// The seat that leads term `term`.
     #[must_use]
     pub fn leader(&self, term: u64) -> usize {
-        self.sums.place_of(self.seed.below(LEADER_TAG, term, self.sums.total))
+        let parts = [LEADER_TAG, self.mix.0.as_ref(), &self.epoch.to_be_bytes(), &term.to_be_bytes()];
+        self.sums.place_of(below(&parts, self.sums.total))
     }
 }
 

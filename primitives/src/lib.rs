@@ -31,6 +31,7 @@ pub mod body;
 pub mod certificate;
 pub mod chain;
 pub mod committee;
+pub mod decimal;
 pub mod draw;
 pub mod evidence;
 pub mod hand_over;

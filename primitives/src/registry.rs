@@ -31,7 +31,7 @@ use crate::{
     Committee, Digest,
     address::NodeAddress,
     committee::{CommitteeError, Seat, UNCOMPRESSED_KEY_BYTES, compress_key, framed, reason},
-    draw::{Candidate, DrawError, Leaders, Seed, draw},
+    draw::{Candidate, DrawError, Seed, draw},
 };
 use blst::min_sig::{SecretKey, Signature};
 use commonware_codec::{Copying, DecodeExt, Encode};
@@ -155,19 +155,18 @@ impl Registrant {
             bls_key: compress_key(&self.bls_key).ok()?,
             proof_of_possession: Signature::deserialize(&self.possession).ok()?.compress(),
             address: address.to_owned(),
+            stake_wei: self.stake_wei,
         })
     }
 }
 
-/// An epoch's committee as it was drawn, with who leads in it.
+/// An epoch's committee as it was drawn.
 #[derive(Clone, Debug)]
 pub struct Drawn {
     /// The committee.
     pub committee: Committee,
     /// The registrant in each seat.
     pub members: Vec<u64>,
-    /// Who leads its terms.
-    pub leaders: Leaders,
 }
 
 /// All registrants after some record.
@@ -281,19 +280,12 @@ impl Registry {
     /// [`CommitteeDrawError`].
     pub fn draw(&self, seed: &Seed, seats: usize) -> Result<Drawn, CommitteeDrawError> {
         let drawn = draw(seed, &self.candidates(), seats)?;
-        let mut sitting: Vec<(Seat, u64, u128)> = drawn
-            .iter()
-            .filter_map(|id| {
-                let registrant = self.registrants.get(id)?;
-                Some((registrant.seat()?, *id, registrant.stake_wei))
-            })
-            .collect();
+        let mut sitting: Vec<(Seat, u64)> =
+            drawn.iter().filter_map(|id| Some((self.registrants.get(id)?.seat()?, *id))).collect();
         // The order of seats.
-        sitting.sort_by_key(|(seat, ..)| seat.node_key);
-        let stakes: Vec<u128> = sitting.iter().map(|(_, _, stake)| *stake).collect();
-        let members = sitting.iter().map(|(_, id, _)| *id).collect();
-        let committee = Committee::new(sitting.into_iter().map(|(seat, ..)| seat).collect())?;
-        Ok(Drawn { committee, members, leaders: Leaders::new(*seed, &stakes)? })
+        sitting.sort_by_key(|(seat, _)| seat.node_key);
+        let (seats, members) = sitting.into_iter().unzip();
+        Ok(Drawn { committee: Committee::new(seats)?, members })
     }
 }
 

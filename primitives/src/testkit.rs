@@ -8,7 +8,7 @@ use crate::{
     body::Lane,
     certificate::{MESSAGE_DST, Signers},
     chain::{ChainFile, L1Spec, NamespaceSpec, Ordering, Parameters},
-    committee::{Seat, sign_proof_of_possession},
+    committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
     header::{L1Origin, VERSION},
     merkle::MerkleTree,
     receipt::{HeaderChain, NamespaceBlock, NamespaceRange, Receipt, TrustedNetwork},
@@ -45,6 +45,7 @@ pub fn member(index: usize, salt: u8) -> Member {
         bls_key: secret.sk_to_pk().compress(),
         proof_of_possession: sign_proof_of_possession(&secret.to_bytes()).expect("a generated key"),
         address: format!("127.0.0.1:{}", 20_000 + index),
+        stake_wei: UNDRAWN_STAKE_WEI,
     };
     Member { node_key, bls_secret: secret.to_bytes(), seat }
 }

@@ -4,9 +4,11 @@ use commonware_cryptography::{Hasher, Sha256};
 use proptest::prelude::*;
 use serde::Deserialize;
 use sinter_primitives::{
-    Digest,
+    Committee, Digest,
     chain::SEATS_MAX,
     draw::{CANDIDATES_MAX, Candidate, DrawError, Leaders, PREVRANDAO_DELAY_S, STAKE_BITS, Seed, comes_after, draw},
+    reveals::Mix,
+    testkit::Network,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +32,7 @@ struct PinnedDraw {
     candidates: Vec<(u64, String)>,
     seats: usize,
     drawn: Vec<u64>,
-    /// Of the first terms, the seats being in the order of ids.
+    /// Of the first terms of the epoch, above a header with the same mix, the seats being in the order of ids.
     leaders: Vec<usize>,
 }
 
@@ -44,6 +46,13 @@ fn seed(number: u64) -> Seed {
 
 fn candidates(stakes: impl IntoIterator<Item = u128>) -> Vec<Candidate> {
     stakes.into_iter().zip(1..).map(|(stake_wei, id)| Candidate { id, stake_wei }).collect()
+}
+
+/// Seats with these stakes.
+fn committee(stakes_wei: &[u128]) -> Committee {
+    let mut seats = Network::new(stakes_wei.len()).chain.committee.seats().to_vec();
+    seats.iter_mut().zip(stakes_wei).for_each(|(seat, stake)| seat.stake_wei = *stake);
+    Committee::new(seats).expect("a committee")
 }
 
 #[test]
@@ -61,7 +70,8 @@ fn draws_are_those_of_another_client() {
         let drawn = draw(&seed, &given, case.seats).expect("a draw");
         assert_eq!(drawn, case.drawn, "{}", case.name);
         let seats: BTreeSet<u64> = drawn.into_iter().collect();
-        let leaders = Leaders::new(seed, &seats.iter().map(|id| stakes[id]).collect::<Vec<_>>()).expect("seats");
+        let committee = committee(&seats.iter().map(|id| stakes[id]).collect::<Vec<_>>());
+        let leaders = Leaders::new(Mix(Digest(bytes(&case.mix))), case.epoch, &committee).expect("seats with stake");
         let got: Vec<_> = (0..case.leaders.len() as u64).map(|term| leaders.leader(term)).collect();
         assert_eq!(got, case.leaders, "{}", case.name);
     }
@@ -179,10 +189,10 @@ fn everybody_sits_as_often_as_his_stake_says() {
 #[test]
 fn leaders_lead_as_often_as_their_stake_says() {
     const TERMS: u64 = 40_000;
-    let stakes = [32, 0, 64, 100, 1].map(|stake| stake * ETHER);
+    let stakes = [32, 64, 100, 1].map(|stake| stake * ETHER);
     let total: u128 = stakes.iter().sum();
-    let leaders = Leaders::new(seed(9), &stakes).expect("seats with stake");
-    let mut led = [0u32; 5];
+    let leaders = Leaders::new(Mix(Digest([9; 32])), 7, &committee(&stakes)).expect("seats with stake");
+    let mut led = [0u32; 4];
     (0..TERMS).for_each(|term| led[leaders.leader(term)] += 1);
     for (seat, stake) in stakes.into_iter().enumerate() {
         let probability = stake as f64 / total as f64;
@@ -194,7 +204,19 @@ fn leaders_lead_as_often_as_their_stake_says() {
             led[seat]
         );
     }
-    assert_eq!(led[1], 0, "no stake, no term");
+}
+
+#[test]
+fn leaders_follow_from_the_mix_and_the_epoch() {
+    let committee = committee(&[ETHER; 10]);
+    let led = |mix: u8, epoch: u64| -> Vec<usize> {
+        let leaders = Leaders::new(Mix(Digest([mix; 32])), epoch, &committee).expect("seats with stake");
+        (0..50).map(|term| leaders.leader(term)).collect()
+    };
+    assert_eq!(led(1, 2), led(1, 2));
+    // An epoch in which nobody revealed has other leaders than the one before, all the same.
+    assert_ne!(led(1, 2), led(1, 3));
+    assert_ne!(led(1, 2), led(2, 2));
 }
 
 #[test]
@@ -240,10 +262,6 @@ fn what_is_no_snapshot_is_refused() {
         assert_eq!(draw(&seed(0), &candidates(stakes), 2), Err(DrawError::TotalStake));
     }
     assert_eq!(draw(&seed(0), &candidates([most - 2, 1]), 2).map(|drawn| drawn.len()), Ok(2));
-    assert_eq!(Leaders::new(seed(0), &[]).err(), Some(DrawError::Seats { got: 0 }));
-    assert_eq!(Leaders::new(seed(0), &[0]).err(), Some(DrawError::NoStake { got: 1 }));
-    assert_eq!(Leaders::new(seed(0), &[1; SEATS_MAX + 1]).err(), Some(DrawError::Seats { got: SEATS_MAX + 1 }));
-    assert_eq!(Leaders::new(seed(0), &[most, 1]).err(), Some(DrawError::TotalStake));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use sha3::{Digest as _, Keccak256};
 use sinter_primitives::{
     Digest,
     certificate::uncompress_g1,
-    committee::uncompress_key,
+    committee::{Seat, uncompress_key},
     draw::{Candidate, DrawError, Seed},
     registry::{ADDRESS_BYTES_MAX, CommitteeDrawError, Record, Registry, RegistryError, sign_node_consent},
     testkit::{Member, member},
@@ -79,14 +79,14 @@ fn ordinary(told: &mut Told, count: u64) {
 fn records_make_a_registry() {
     let mut told = Told::new();
     ordinary(&mut told, 3);
-    assert_eq!(told.registry.registrants()[&2].seat(), Some(member(2, 9).seat));
+    assert_eq!(told.registry.registrants()[&2].seat(), Some(Seat { stake_wei: 102, ..member(2, 9).seat }));
     told.takes(2, 2, 500u128.to_be_bytes().to_vec());
     let other = member(50, 9);
     told.takes(1, 3, keys(&other));
     told.takes(1, 4, node(&other, &OWNER, b"node.example.org:7000"));
     let seat = told.registry.registrants()[&1].seat().expect("a candidate");
     let address = "node.example.org:7000".to_owned();
-    assert_eq!(seat, sinter_primitives::committee::Seat { address, ..other.seat });
+    assert_eq!(seat, Seat { address, stake_wei: 101, ..other.seat });
     told.takes(3, 5, Vec::new());
     let stakes = [(1, 101), (2, 500)].map(|(id, stake_wei)| Candidate { id, stake_wei });
     assert_eq!(told.registry.candidates(), stakes);
@@ -216,7 +216,9 @@ fn a_committee_is_drawn_from_it() {
     assert_eq!(drawn.committee.seats().len(), 7);
     let by_seat: BTreeMap<_, _> = drawn.members.iter().map(|id| (member(*id as usize, 9).seat.node_key, *id)).collect();
     assert_eq!(by_seat.into_values().collect::<Vec<_>>(), drawn.members, "in the order of seats");
-    assert!((0..100).all(|term| drawn.leaders.leader(term) < 7));
+    for (seat, id) in drawn.committee.seats().iter().zip(&drawn.members) {
+        assert_eq!(seat.stake_wei, told.registry.registrants()[id].stake_wei, "the stake of the snapshot");
+    }
 
     told.takes(4, 5, Vec::new());
     assert_eq!(told.registry.draw(&seed, 128).expect("all of them").members.len(), 19);

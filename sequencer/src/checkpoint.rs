@@ -6,20 +6,17 @@
 //! ```
 //!
 //! Whoever knows the committees of one epoch follows them by [hand-overs](sinter_primitives::hand_over) to the newest epoch that is
-//! over. What a committee signs names the next one's voting keys, and not the node keys that peers are known by: those are
-//! compared with the registry, as this node's own L1 nodes tell it.
+//! over.
 //!
 //! The last header of that epoch has a certificate of its own, and commits to all that blocks above it depend on: the ledger, by its
 //! root; and, through its ancestors' namespace tables, the ids that must not repeat. So all of it can come from nodes of which none is
 //! believed. A node that begins so takes part as soon as it has the blocks of the epoch that is going on; it votes in none that began
 //! before it did, since it cannot know that its key never signed there.
 
-use crate::l1::L1View;
 use commonware_codec::{Copying, DecodeExt};
 use serde::{Deserialize, Serialize};
 use sinter_primitives::{
     Chain, Digest, Header, Ledger, NamespaceLeaf, NamespaceTable, TransactionId,
-    committee::Seat,
     hand_over::{HandOver, HandOverError},
     hexadecimal, merkle,
     network::TrustedNetwork,
@@ -42,30 +39,11 @@ pub enum CheckpointError {
         got: Digest,
     },
     /// Too few epochs are over since the one that is trusted.
-    #[error(
-        "expected the ends of {ENDS_MIN} epochs or more since the trusted one, of members that the registry has, got {got}"
-    )]
+    #[error("expected the ends of {ENDS_MIN} epochs or more since the trusted one, got {got}")]
     TooFew {
         /// How many there are.
         got: usize,
     },
-    /// Somebody has a seat who is not registered with those keys, or at that address.
-    #[error("committee of epoch {epoch}: expected {expected} in seat {seat}, got node key 0x{node_key} at {address}")]
-    Seat {
-        /// The committee's epoch.
-        epoch: u64,
-        /// The seat.
-        seat: usize,
-        /// Who might have it.
-        expected: &'static str,
-        /// Who is said to.
-        node_key: String,
-        /// Where he is said to listen.
-        address: String,
-    },
-    /// The chain draws its committees, and this node does not see the L1.
-    #[error("expected an L1 node, to compare members with the registry, got none")]
-    NoL1,
     /// The end of an epoch.
     #[error("end of an epoch: {0}")]
     HandOver(#[from] HandOverError),
@@ -161,35 +139,20 @@ impl OrderedIds {
 /// The way from the committees that are trusted to the newest ones, one epoch's end after the other.
 pub struct Ends {
     chain: Arc<Chain>,
-    l1: Option<Arc<dyn L1View>>,
     trusted: TrustedNetwork,
-    /// Whether the newest committee's node keys are known to be its members'.
-    is_next_known: bool,
-    /// The L1 block at whose end the registry counts for the next draw. `None` where the header that says so was before what is
-    /// trusted.
-    registry_at: Option<u64>,
-    /// The last ones, and whether the node keys of whom they name are known.
-    last: VecDeque<(HandOver, bool)>,
+    last: VecDeque<HandOver>,
 }
 
 impl Ends {
     /// Begins with what is trusted.
     ///
     /// # Errors
-    /// [`CheckpointError::OtherChain`], and [`CheckpointError::NoL1`] where the chain draws and there is none.
-    pub fn new(
-        chain: Arc<Chain>,
-        l1: Option<Arc<dyn L1View>>,
-        trusted: TrustedNetwork,
-    ) -> Result<Self, CheckpointError> {
+    /// [`CheckpointError::OtherChain`].
+    pub fn new(chain: Arc<Chain>, trusted: TrustedNetwork) -> Result<Self, CheckpointError> {
         if trusted.chain_hash != chain.hash {
             return Err(CheckpointError::OtherChain { expected: chain.hash, got: trusted.chain_hash });
         }
-        if chain.file.l1.registry.is_some() && l1.is_none() {
-            return Err(CheckpointError::NoL1);
-        }
-        let registry_at = (trusted.epoch == 0).then_some(chain.file.l1.origin.number);
-        Ok(Self { chain, l1, trusted, is_next_known: true, registry_at, last: VecDeque::new() })
+        Ok(Self { chain, trusted, last: VecDeque::new() })
     }
 
     /// The epoch whose end comes next.
@@ -201,55 +164,25 @@ impl Ends {
     /// The last end that was taken.
     #[must_use]
     pub fn last(&self) -> Option<&HandOver> {
-        self.last.back().map(|(end, _)| end)
+        self.last.back()
     }
 
-    /// Takes the next end. Waits for the L1 where it must. On an error nothing changes.
+    /// Takes the next end. On an error nothing changes.
     ///
     /// # Errors
     /// [`CheckpointError`], the first thing that does not hold.
-    pub async fn take(&mut self, end: &HandOver) -> Result<(), CheckpointError> {
-        let mut trusted = self.trusted.clone();
-        trusted.hand_over(end)?;
-        let Header { epoch, height, l1_origin, .. } = end.header;
+    pub fn take(&mut self, end: &HandOver) -> Result<(), CheckpointError> {
+        let Header { epoch, height, .. } = end.header;
         let expected = self.chain.file.parameters.boundary_before(epoch.saturating_add(1));
         if height != expected {
             return Err(CheckpointError::Height { epoch, expected, got: height });
         }
-        self.is_next_known = match self.trusted.next.seats() == end.seats {
-            true => self.is_next_known,
-            false => self.check_seats(epoch.saturating_add(2), &end.seats).await?,
-        };
-        (self.trusted, self.registry_at) = (trusted, Some(l1_origin.number));
-        self.last.push_back((end.clone(), self.is_next_known));
+        self.trusted.hand_over(end)?;
+        self.last.push_back(end.clone());
         if self.last.len() > ENDS_MIN {
             self.last.pop_front();
         }
         Ok(())
-    }
-
-    /// Whether these seats are of members as the registry has them; where nobody is drawn, there are no others than those of `chain.toml`.
-    /// False where it cannot be told.
-    async fn check_seats(&self, epoch: u64, seats: &[Seat]) -> Result<bool, CheckpointError> {
-        let (sound, expected): (Vec<Seat>, _) = match (&self.chain.file.l1.registry, &self.l1) {
-            (None, _) => (self.chain.committee.seats().to_vec(), "a member of chain.toml"),
-            (Some(_), None) => return Err(CheckpointError::NoL1),
-            (Some(_), Some(l1)) => {
-                let Some(number) = self.registry_at else { return Ok(false) };
-                let registry = l1.registry(number).await;
-                (registry.registrants().values().filter_map(|registrant| registrant.seat()).collect(), "a registrant")
-            }
-        };
-        match seats.iter().enumerate().find(|(_, seat)| !sound.contains(seat)) {
-            None => Ok(true),
-            Some((seat, Seat { node_key, address, .. })) => Err(CheckpointError::Seat {
-                epoch,
-                seat,
-                expected,
-                node_key: hex::encode(node_key),
-                address: address.clone(),
-            }),
-        }
     }
 
     /// A checkpoint at the last end, with the encoded ledger after it.
@@ -257,7 +190,7 @@ impl Ends {
     /// # Errors
     /// [`CheckpointError`] when there are too few ends, or it is not that ledger.
     pub fn checkpoint(&self, ledger: &[u8]) -> Result<Checkpoint, CheckpointError> {
-        let got = self.last.iter().filter(|(_, is_known)| *is_known).count();
+        let got = self.last.len();
         let last = match self.last() {
             Some(last) if got == ENDS_MIN => last.header,
             _ => return Err(CheckpointError::TooFew { got }),
@@ -267,8 +200,7 @@ impl Ends {
         same(last.height, "ledger root", last.ledger_root, ledger.root())?;
         // Genesis ordered nothing.
         let first = last.height.saturating_add(1).saturating_sub(self.chain.file.parameters.expiry_blocks).max(1);
-        let ends = self.last.iter().map(|(end, _)| end.clone()).collect();
-        Ok(Checkpoint { ends, last, ledger, window: VecDeque::new(), first })
+        Ok(Checkpoint { ends: self.last.iter().cloned().collect(), last, ledger, window: VecDeque::new(), first })
     }
 }
 

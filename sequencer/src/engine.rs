@@ -51,7 +51,7 @@ use commonware_runtime::{
 use commonware_storage::{archive::prunable, translator::EightCap};
 use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
 use rand_core::CryptoRng;
-use sinter_primitives::{Chain, Digest, Parameters, Transaction, committee::Seat};
+use sinter_primitives::{Chain, Digest, Parameters, Transaction, committee::Seat, draw::DrawError};
 use std::{
     num::{NonZeroU16, NonZeroU64, NonZeroUsize},
     sync::Arc,
@@ -199,6 +199,9 @@ pub enum EngineError {
         /// The height that is missing.
         boundary: u64,
     },
+    /// A committee has nobody to lead it.
+    #[error("leaders: {0}")]
+    Leaders(#[from] DrawError),
     /// A part of consensus ended by itself.
     #[error("{0} stopped")]
     Stopped(&'static str),
@@ -371,7 +374,7 @@ where
         parameters,
         &node_key,
         mempool.clone(),
-        NextLeaders { parameters, committees: committees.clone(), status: status.clone() },
+        NextLeaders { chain: chain.clone(), committees: committees.clone(), epochs: epochs_receiver.clone(), status: status.clone() },
         network.blocker.clone(),
     )
     .start(network.transactions);

@@ -16,7 +16,7 @@ use crate::{
     consensus::{Context, Marshal, Scheme},
     engine::{self, EngineError},
     evidence::EvidenceStore,
-    leaders::Turns,
+    leaders::Schedule,
     ledgers::Ledgers,
     mempool::Mempool,
     observer::Observer,
@@ -43,7 +43,7 @@ use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged
 use commonware_utils::{channel::mpsc, vec::NonEmptyVec};
 use metrics::gauge;
 use rand_core::CryptoRng;
-use sinter_primitives::{Chain, Digest, Parameters};
+use sinter_primitives::{Chain, Digest, Header, Parameters, reveals::Mix};
 use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing::{debug, info};
@@ -61,6 +61,16 @@ pub struct EpochStart {
     pub epoch: u64,
     /// Digest of the last block before it.
     pub boundary: Digest,
+    /// What leaders had revealed by then.
+    pub mix: Mix,
+}
+
+impl EpochStart {
+    /// The epoch above the block of `header`, which is the last of its own, or genesis.
+    #[must_use]
+    pub fn above(epoch: u64, header: &Header) -> Self {
+        Self { epoch, boundary: header.digest(), mix: Mix(header.randomness) }
+    }
 }
 
 /// What every epoch's engine is made of.
@@ -261,11 +271,12 @@ where
         strategy.clone(),
     );
     let parameters = &parts.chain.file.parameters;
+    let elector = Schedule::new(&parts.chain, &start, &seated.committee)?;
     let engine = simplex::Engine::new(
         context.child("simplex"),
         simplex::Config {
             scheme: Scheme::clone(&seated.scheme),
-            elector: Turns::new(parameters),
+            elector,
             blocker: parts.blocker.clone(),
             automaton: parts.adapter.clone(),
             relay: parts.adapter.clone(),

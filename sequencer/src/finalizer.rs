@@ -254,7 +254,7 @@ async fn finalize(
         parts.heads.send_replace(head);
         // Last: the next committee builds on this block as soon as it hears of it.
         if parts.chain.file.parameters.is_last_of_epoch(header.height) {
-            parts.epochs.send_replace(EpochStart { epoch: header.epoch.saturating_add(1), boundary: head.digest });
+            parts.epochs.send_replace(EpochStart::above(header.epoch.saturating_add(1), &header));
         }
     }
     Ok(())

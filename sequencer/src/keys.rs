@@ -19,7 +19,7 @@ use commonware_cryptography::{
 };
 use commonware_math::algebra::Random;
 use rand_core::CryptoRng;
-use sinter_primitives::committee::{CommitteeError, Seat, sign_proof_of_possession};
+use sinter_primitives::committee::{CommitteeError, Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},
@@ -202,6 +202,7 @@ pub fn seat(node_key: &ed25519::PrivateKey, bls_key: &Private, address: &str) ->
         bls_key: [0; 96],
         proof_of_possession: proof_of_possession(bls_key)?,
         address: address.to_owned(),
+        stake_wei: UNDRAWN_STAKE_WEI,
     };
     node_public(node_key).write(&mut seat.node_key.as_mut_slice());
     bls_public(bls_key).write(&mut seat.bls_key.as_mut_slice());

@@ -4,6 +4,7 @@ use crate::{
     committees::{Committees, Seated},
     consensus::Scheme,
     dissemination::Leaders,
+    epochs::EpochStart,
     status::Status,
 };
 use commonware_consensus::{
@@ -12,55 +13,83 @@ use commonware_consensus::{
 };
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_utils::ordered::{Quorum as _, Set};
-use sinter_primitives::Parameters;
+use sinter_primitives::{Chain, Committee, Parameters, draw};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// Views that a stable leader runs ahead of certification.
 const OPTIMISTIC_VIEWS: ViewDelta = ViewDelta::new(2);
 
-/// The seats in turn, each for a term.
+/// An epoch's leaders: by stake where the chain draws its committees, and in turn where nobody is ever drawn.
 ///
 /// Where epochs end and a term is one view, an epoch's first leader leads its second view as well. A view whose leader has not been
 /// heard in the epoch is skipped, and after one view a seat may just not have been heard yet: half of the others would skip it.
 #[derive(Clone, Debug)]
-pub struct Turns {
-    turns: RoundRobin,
-    repeats_first: bool,
+pub struct Schedule {
+    parameters: Parameters,
+    drawn: Option<Arc<draw::Leaders>>,
 }
 
-impl Turns {
-    /// Those of a chain.
-    #[must_use]
-    pub fn new(parameters: &Parameters) -> Self {
-        let views = u32::try_from(parameters.leader_term_views).unwrap_or(u32::MAX);
+impl Schedule {
+    /// That of an epoch of a chain, with its committee.
+    ///
+    /// # Errors
+    /// [`draw::DrawError`], which a [`Committee`] rules out.
+    pub fn new(chain: &Chain, start: &EpochStart, committee: &Committee) -> Result<Self, draw::DrawError> {
+        let drawn = match chain.file.l1.registry {
+            Some(_) => Some(Arc::new(draw::Leaders::new(start.mix, start.epoch, committee)?)),
+            None => None,
+        };
+        Ok(Self { parameters: chain.file.parameters, drawn })
+    }
+
+    /// The terms, and the turns that are taken where nobody is drawn.
+    fn turns(&self) -> RoundRobin {
+        let views = u32::try_from(self.parameters.leader_term_views).unwrap_or(u32::MAX);
         match NonZeroU32::new(views) {
             Some(views) if views.get() > 1 => {
                 // A leader that notarizes but withholds finality is evicted in the time of a few failed views.
-                let stall = Duration::from_millis(4 * parameters.certification_timeout_ms);
-                let turns = RoundRobin::default().with_term(TermLength::new(views), stall, OPTIMISTIC_VIEWS);
-                Self { turns, repeats_first: false }
+                let stall = Duration::from_millis(4 * self.parameters.certification_timeout_ms);
+                RoundRobin::default().with_term(TermLength::new(views), stall, OPTIMISTIC_VIEWS)
             }
-            _ => Self { turns: RoundRobin::default(), repeats_first: parameters.epoch_blocks.is_some() },
+            _ => RoundRobin::default(),
         }
     }
-}
 
-impl Config<Scheme> for Turns {
-    type Elector = InTurn;
-
-    fn build(self, participants: &Set<PublicKey>) -> InTurn {
-        InTurn { turns: self.turns.build(participants), repeats_first: self.repeats_first }
+    /// The leaders of a committee from a view on, a term after the other, without repeats. Looks at as many terms as there are seats.
+    fn next(&self, participants: &Set<PublicKey>, (epoch, from_view): (u64, u64), count: usize) -> Vec<PublicKey> {
+        let elector = self.clone().build(participants);
+        let mut leaders = Vec::new();
+        for term in 0..participants.len() as u64 {
+            let view = View::new(from_view.saturating_add(term.saturating_mul(self.parameters.leader_term_views)));
+            let leader = participants.key(elector.elect(Round::new(Epoch::new(epoch), view), ()));
+            if let Some(leader) = leader.filter(|leader| !leaders.contains(*leader)) {
+                leaders.push(leader.clone());
+            }
+            if leaders.len() >= count {
+                break;
+            }
+        }
+        leaders
     }
 }
 
-/// [`Turns`] of a committee.
-#[derive(Clone)]
-pub struct InTurn {
-    turns: RoundRobinElector<Scheme>,
-    repeats_first: bool,
+impl Config<Scheme> for Schedule {
+    type Elector = Scheduler;
+
+    fn build(self, participants: &Set<PublicKey>) -> Scheduler {
+        Scheduler { turns: self.turns().build(participants), schedule: self }
+    }
 }
 
-impl Elector<Scheme> for InTurn {
+/// [`Schedule`] of a committee.
+#[derive(Clone)]
+pub struct Scheduler {
+    turns: RoundRobinElector<Scheme>,
+    schedule: Schedule,
+}
+
+impl Elector<Scheme> for Scheduler {
     type Mode = Scheduled;
 
     fn terms(&self) -> Terms {
@@ -68,30 +97,37 @@ impl Elector<Scheme> for InTurn {
     }
 
     fn elect(&self, round: Round, (): ()) -> Participant {
-        let first = if self.repeats_first { View::new(2) } else { View::new(1) };
-        self.turns.elect(Round::new(round.epoch(), round.view().max(first)), ())
+        let Schedule { parameters, drawn } = &self.schedule;
+        let repeats_first = parameters.leader_term_views == 1 && parameters.epoch_blocks.is_some();
+        let view = round.view().max(View::new(if repeats_first { 2 } else { 1 }));
+        match drawn {
+            Some(leaders) => Participant::from_usize(leaders.leader(parameters.term_of(view.get()))),
+            None => self.turns.elect(Round::new(round.epoch(), view), ()),
+        }
     }
 }
 
 /// The leaders from the current view on, without repeats: where a transaction should be soonest.
 pub struct NextLeaders {
-    /// The chain's.
-    pub parameters: Parameters,
+    /// The chain.
+    pub chain: Arc<Chain>,
     /// Knows the epochs' members.
     pub committees: Committees,
+    /// Knows the current epoch.
+    pub epochs: watch::Receiver<EpochStart>,
     /// Knows the current view.
     pub status: Arc<Status>,
 }
 
 impl NextLeaders {
     fn seated(&self) -> Option<Arc<Seated>> {
-        self.committees.get(self.status.round().0)
+        self.committees.get(self.epoch())
     }
 }
 
 impl Leaders for NextLeaders {
     fn epoch(&self) -> u64 {
-        self.status.round().0
+        self.epochs.borrow().epoch
     }
 
     fn members(&self) -> Vec<PublicKey> {
@@ -99,26 +135,14 @@ impl Leaders for NextLeaders {
     }
 
     fn next_leaders(&self, count: usize) -> Vec<PublicKey> {
+        let start = *self.epochs.borrow();
         let (epoch, view) = self.status.round();
-        let Some(seated) = self.seated() else { return Vec::new() };
-        leaders(&self.parameters, &seated.participants, epoch, view.saturating_add(1), count)
+        let view = if epoch == start.epoch { view } else { 0 };
+        let Some(seated) = self.committees.get(start.epoch) else { return Vec::new() };
+        // A committee always has leaders.
+        let Ok(schedule) = Schedule::new(&self.chain, &start, &seated.committee) else { return Vec::new() };
+        schedule.next(&seated.participants, (start.epoch, view.saturating_add(1)), count)
     }
-}
-
-fn leaders(
-    parameters: &Parameters,
-    participants: &Set<PublicKey>,
-    epoch: u64,
-    from_view: u64,
-    count: usize,
-) -> Vec<PublicKey> {
-    let elector = Turns::new(parameters).build(participants);
-    let views = (0..participants.len() as u64)
-        .map(|term| from_view.saturating_add(term.saturating_mul(parameters.leader_term_views)));
-    views
-        .filter_map(|view| participants.key(elector.elect(Round::new(Epoch::new(epoch), View::new(view)), ())).cloned())
-        .take(count)
-        .collect()
 }
 
 #[cfg(test)]
@@ -126,19 +150,43 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::consensus;
-    use sinter_primitives::testkit::Network;
-    use std::num::NonZeroU64;
+    use sinter_primitives::{Digest, chain::ChainFile, chain::RegistrySpec, reveals::Mix, testkit::Network};
+    use std::{num::NonZeroU64, ops::RangeInclusive};
+
+    /// Who leads these views of an epoch, one after the other.
+    fn led(chain: &Chain, committee: &Committee, start: EpochStart, views: RangeInclusive<u64>) -> Vec<PublicKey> {
+        let participants = consensus::participants(committee).unwrap().keys().clone();
+        let schedule = Schedule::new(chain, &start, committee).unwrap();
+        views.flat_map(|view| schedule.next(&participants, (start.epoch, view), 1)).collect()
+    }
+
+    fn start(epoch: u64, mix: u8) -> EpochStart {
+        EpochStart { epoch, boundary: Digest([0; 32]), mix: Mix(Digest([mix; 32])) }
+    }
+
+    fn chain(adjust: impl FnOnce(&mut ChainFile)) -> Chain {
+        Network::with(4, 0, adjust).chain
+    }
+
+    /// A chain that draws its committees.
+    fn drawing() -> Chain {
+        chain(|file| {
+            file.parameters.epoch_blocks = NonZeroU64::new(100);
+            let address = format!("0x{}", "11".repeat(20));
+            let prevrandao_delay_s = draw::PREVRANDAO_DELAY_S;
+            file.l1.registry = Some(RegistrySpec { address, from_block: 0, seats: 4, seats_min: 4, prevrandao_delay_s });
+        })
+    }
 
     #[test]
     fn everybody_leads_in_turn_and_an_epochs_first_leader_twice() {
-        let committee = Network::new(4).chain.committee;
-        let participants = consensus::participants(&committee).unwrap().keys().clone();
-        let led = |parameters: &Parameters, epoch, views: std::ops::RangeInclusive<u64>| -> Vec<PublicKey> {
-            views.flat_map(|view| leaders(parameters, &participants, epoch, view, 1)).collect()
-        };
-        let endless = Parameters::default();
-        let epochs = Parameters { epoch_blocks: NonZeroU64::new(100), ..endless };
-        let terms = Parameters { leader_term_views: 3, ..epochs };
+        let endless = chain(|_| ());
+        let epochs = chain(|file| file.parameters.epoch_blocks = NonZeroU64::new(100));
+        let terms = chain(|file| {
+            file.parameters.epoch_blocks = NonZeroU64::new(100);
+            file.parameters.leader_term_views = 3;
+        });
+        let led = |chain: &Chain, epoch, views| led(chain, &chain.committee, start(epoch, 0), views);
         for epoch in 0..5 {
             let plain = led(&endless, epoch, 1..=5);
             assert!(plain[..4].iter().all(|leader| plain[..4].iter().filter(|other| *other == leader).count() == 1));
@@ -149,6 +197,37 @@ mod tests {
             assert!(in_terms.iter().all(|leader| *leader == in_terms[0]));
         }
         // The next leaders are told without repeats.
-        assert_eq!(leaders(&endless, &participants, 0, 1, 9), led(&endless, 0, 1..=4));
+        let participants = consensus::participants(&endless.committee).unwrap().keys().clone();
+        let schedule = Schedule::new(&endless, &start(0, 0), &endless.committee).unwrap();
+        assert_eq!(schedule.next(&participants, (0, 1), 9), led(&endless, 0, 1..=4));
+    }
+
+    #[test]
+    fn who_was_drawn_leads_as_often_as_the_stake_says() {
+        const VIEWS: u64 = 4_000;
+        let chain = drawing();
+        let mut seats = chain.committee.seats().to_vec();
+        seats.iter_mut().zip([10, 20, 30, 40]).for_each(|(seat, stake)| seat.stake_wei = stake);
+        let committee = Committee::new(seats).unwrap();
+        let participants = consensus::participants(&committee).unwrap().keys().clone();
+        let leaders = led(&chain, &committee, start(5, 1), 1..=VIEWS);
+        assert_eq!(leaders[0], leaders[1], "an epoch's first leader leads twice");
+        for (seat, stake) in participants.iter().zip([10, 20, 30, 40]) {
+            let times = leaders.iter().filter(|leader| *leader == seat).count() as u64;
+            // More than five standard deviations on either side.
+            assert!(times.abs_diff(VIEWS * stake / 100) < 160, "{times} of {VIEWS} for {stake}%");
+        }
+        // Other reveals, and another epoch, give others.
+        assert_ne!(leaders, led(&chain, &committee, start(5, 2), 1..=VIEWS));
+        assert_ne!(leaders, led(&chain, &committee, start(6, 1), 1..=VIEWS));
+    }
+
+    #[test]
+    fn a_leader_that_was_drawn_keeps_its_term() {
+        let mut chain = drawing();
+        chain.file.parameters.leader_term_views = 3;
+        let leaders = led(&chain, &chain.committee, start(2, 9), 1..=300);
+        assert!(leaders.chunks(3).all(|term| term.iter().all(|leader| *leader == term[0])));
+        assert!(leaders.iter().any(|leader| *leader != leaders[0]));
     }
 }

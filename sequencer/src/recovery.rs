@@ -30,8 +30,8 @@ pub(crate) fn epoch_start(chain: &Chain, index: &Index) -> Result<EpochStart, En
     let epoch = parameters.epoch_of(height.saturating_add(1));
     let at = parameters.boundary_before(epoch);
     let header = if at == height { Some(tip.header) } else { header_at(chain, index, at)? };
-    let boundary = header.ok_or(EngineError::Boundary { height, boundary: at })?.digest();
-    Ok(EpochStart { epoch, boundary })
+    let boundary = header.ok_or(EngineError::Boundary { height, boundary: at })?;
+    Ok(EpochStart::above(epoch, &boundary))
 }
 
 /// The committees that a node knows whose next block is of an epoch: those of the hand-overs it has; and where it fell between an

@@ -26,7 +26,7 @@ use commonware_utils::{TryFromIterator as _, iter::NonEmpty, ordered::BiMap, tes
 use sinter_primitives::{
     Certificate, Committee,
     certificate::{MESSAGE_DST, Signers},
-    committee::{POSSESSION_NAMESPACE, Seat, sign_proof_of_possession},
+    committee::{POSSESSION_NAMESPACE, Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
 };
 
 const CHAIN_HASH: Digest = Digest([0x5a; 32]);
@@ -51,6 +51,7 @@ impl Members {
                     bls_key: secret.sk_to_pk().compress(),
                     proof_of_possession: sign_proof_of_possession(&secret.to_bytes()).unwrap(),
                     address: "127.0.0.1:4000".into(),
+                    stake_wei: UNDRAWN_STAKE_WEI,
                 };
                 (seat, secret)
             })

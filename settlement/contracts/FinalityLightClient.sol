@@ -53,10 +53,12 @@ contract FinalityLightClient {
     /// @notice What a committee's digest commits to.
     /// @param seats how many
     /// @param aggregate the sum of all keys, 192 bytes
+    /// @param roster what else members are, of which nothing is needed here
     /// @param pageHashes the Keccak-256 of every page's concatenated keys
     struct Opening {
         uint16 seats;
         bytes aggregate;
+        bytes32 roster;
         bytes32[] pageHashes;
     }
 
@@ -428,7 +430,7 @@ contract FinalityLightClient {
         if (opening.aggregate.length != Bls.G2_BYTES) revert LengthMismatch(Bls.G2_BYTES, opening.aggregate.length);
         uint256 pages = (seats + PAGE_SEATS - 1) / PAGE_SEATS;
         if (opening.pageHashes.length != pages) revert LengthMismatch(pages, opening.pageHashes.length);
-        bytes32 got = keccak256(abi.encodePacked(opening.seats, opening.aggregate, opening.pageHashes));
+        bytes32 got = keccak256(abi.encodePacked(opening.seats, opening.aggregate, opening.roster, opening.pageHashes));
         if (got != expected) revert OpeningMismatch(expected, got);
     }
 

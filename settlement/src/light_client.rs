@@ -123,6 +123,7 @@ pub fn register_calls(epoch: u64, committee: &Committee) -> Result<Vec<Bytes>, C
         // At most SEATS_MAX, so it fits.
         seats: committee.seats().len() as u16,
         aggregate: committee.uncompressed_aggregate().to_vec().into(),
+        roster: word(&committee.roster()),
         pageHashes: pages.iter().map(|page| FixedBytes(Keccak256::digest(page).into())).collect(),
     };
     pages

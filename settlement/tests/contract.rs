@@ -278,6 +278,7 @@ impl Registration {
         let opening = Contract::Opening {
             seats: self.keys.len() as u16,
             aggregate: swapped(&self.aggregate).into(),
+            roster: B256::repeat_byte(7),
             pageHashes: keys.chunks(PAGE_SEATS * 192).map(|page| B256::from_slice(&Keccak256::digest(page))).collect(),
         };
         (opening, keys)
@@ -308,6 +309,7 @@ fn digest_of(opening: &Contract::Opening) -> Digest {
     let mut hasher = Keccak256::new();
     hasher.update(opening.seats.to_be_bytes());
     hasher.update(&opening.aggregate);
+    hasher.update(opening.roster);
     opening.pageHashes.iter().for_each(|hash| hasher.update(hash));
     Digest(hasher.finalize().into())
 }

@@ -15,7 +15,7 @@ use commonware_cryptography::{Signer as _, ed25519};
 use sinter_primitives::{
     Certificate, Committee, Digest, Header,
     certificate::{MESSAGE_DST, Signers},
-    committee::{Seat, sign_proof_of_possession},
+    committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
     header::{L1Origin, VERSION},
 };
 use sinter_settlement::{
@@ -62,6 +62,7 @@ impl Members {
                     bls_key: secret.sk_to_pk().compress(),
                     proof_of_possession: sign_proof_of_possession(&secret.to_bytes()).expect("a generated key"),
                     address: format!("127.0.0.1:{}", 4000 + member),
+                    stake_wei: UNDRAWN_STAKE_WEI,
                 };
                 (seat, secret)
             })

@@ -114,7 +114,7 @@ fn run_node(arguments: &RunArguments) -> Result<(), Failure> {
     if !config.join_from.is_empty() {
         let begun = signals.block_on(async {
             tokio::select! {
-                begun = begin::begin(&config, l1.clone()) => Some(begun),
+                begun = begin::begin(&config) => Some(begun),
                 () = shutdown.clone() => None,
             }
         });

@@ -10,7 +10,7 @@ use sinter_primitives::{
     body::Lane,
     certificate::{MESSAGE_DST, Signers},
     chain::{ChainFile, L1Spec, NamespaceSpec, Ordering},
-    committee::{Seat, sign_proof_of_possession},
+    committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
     header::L1Origin,
     receipt::TrustedNetwork,
 };
@@ -54,6 +54,7 @@ impl Network {
                     bls_key: secret.sk_to_pk().compress(),
                     proof_of_possession: sign_proof_of_possession(&secret.to_bytes()).unwrap(),
                     address: format!("127.0.0.1:{}", 4000 + u16::from(member)),
+                    stake_wei: UNDRAWN_STAKE_WEI,
                 };
                 (seat, secret)
             })

@@ -12,7 +12,7 @@ use commonware_cryptography::{Signer as _, ed25519};
 use sinter_primitives::{
     Certificate, Committee, Digest, Header,
     certificate::{MESSAGE_DST, Signers},
-    committee::{Seat, sign_proof_of_possession},
+    committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
     header::{L1Origin, VERSION},
 };
 use sinter_settlement::{
@@ -73,6 +73,7 @@ fn committee(seats: u8) -> Result<(Committee, Vec<SecretKey>), Failure> {
             bls_key: secret.sk_to_pk().compress(),
             proof_of_possession: sign_proof_of_possession(&secret.to_bytes()).or_fail(Exit::Failed, what)?,
             address: format!("127.0.0.1:{}", 4000 + u16::from(member)),
+            stake_wei: UNDRAWN_STAKE_WEI,
         };
         members.push((seat, secret));
     }

@@ -11,7 +11,7 @@ use sinter_sequencer::{
     checkpoint::{CheckpointError, ENDS_MIN, Ends},
     config::NodeConfig,
     index::{Index, IndexError},
-    node::{self, INDEX_FILE},
+    node::INDEX_FILE,
     rpc::SinterApiClient,
 };
 use std::{
@@ -39,8 +39,7 @@ pub struct CommitteeArguments {
     pub rpc: String,
 }
 
-/// Prints the newest two committees that a member leads to, as a file that others can trust. Its node keys and addresses are the
-/// member's word: ask one of your own.
+/// Prints the newest two committees that a member leads to, as a file that others can trust.
 ///
 /// # Errors
 /// When the file is none, or the member does not answer or lies.
@@ -70,13 +69,13 @@ fn read_trusted(file: &Path) -> Result<TrustedNetwork, Failure> {
 ///
 /// # Errors
 /// When a file is wrong, no member helps, or the disk fails. What members said that has been verified is kept for the next time.
-pub async fn begin(config: &NodeConfig, l1: node::L1) -> Result<(), Failure> {
+pub async fn begin(config: &NodeConfig) -> Result<(), Failure> {
     let chain = Arc::new(chain::load(&config.chain)?);
     let trusted = match &config.join_trusted {
         Some(file) => read_trusted(file)?,
         None => TrustedNetwork::from(&*chain),
     };
-    let ends = Ends::new(chain.clone(), l1, trusted).or_fail(Exit::Usage, "`join_trusted`")?;
+    let ends = Ends::new(chain.clone(), trusted).or_fail(Exit::Usage, "`join_trusted`")?;
     fs::create_dir_all(&config.data_dir)
         .or_fail(Exit::Usage, format_args!("`data_dir`: {}", config.data_dir.display()))?;
     let index = Index::open(&config.data_dir.join(INDEX_FILE), chain.clone()).or_fail(Exit::Failed, "")?;
@@ -89,7 +88,7 @@ pub async fn begin(config: &NodeConfig, l1: node::L1) -> Result<(), Failure> {
         return Ok(());
     }
     let mut joining = Joining { index, ends, may_be_new: config.join_trusted.is_none() };
-    joining.resume().await?;
+    joining.resume()?;
     match joining.join(&config.join_from).await {
         // It has begun, and no block has come since: that there is nothing newer, or nobody to tell, is no reason to stand still.
         Err(failure) if joining.index.tip().header.height > 0 => {
@@ -138,9 +137,9 @@ struct Joining {
 
 impl Joining {
     /// Goes with the hand-overs that an earlier try has kept, as far as they hold: what is trusted may have changed.
-    async fn resume(&mut self) -> Result<(), Failure> {
+    fn resume(&mut self) -> Result<(), Failure> {
         while let Some(end) = self.index.hand_over(self.ends.epoch()).or_fail(Exit::Failed, "")? {
-            if let Err(error) = self.ends.take(&end).await {
+            if let Err(error) = self.ends.take(&end) {
                 warn!(%error, epoch = self.ends.epoch(), "a hand-over in `data_dir` does not hold: members are asked for it");
                 break;
             }
@@ -214,7 +213,7 @@ impl Joining {
                 return Ok(());
             }
             for end in ends {
-                self.ends.take(&end).await?;
+                self.ends.take(&end)?;
                 self.index.put_hand_over(&end)?;
             }
         }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use sinter_primitives::{
     Digest, Namespace, Parameters, Transaction, TransactionKind,
     chain::{ChainFile, L1Spec, NamespaceSpec, Ordering},
-    committee::Seat,
+    committee::{Seat, UNDRAWN_STAKE_WEI},
     header::L1Origin,
 };
 
@@ -18,6 +18,7 @@ pub fn chain(namespaces: &[u64], seats: usize, parameters: Parameters) -> ChainF
         bls_key: [0; 96],
         proof_of_possession: [0; 48],
         address: String::new(),
+        stake_wei: UNDRAWN_STAKE_WEI,
     };
     ChainFile {
         chain_id: CHAIN_ID,
