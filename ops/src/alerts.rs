@@ -71,6 +71,8 @@ pub const HEALTHY: &[(Machine, &[Series])] = &[
             ("sinter_mempool_refused_total", "code=\"mempool-full\"", "0x600"),
             // Final after two epochs of the L1, and more of it every 384 seconds.
             ("sinter_l1_finalized_age_seconds", "", "900x600"),
+            ("sinter_l1_finalized_height", "", "1000+5x600"),
+            ("sinter_l1_origin_height", "", "995+5x600"),
             ("sinter_l1_disagreements_total", "", "0x600"),
             ("process_open_fds", "", "200x600"),
             ("process_max_fds", "", "65536x600"),
@@ -289,6 +291,15 @@ pub const ALERTS: &[Alert] = &[
         expression: "sinter_l1_finalized_age_seconds > 3600",
         summary: "The newest L1 block that {instance} sees final is more than an hour old",
         fires: &[&[("sinter_l1_finalized_age_seconds", "", "900+60x600")]],
+    },
+    Alert {
+        name: "SinterOriginBehind",
+        machine: Sequencer,
+        severity: Page,
+        minutes: 10,
+        expression: "sinter_l1_finalized_height - sinter_l1_origin_height > 50",
+        summary: "{instance} sees blocks that do not follow the L1: what is forced there is not ordered",
+        fires: &[&[("sinter_l1_finalized_height", "", "1000+5x600"), ("sinter_l1_origin_height", "", "1000+0x600")]],
     },
     Alert {
         name: "SinterL1Disagrees",

@@ -126,6 +126,8 @@ pub const METRICS: &[Metric] = &[
     metric(Sequencer, "Health", Gauge, Bytes, "sinter_disk_free_bytes", &[], "Free space under the data directory"),
     metric(Sequencer, "L1", Gauge, Count, "sinter_l1_finalized_height", &[], "Newest final L1 block"),
     metric(Sequencer, "L1", Gauge, Seconds, "sinter_l1_finalized_age_seconds", &[], "Time since that block"),
+    metric(Sequencer, "L1", Gauge, Count, "sinter_l1_origin_height", &[], "L1 block that the last final block names"),
+    metric(Sequencer, "L1", Gauge, Count, "sinter_inbox_cursor", &[], "Entries of the forced inbox that are ordered"),
     metric(Sequencer, "L1", Gauge, Count, "sinter_l1_endpoints", &[], "L1 nodes that agree"),
     metric(
         Sequencer,

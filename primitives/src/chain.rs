@@ -6,6 +6,7 @@ use crate::{
     body::BodyBounds,
     committee::{CommitteeError, Seat},
     draw::PREVRANDAO_DELAY_S,
+    forced_inbox,
     header::{Header, L1Origin, VERSION},
     ledger::Ledger,
     reveals::Mix,
@@ -116,9 +117,36 @@ pub struct L1Spec {
     pub light_client: String,
     /// The L1 block that genesis stands on.
     pub origin: L1Origin,
-    /// The registry that committees are drawn from; without it, the committee of `seats` stays, and the L1 origin stands still.
+    /// The registry that committees are drawn from; without it, the committee of `seats` stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<RegistrySpec>,
+    /// What the committee must order: see [`crate::forced_inbox`]. Without it, nothing has to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced_inbox: Option<ForcedInboxSpec>,
+}
+
+impl L1Spec {
+    /// Whether blocks depend on what happens on the L1. Where they do not, the L1 origin stands still, and no node needs an L1 node.
+    #[must_use]
+    pub const fn is_followed(&self) -> bool {
+        self.registry.is_some() || self.forced_inbox.is_some()
+    }
+}
+
+/// The `ForcedInbox` of a chain. It must have no entry by the chain's L1 origin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForcedInboxSpec {
+    /// The contract's address: `0x` and 40 hex digits.
+    pub address: String,
+}
+
+impl ForcedInboxSpec {
+    /// The contract's address, as a checked chain file has it.
+    #[must_use]
+    pub fn address(&self) -> [u8; 20] {
+        address(&self.address).unwrap_or_default()
+    }
 }
 
 /// The `CommitteeRegistry` of a chain, and how committees are drawn from it.
@@ -404,6 +432,15 @@ impl ChainFile {
                     got: "none".into(),
                 });
             }
+        }
+        if let Some(inbox) = &self.l1.forced_inbox {
+            contract("l1.forced_inbox.address", &inbox.address)?;
+            // What one L1 block appends fits into half a block.
+            let (bytes_min, count_min) = (2 * forced_inbox::L1_BLOCK_BYTES_MAX, 2 * forced_inbox::L1_BLOCK_ENTRIES_MAX);
+            in_range("parameters.block_bytes_max", parameters.block_bytes_max, bytes_min, 16 << 20)?;
+            in_range("parameters.block_transactions_max", parameters.block_transactions_max, count_min, 1 << 20)?;
+            let payload_min = forced_inbox::PAYLOAD_BYTES_MAX;
+            in_range("parameters.payload_bytes_max", parameters.payload_bytes_max, payload_min, usize::MAX)?;
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ pub mod committee;
 pub mod decimal;
 pub mod draw;
 pub mod evidence;
+pub mod forced_inbox;
 pub mod hand_over;
 pub mod header;
 pub mod header_chain;

@@ -154,6 +154,7 @@ pub fn chain_file(seats: Vec<Seat>) -> ChainFile {
             light_client: format!("0x{}", "5f".repeat(20)),
             origin: L1Origin { number: 100, hash: Digest([0x11; 32]) },
             registry: None,
+            forced_inbox: None,
         },
         seats,
         namespaces: NAMESPACES

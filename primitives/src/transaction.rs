@@ -89,7 +89,8 @@ pub struct Transaction {
     pub namespace: Namespace,
     /// The last height at which a block may hold it. A block at height `h` holds only transactions
     /// with `h <= expiry_height < h + expiry_blocks`, so a node that knows the last `expiry_blocks`
-    /// blocks knows every transaction that could repeat.
+    /// blocks knows every transaction that could repeat. Of kind [`Inbox`](TransactionKind::Inbox), it is the
+    /// entry's number instead ([`crate::forced_inbox`]).
     pub expiry_height: u64,
     /// Opaque bytes: at most [`crate::Parameters::payload_bytes_max`].
     #[serde(with = "crate::hexadecimal::payload")]

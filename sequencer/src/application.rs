@@ -24,6 +24,7 @@ use commonware_runtime::Clock;
 use futures::{StreamExt, future};
 use sinter_primitives::{
     Block, Body, Chain, Header,
+    forced_inbox::{ForcedEntry, ORIGIN_STEP_MAX, fits},
     header::{L1Origin, VERSION},
     reveals::Mix,
 };
@@ -32,6 +33,23 @@ use tracing::{debug, error, warn};
 
 /// Computing a missing state can race with the tip moving; each round starts from the new tip.
 const LINEAGE_ROUNDS_MAX: usize = 4;
+
+/// How far a block goes on the L1.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// The L1 block that it names.
+    pub origin: L1Origin,
+    /// What was forced there since its parent's: the block opens with it.
+    pub forced: Arc<[ForcedEntry]>,
+}
+
+impl Advance {
+    /// Not at all.
+    #[must_use]
+    pub fn none(parent: &Header) -> Self {
+        Self { origin: parent.l1_origin, forced: Arc::from([]) }
+    }
+}
 
 /// Builds this node's blocks and checks everyone else's.
 #[derive(Clone)]
@@ -45,7 +63,7 @@ pub struct Sequencer<T: Strategy> {
 }
 
 impl<T: Strategy> Sequencer<T> {
-    /// A sequencer of `chain`, in whichever of its `committees` has the epoch. Where the chain draws them, it sees the L1.
+    /// A sequencer of `chain`, in whichever of its `committees` has the epoch. Where the chain follows the L1, it sees that.
     #[must_use]
     pub fn new(
         chain: Arc<Chain>,
@@ -55,7 +73,7 @@ impl<T: Strategy> Sequencer<T> {
         l1: Option<Arc<dyn L1View>>,
         strategy: T,
     ) -> Self {
-        let l1 = l1.filter(|_| chain.file.l1.registry.is_some());
+        let l1 = l1.filter(|_| chain.file.l1.is_followed());
         Self { chain, committees, ledgers, mempool, l1, strategy }
     }
 
@@ -82,20 +100,49 @@ impl<T: Strategy> Sequencer<T> {
         Some((slot, seated))
     }
 
-    /// The L1 block that a child of `parent` names: the newest that others should have, too. After a view that failed it is the
-    /// parent's, which everybody can judge: it may have failed for that.
-    fn origin(&self, context: &Context, parent: &State) -> L1Origin {
+    /// How far a child of `parent` goes on the L1: to the newest block that others should have, too; where things are forced, as far as
+    /// this node has read them and there is room. After a view that failed, not at all, which everybody can judge: it may have failed
+    /// for that.
+    fn advance(&self, context: &Context, parent: &Header) -> Advance {
+        let mut advance = Advance::none(parent);
         let is_next = context.round.view().get() <= context.parent.0.get().saturating_add(1);
-        let latest = self.l1.as_ref().filter(|_| is_next).and_then(|l1| l1.latest());
-        latest.filter(|latest| latest.number > parent.header.l1_origin.number).unwrap_or(parent.header.l1_origin)
+        let Some(l1) = self.l1.as_ref().filter(|_| is_next) else { return advance };
+        let from = parent.l1_origin.number;
+        let Some(latest) = l1.latest().filter(|latest| latest.number > from) else { return advance };
+        if self.chain.file.l1.forced_inbox.is_none() {
+            return Advance { origin: latest, ..advance };
+        }
+        let until = latest.number.min(from.saturating_add(ORIGIN_STEP_MAX));
+        let mut forced = Vec::new();
+        for step in l1.steps((from, parent.inbox_cursor)) {
+            forced.extend(step.forced);
+            if step.origin.number > until || !fits(&self.chain, &forced) {
+                break;
+            }
+            advance = Advance { origin: step.origin, forced: forced.as_slice().into() };
+        }
+        advance
     }
 
-    /// Whether a block's L1 origin is a final block of the L1, where it is not its parent's. Waits until this node's L1 is there.
-    async fn check_origin(&self, parent: L1Origin, header: &Header) -> Result<(), InvalidBlock> {
-        let got = header.l1_origin;
-        let Some(l1) = self.l1.as_ref().filter(|_| got != parent) else { return Ok(()) };
+    /// What was forced after a block's L1 origin, up to L1 block `until`.
+    async fn forced(&self, l1: &dyn L1View, parent: &Header, until: u64) -> Arc<[ForcedEntry]> {
+        match self.chain.file.l1.forced_inbox {
+            Some(_) => l1.forced((parent.l1_origin.number, parent.inbox_cursor), until).await,
+            None => Arc::from([]),
+        }
+    }
+
+    /// What a block has to open with. Waits until this node's L1 is where the block says, and refuses an L1 origin that is none.
+    async fn opening(&self, parent: &Header, header: &Header) -> Result<Arc<[ForcedEntry]>, InvalidBlock> {
+        let (from, got) = (parent.l1_origin, header.l1_origin);
+        let goes_on = validity::origin_may_follow(&self.chain, from, got);
+        // Where it does neither, it is refused for itself.
+        let Some(l1) = self.l1.as_ref().filter(|_| goes_on) else { return Ok(Arc::from([])) };
         let expected = l1.block(got.number).await.origin;
-        if expected == got { Ok(()) } else { Err(InvalidBlock::L1Origin { expected, got }) }
+        if expected != got {
+            return Err(InvalidBlock::L1Origin { expected, got });
+        }
+        Ok(self.forced(l1.as_ref(), parent, got.number).await)
     }
 
     /// The ancestors of `parent` down to the tip, computing the states that the tree lacks. `None` when the
@@ -169,7 +216,7 @@ impl<T: Strategy> Sequencer<T> {
     }
 
     /// Waits for something to order, at most until this node should propose an empty block.
-    async fn wait_for_body<E: Clock>(&self, runtime: &E, lineage: &Lineage) -> Body {
+    async fn wait_for_body<E: Clock>(&self, runtime: &E, lineage: &Lineage, forced: &[ForcedEntry]) -> Body {
         let parameters = &self.chain.file.parameters;
         let height = lineage.parent.header.height + 1;
         let exclude = lineage.unfinalized_ids();
@@ -182,7 +229,7 @@ impl<T: Strategy> Sequencer<T> {
         futures::pin_mut!(deadline);
         let mut arrivals = self.mempool.subscribe();
         loop {
-            let body = self.mempool.build(height, &exclude);
+            let body = self.mempool.build(height, &exclude, forced);
             if !body.lanes.is_empty() {
                 return body;
             }
@@ -202,17 +249,16 @@ impl<T: Strategy> Sequencer<T> {
         runtime: &E,
         context: &Context,
         lineage: Lineage,
-        mut body: Body,
+        (advance, mut body): (Advance, Body),
     ) -> Option<Digested<SequencedBlock>> {
         let parent = &lineage.parent;
-        let l1_origin = self.origin(context, parent);
-        let (slot, _) = self.slot(context, parent, l1_origin).await?;
+        let (slot, _) = self.slot(context, parent, advance.origin).await?;
         let term = validity::reveal_due(&self.chain, &slot, parent.header.height + 1);
         body.reveal = term.and_then(|term| self.committees.reveal(&Mix(parent.header.randomness), term));
         let timestamp_ms = unix_ms(runtime).max(parent.header.timestamp_ms + 1);
         let chain = self.chain.clone();
         let job = self.strategy.spawn(body.encode_size(), move |_| {
-            timed("assemble", || assemble(&chain, &slot, &lineage.parent, (timestamp_ms, l1_origin), body))
+            timed("assemble", || assemble(&chain, &slot, &lineage.parent, (timestamp_ms, &advance), body))
         });
         match job.await {
             Ok((state, block)) => {
@@ -236,18 +282,20 @@ impl<T: Strategy> Sequencer<T> {
         block: Digested<SequencedBlock>,
     ) -> bool {
         let (chain, ledgers, candidate) = (self.chain.clone(), self.ledgers.clone(), block.clone());
-        let parent_origin = lineage.parent.header.l1_origin;
-        let job = self.strategy.spawn(block.inner().encode_size(), move |_| {
-            let height = candidate.inner().header.height;
-            timed("check", || {
-                validity::check(&chain, &lineage.parent, (&slot, &seated.committee), candidate.inner(), |ids| {
-                    ledgers.first_repeat(&lineage, height, ids)
-                })
-            })
-        });
         let header = &block.inner().header;
-        let checked = match job.await {
-            Ok(state) => self.check_origin(parent_origin, header).await.map(|()| state),
+        let checked = match self.opening(&lineage.parent.header, header).await {
+            Ok(forced) => {
+                let job = self.strategy.spawn(block.inner().encode_size(), move |_| {
+                    let height = candidate.inner().header.height;
+                    timed("check", || {
+                        let (of, block) = ((&slot, &seated.committee), (&**candidate.inner(), &*forced));
+                        validity::check(&chain, &lineage.parent, of, block, |ids| {
+                            ledgers.first_repeat(&lineage, height, ids)
+                        })
+                    })
+                });
+                job.await
+            }
             Err(error) => Err(error),
         };
         match checked {
@@ -258,7 +306,7 @@ impl<T: Strategy> Sequencer<T> {
             }
             Err(error) => {
                 metrics::counter!(telemetry::BLOCKS_INVALID, "rule" => error.rule()).increment(1);
-                warn!(view = slot.view, seat = slot.leader_seat, %error, "invalid block");
+                warn!(view = header.view, seat = header.proposer_seat, %error, "invalid block");
                 false
             }
         }
@@ -280,8 +328,8 @@ impl<T: Strategy> Sequencer<T> {
     }
 }
 
-/// The block of `slot` on `parent` that orders `body`, with its time and L1 origin, and the state after it. A reveal in the body is
-/// the proposer's.
+/// The block of `slot` on `parent` that orders `body`, with its time and its advance on the L1, and the state after it. A reveal in the
+/// body is the proposer's, and what was forced opens its lanes.
 ///
 /// # Errors
 /// [`InvalidBlock::Ledger`] when the parent's ledger does not take the body.
@@ -289,14 +337,14 @@ pub fn assemble(
     chain: &Chain,
     slot: &Slot,
     parent: &State,
-    (timestamp_ms, l1_origin): (u64, L1Origin),
+    (timestamp_ms, advance): (u64, &Advance),
     body: Body,
 ) -> Result<(State, SequencedBlock), InvalidBlock> {
     let height = parent.header.height + 1;
     let mut ledger = parent.ledger.as_ref().clone();
     let ids = validity::ids(chain, &body);
     let mix = Mix(parent.header.randomness);
-    let table = ledger.apply_identified(height, timestamp_ms, l1_origin.number, &body, &ids)?;
+    let table = ledger.apply_identified(height, timestamp_ms, advance.origin.number, &body, &ids)?;
     let header = Header {
         version: VERSION,
         chain_id: chain.file.chain_id,
@@ -307,8 +355,8 @@ pub fn assemble(
         parent: slot.parent,
         proposer_seat: slot.leader_seat,
         timestamp_ms,
-        l1_origin,
-        inbox_cursor: parent.header.inbox_cursor,
+        l1_origin: advance.origin,
+        inbox_cursor: parent.header.inbox_cursor.saturating_add(advance.forced.len() as u64),
         body_root: body.root(),
         namespaces_root: table.root(),
         ledger_root: ledger.root(),
@@ -342,11 +390,13 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
     ) -> Handoff<Digested<SequencedBlock>> {
         let Some(parent) = ancestry.next().await else { return Handoff::Wait };
         let Some(lineage) = self.lineage(parent, ancestry).await else { return Handoff::Wait };
-        let body = self.mempool.build(lineage.parent.header.height + 1, &lineage.unfinalized_ids());
+        let parent = &lineage.parent.header;
+        let advance = self.advance(&context, parent);
+        let body = self.mempool.build(parent.height + 1, &lineage.unfinalized_ids(), &advance.forced);
         if body.lanes.is_empty() {
             return Handoff::Wait;
         }
-        self.build(&runtime, &context, lineage, body).await.map_or(Handoff::Wait, Handoff::Stage)
+        self.build(&runtime, &context, lineage, (advance, body)).await.map_or(Handoff::Wait, Handoff::Stage)
     }
 
     async fn propose(
@@ -357,8 +407,9 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
     ) -> Option<Digested<SequencedBlock>> {
         let parent = ancestry.next().await?;
         let lineage = self.lineage(parent, ancestry).await?;
-        let body = self.wait_for_body(&runtime, &lineage).await;
-        self.build(&runtime, &context, lineage, body).await
+        let advance = self.advance(&context, &lineage.parent.header);
+        let body = self.wait_for_body(&runtime, &lineage, &advance.forced).await;
+        self.build(&runtime, &context, lineage, (advance, body)).await
     }
 
     async fn verify(&mut self, (runtime, context): (E, Context), mut ancestry: impl Ancestry<SequencedBlock>) -> bool {

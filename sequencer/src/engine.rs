@@ -374,7 +374,12 @@ where
         parameters,
         &node_key,
         mempool.clone(),
-        NextLeaders { chain: chain.clone(), committees: committees.clone(), epochs: epochs_receiver.clone(), status: status.clone() },
+        NextLeaders {
+            chain: chain.clone(),
+            committees: committees.clone(),
+            epochs: epochs_receiver.clone(),
+            status: status.clone(),
+        },
         network.blocker.clone(),
     )
     .start(network.transactions);

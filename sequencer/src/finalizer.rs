@@ -247,6 +247,8 @@ async fn finalize(
         parts.mempool.finalized(header.height, &state.ids);
         let lag_ms = now_ms.saturating_sub(header.timestamp_ms);
         metrics::histogram!(telemetry::FINALITY_SECONDS).record(lag_ms as f64 / 1e3);
+        metrics::gauge!(telemetry::L1_ORIGIN_HEIGHT).set(header.l1_origin.number as f64);
+        metrics::gauge!(telemetry::INBOX_CURSOR).set(header.inbox_cursor as f64);
         metrics::counter!(telemetry::TRANSACTIONS_FINALIZED).increment(state.ids.len() as u64);
         let head =
             Head { height: header.height, digest: state.digest, timestamp_ms: header.timestamp_ms, view: header.view };

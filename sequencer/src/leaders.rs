@@ -174,7 +174,8 @@ mod tests {
             file.parameters.epoch_blocks = NonZeroU64::new(100);
             let address = format!("0x{}", "11".repeat(20));
             let prevrandao_delay_s = draw::PREVRANDAO_DELAY_S;
-            file.l1.registry = Some(RegistrySpec { address, from_block: 0, seats: 4, seats_min: 4, prevrandao_delay_s });
+            file.l1.registry =
+                Some(RegistrySpec { address, from_block: 0, seats: 4, seats_min: 4, prevrandao_delay_s });
         })
     }
 

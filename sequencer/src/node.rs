@@ -109,9 +109,9 @@ pub enum NodeError {
     /// A seat's address is none.
     #[error("address of a seat: {0}")]
     Peer(#[from] PeerError),
-    /// The chain draws its committees, and this node does not see the L1.
+    /// Blocks depend on the L1, and this node does not see it.
     #[error(
-        "`l1_rpc`: expected the URL of an L1 node, since this chain draws its committees from a registry, got none"
+        "`l1_rpc`: expected the URL of an L1 node, since blocks of this chain depend on what happens on the L1, got none"
     )]
     NoL1,
     /// The signer will not vote for this node.
@@ -270,11 +270,13 @@ impl Prepared {
 
 /// How the chain's committees follow on each other.
 fn succession(chain: &Arc<Chain>, l1: L1) -> Result<Arc<dyn Succession>, NodeError> {
-    if chain.file.l1.registry.is_none() {
-        return Ok(Arc::new(Repeat));
+    if l1.is_none() && chain.file.l1.is_followed() {
+        return Err(NodeError::NoL1);
     }
-    let drawing = Drawing::new(chain.clone(), l1.ok_or(NodeError::NoL1)?).ok_or(NodeError::NoL1)?;
-    Ok(Arc::new(drawing))
+    Ok(match l1.and_then(|l1| Drawing::new(chain.clone(), l1)) {
+        Some(drawing) => Arc::new(drawing),
+        None => Arc::new(Repeat),
+    })
 }
 
 /// Who votes for this node: the key itself, or a signer that has it.

@@ -13,6 +13,10 @@ pub const FINALITY_SECONDS: &str = "sinter_finality_seconds";
 pub const BLOCK_STAGE_SECONDS: &str = "sinter_block_stage_seconds";
 /// Transactions that became final.
 pub const TRANSACTIONS_FINALIZED: &str = "sinter_transactions_finalized_total";
+/// Number of the L1 block that the last final block names.
+pub const L1_ORIGIN_HEIGHT: &str = "sinter_l1_origin_height";
+/// Entries of the forced inbox that are ordered.
+pub const INBOX_CURSOR: &str = "sinter_inbox_cursor";
 /// Whether the node has a seat in the epoch that it is in.
 pub const SEATED: &str = "sinter_seated";
 /// Views that the committee gave up.
@@ -39,6 +43,8 @@ pub fn describe() {
     describe_histogram!(FINALITY_SECONDS, Unit::Seconds, "Time from a block's timestamp until it is indexed as final");
     describe_histogram!(BLOCK_STAGE_SECONDS, Unit::Seconds, "Time that each part of a block's way takes, by stage");
     describe_counter!(TRANSACTIONS_FINALIZED, Unit::Count, "Transactions that became final");
+    describe_gauge!(L1_ORIGIN_HEIGHT, Unit::Count, "Number of the L1 block that the last final block names");
+    describe_gauge!(INBOX_CURSOR, Unit::Count, "Entries of the forced inbox that are ordered");
     describe_gauge!(SEATED, Unit::Count, "Whether this node has a seat in this epoch's committee");
     describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block");
     describe_counter!(FAULTS, Unit::Count, "Proven faults of committee members: two votes that exclude each other");

@@ -1,14 +1,15 @@
 //! What makes a block valid: a pure function of the block and its ancestors.
 //!
-//! Never of transaction bytes, which the namespace's rollup judges; and never of the wall clock, which only
-//! delays a vote. What is checked, in this order:
+//! Of the L1 it takes what happened there up to the block's L1 origin. Never of transaction bytes, which the namespace's rollup judges; and
+//! never of the wall clock, which only delays a vote. What is checked, in this order:
 //!
 //! 1. the header names this chain, its parent, and the view it was proposed in, by the view's leader;
-//! 2. time moves forward, the L1 origin never goes back, and moves only where committees are drawn; the inbox stands still; an
+//! 2. time moves forward; the L1 origin never goes back, nor on by more than it may, and moves only where the chain follows the L1; an
 //!    epoch's last block names the committee of the epoch after the next;
 //! 3. the body is within bounds and is the one that the header commits to; a reveal stands where one may, is the proposer's, and
 //!    is in the mix;
-//! 4. every transaction is for a height near this one, and none repeats;
+//! 4. what was forced on L1 since the parent's origin opens the lanes, all of it and nothing else, and the inbox cursor counts it;
+//!    every other transaction is for a height near this one, and none repeats;
 //! 5. every lane obeys its namespace's ordering rule;
 //! 6. the namespace table and the ledger are what the body makes of the parent's.
 
@@ -17,12 +18,16 @@ use crate::{
     ordering::{self, LaneContext, OrderingError, OrderingRule},
 };
 use sinter_primitives::{
-    Block, Body, Chain, Committee, Digest, Header, Namespace, Transaction, TransactionId,
+    Block, Body, Chain, Committee, Digest, Header, Namespace, Transaction, TransactionId, TransactionKind,
+    forced_inbox::{self, ForcedEntry, ORIGIN_STEP_MAX},
     header::{L1Origin, VERSION},
     ledger::LedgerError,
     reveals::{Mix, RevealError, Term},
 };
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 /// The view that a block is proposed in, as consensus knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +88,9 @@ pub enum InvalidBlock {
         /// This block's.
         got: u64,
     },
-    /// The L1 origin is none that may follow: it goes back, or moves where it must not, or is no final block of the L1.
+    /// The L1 origin is none that may follow: it goes back, or on where it must not or by too much, or is no final block of the L1.
     #[error(
-        "header's L1 origin: expected block {} (0x{}) or a final one after it, got block {} (0x{})",
+        "header's L1 origin: expected block {} (0x{}) or a final one soon after it, got block {} (0x{})",
         .expected.number, .expected.hash, .got.number, .got.hash
     )]
     L1Origin {
@@ -102,6 +107,19 @@ pub enum InvalidBlock {
         /// Its value.
         max: usize,
         /// What the body has.
+        got: usize,
+    },
+    /// A lane does not open with what was forced on L1.
+    #[error(
+        "lane of namespace {namespace}: expected it to open with the {expected} transactions forced on L1 since the parent, got {got} of \
+         them"
+    )]
+    Forced {
+        /// The lane's.
+        namespace: Namespace,
+        /// How many were forced.
+        expected: usize,
+        /// How many it opens with that are those.
         got: usize,
     },
     /// A transaction may not stand at this height.
@@ -145,6 +163,7 @@ impl InvalidBlock {
             Self::Number { field, .. } | Self::Digest { field, .. } => field,
             Self::Timestamp { .. } => "timestamp",
             Self::L1Origin { .. } => "l1 origin",
+            Self::Forced { .. } => "forced",
             Self::Undue { .. } | Self::Reveal(_) => "reveal",
             Self::TooLarge { .. } => "bounds",
             Self::Expiry { .. } => "expiry",
@@ -168,8 +187,9 @@ pub fn reveal_due(chain: &Chain, slot: &Slot, height: u64) -> Option<Term> {
 }
 
 /// Checks a block that was proposed in `slot` on `parent`, and gives the chain's state after it. Whether its L1 origin is final on
-/// the L1 is left to whoever sees that. `committee` has the slot's epoch, and `first_repeat` finds the first of some ids that an
-/// ancestor within the last `expiry_blocks` heights holds, with that ancestor's height.
+/// the L1 is left to whoever sees that, and who also knows what was `forced` there since the parent's. `committee` has the slot's epoch,
+/// and `first_repeat` finds the first of some ids that an ancestor within the last `expiry_blocks` heights holds, with that
+/// ancestor's height.
 ///
 /// # Errors
 /// [`InvalidBlock`], the first rule that the block breaks.
@@ -177,7 +197,7 @@ pub fn check(
     chain: &Chain,
     parent: &State,
     (slot, committee): (&Slot, &Committee),
-    block: &Block,
+    (block, forced): (&Block, &[ForcedEntry]),
     first_repeat: impl FnOnce(&[TransactionId]) -> Option<(TransactionId, u64)>,
 ) -> Result<State, InvalidBlock> {
     let (header, body) = (&block.header, &block.body);
@@ -185,11 +205,13 @@ pub fn check(
     check_bounds(chain, body)?;
     digest("body root", body.root(), header.body_root)?;
     check_reveal(chain, parent, (slot, committee), block)?;
+    number("inbox cursor", parent.header.inbox_cursor.saturating_add(forced.len() as u64), header.inbox_cursor)?;
+    let openings = check_openings(body, forced_inbox::openings(chain, forced))?;
     let ids = check_transactions(chain, header.height, body)?;
     if let Some((id, height)) = first_repeat(&ids) {
         return Err(InvalidBlock::Repeated { id, height });
     }
-    check_lanes(chain, header.height, body)?;
+    check_lanes(chain, header.height, body, &openings)?;
     follow(chain, parent, block, ids)
 }
 
@@ -221,6 +243,15 @@ pub fn ids(chain: &Chain, body: &Body) -> Vec<TransactionId> {
     body.ids(chain.file.chain_id)
 }
 
+/// Whether an L1 origin may follow on another one, as far as their numbers say: it goes on, where the chain follows the L1; and where
+/// things are forced there, no further than they can be looked up.
+#[must_use]
+pub fn origin_may_follow(chain: &Chain, parent: L1Origin, origin: L1Origin) -> bool {
+    let l1 = &chain.file.l1;
+    let step_max = if l1.forced_inbox.is_some() { ORIGIN_STEP_MAX } else { u64::MAX };
+    l1.is_followed() && origin.number > parent.number && origin.number - parent.number <= step_max
+}
+
 fn check_place(chain: &Chain, parent: &Header, slot: &Slot, header: &Header) -> Result<(), InvalidBlock> {
     number("version", u64::from(VERSION), u64::from(header.version))?;
     number("chain id", chain.file.chain_id, header.chain_id)?;
@@ -233,11 +264,10 @@ fn check_place(chain: &Chain, parent: &Header, slot: &Slot, header: &Header) -> 
     if header.timestamp_ms <= parent.timestamp_ms {
         return Err(InvalidBlock::Timestamp { parent: parent.timestamp_ms, got: header.timestamp_ms });
     }
-    let moves = header.l1_origin.number > parent.l1_origin.number && chain.file.l1.registry.is_some();
-    if header.l1_origin != parent.l1_origin && !moves {
-        return Err(InvalidBlock::L1Origin { expected: parent.l1_origin, got: header.l1_origin });
+    let (expected, got) = (parent.l1_origin, header.l1_origin);
+    if got != expected && !origin_may_follow(chain, expected, got) {
+        return Err(InvalidBlock::L1Origin { expected, got });
     }
-    number("inbox cursor", parent.inbox_cursor, header.inbox_cursor)?;
     digest("next committee", slot.next_committee, header.next_committee)
 }
 
@@ -268,6 +298,27 @@ fn check_bounds(chain: &Chain, body: &Body) -> Result<(), InvalidBlock> {
     at_most("bytes", bounds.bytes_max.max(1), body.lanes_bytes())
 }
 
+/// Lanes open with these, and with nothing else from the L1: how many each lane opens with, in the body's order.
+fn check_openings(
+    body: &Body,
+    mut expected: BTreeMap<Namespace, Vec<&ForcedEntry>>,
+) -> Result<Vec<usize>, InvalidBlock> {
+    let mut openings = Vec::with_capacity(body.lanes.len());
+    for lane in &body.lanes {
+        let forced = expected.remove(&lane.namespace).unwrap_or_default();
+        let pairs = lane.transactions.iter().zip(&forced);
+        let got = pairs.take_while(|(got, forced)| **got == forced.transaction()).count();
+        if got != forced.len() {
+            return Err(InvalidBlock::Forced { namespace: lane.namespace, expected: forced.len(), got });
+        }
+        openings.push(got);
+    }
+    match expected.pop_first() {
+        Some((namespace, forced)) => Err(InvalidBlock::Forced { namespace, expected: forced.len(), got: 0 }),
+        None => Ok(openings),
+    }
+}
+
 fn check_transactions(chain: &Chain, height: u64, body: &Body) -> Result<Vec<TransactionId>, InvalidBlock> {
     let max = height.saturating_add(chain.file.parameters.expiry_blocks - 1);
     let mut ids = Vec::new();
@@ -285,20 +336,24 @@ fn check_transactions(chain: &Chain, height: u64, body: &Body) -> Result<Vec<Tra
 
 fn check_expiry(transaction: &Transaction, id: TransactionId, min: u64, max: u64) -> Result<(), InvalidBlock> {
     let got = transaction.expiry_height;
+    // That of a forced one is its number, which was compared with the L1's.
+    if transaction.kind == TransactionKind::Inbox {
+        return Ok(());
+    }
     if got < min || got > max {
         return Err(InvalidBlock::Expiry { id, min, max, got });
     }
     Ok(())
 }
 
-fn check_lanes(chain: &Chain, height: u64, body: &Body) -> Result<(), InvalidBlock> {
-    for lane in &body.lanes {
+fn check_lanes(chain: &Chain, height: u64, body: &Body, openings: &[usize]) -> Result<(), InvalidBlock> {
+    for (lane, opening) in body.lanes.iter().zip(openings) {
         let Some(spec) = chain.namespace(lane.namespace) else {
             return Err(LedgerError::UnknownNamespace(lane.namespace).into());
         };
         let context = LaneContext { chain_id: chain.file.chain_id, height };
         ordering::rule(spec)
-            .check(lane, &context)
+            .check(&lane.transactions[*opening..], &context)
             .map_err(|source| InvalidBlock::Ordering { namespace: lane.namespace, source })?;
     }
     Ok(())

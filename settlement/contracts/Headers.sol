@@ -42,6 +42,11 @@ library Headers {
         return _u64(header, 86);
     }
 
+    /// @notice How many entries of the `ForcedInbox` are ordered, up to and with this block.
+    function inboxCursor(bytes calldata header) internal pure returns (uint64) {
+        return _u64(header, 126);
+    }
+
     function namespacesRoot(bytes calldata header) internal pure returns (bytes32) {
         return bytes32(_word(header, 166));
     }

@@ -15,6 +15,7 @@ const groups = {
     "CommitteeRegistry",
     "Evidence",
     "FinalityLightClient",
+    "ForcedInbox",
     "RollupSettlement",
     "SealGateway",
     "adapters/OpAdapter",

@@ -22,6 +22,7 @@ pub mod advances;
 pub mod deployment;
 pub mod dev_l1;
 pub mod evidence;
+pub mod forced_inbox;
 pub mod hub;
 pub mod l1;
 pub mod light_client;

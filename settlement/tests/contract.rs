@@ -259,6 +259,7 @@ struct Registration {
     keys: Vec<PublicKey>,
     aggregate: PublicKey,
     proofs: Vec<[u8; 96]>,
+    roster: B256,
 }
 
 impl Registration {
@@ -270,7 +271,7 @@ impl Registration {
             .map(|secret| uncompress_g1(&sign_proof_of_possession(&secret.to_bytes()).unwrap()).unwrap())
             .collect();
         let aggregate = AggregatePublicKey::aggregate(&keys.iter().collect::<Vec<_>>(), false).unwrap().to_public_key();
-        Self { keys, aggregate, proofs }
+        Self { keys, aggregate, proofs, roster: B256::from_slice(&members.committee.roster()) }
     }
 
     fn opening(&self) -> (Contract::Opening, Vec<u8>) {
@@ -278,7 +279,7 @@ impl Registration {
         let opening = Contract::Opening {
             seats: self.keys.len() as u16,
             aggregate: swapped(&self.aggregate).into(),
-            roster: B256::repeat_byte(7),
+            roster: self.roster,
             pageHashes: keys.chunks(PAGE_SEATS * 192).map(|page| B256::from_slice(&Keccak256::digest(page))).collect(),
         };
         (opening, keys)
@@ -438,6 +439,7 @@ async fn aggregates(l1: &L1, record: &mut Record) {
         keys: pair.iter().map(|(key, _)| *key).collect(),
         aggregate: secret.sk_to_pk(),
         proofs: pair.iter().map(|(_, proof)| *proof).collect(),
+        roster: B256::ZERO,
     };
     let mut call = cancelling.call();
     call.opening.aggregate = vec![0; 192].into();

@@ -51,6 +51,8 @@ pub enum Command {
     Rollup(crate::rollup::RollupCommand),
     /// Follow a transaction from a member to the L1, each step with its proof
     Trace(crate::trace::TraceArguments),
+    /// Have a transaction ordered that no member takes: append it on L1, from where the committee must take it
+    Force(crate::force::ForceArguments),
     /// Bring seals to the hub on L1, when gas is cheap enough; ends when the L1 has every root for good
     Settle(crate::settle::SettleArguments),
     /// The contracts that this version's seals are checked by

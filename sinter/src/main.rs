@@ -12,6 +12,7 @@ mod doctor;
 mod evidence;
 mod exit;
 mod firmware;
+mod force;
 mod hub;
 mod keys;
 mod l1;
@@ -64,6 +65,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::L1(command) => l1::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Evidence(command) => evidence::run(&command),
+        Command::Force(arguments) => force::run(&arguments),
         Command::Firmware(command) => firmware::run(&command),
         Command::Soundness(arguments) => aggregation::soundness(&arguments),
         Command::Program(command) => aggregation::program(&command),

@@ -86,10 +86,10 @@ fn vote_as_text(vote: &Vote) -> String {
     format!("epoch {} view {}  {kind}{block}", vote.epoch, vote.view)
 }
 
-/// What the node sees of the L1, where it is told of one and its chain draws committees.
+/// What the node sees of the L1, where it is told of one and its chain follows it.
 fn l1(config: &NodeConfig) -> Result<node::L1, Failure> {
     let l1 = chain::load(&config.chain)?.file.l1;
-    if l1.registry.is_none() || config.l1_rpc.is_empty() {
+    if !l1.is_followed() || config.l1_rpc.is_empty() {
         return Ok(None);
     }
     let (endpoints, poll_interval_ms) = (config.l1_rpc.clone(), config.l1_poll_interval_ms);

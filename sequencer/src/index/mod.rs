@@ -375,9 +375,9 @@ impl<'t> Writer<'t> {
         for (index, transaction) in (0u32..).zip(&lane.transactions) {
             let hash = keccak256(&transaction.payload).0;
             hashes.extend_from_slice(&hash);
-            // What a payload executes, it executes where it first stands. Others than users' have no
-            // Ethereum hash of their own: their row keeps the places of the rest.
-            if transaction.kind == TransactionKind::User
+            // What a payload executes, it executes where it first stands, sent or forced. A bundle has no
+            // Ethereum hash of its own: its row keeps the places of the rest.
+            if transaction.kind != TransactionKind::Express
                 && self.ethereum.get((namespace, hash)).map_err(storage(DOING))?.is_none()
             {
                 self.ethereum.insert((namespace, hash), (height, index)).map_err(storage(DOING))?;

@@ -45,15 +45,17 @@ pub use refusal::{Refusal, Unit};
 pub use state::{Stage, Visibility};
 
 use crate::ordering::{LaneContext, OrderingRule, Rule, rule};
+use select::Room;
 use serde::{Deserialize, Serialize};
 use sinter_primitives::{
     Body, Chain, Namespace, Parameters, Transaction, TransactionId, TransactionKind,
     body::Lane,
     chain::{ChainFile, NamespaceSpec},
+    forced_inbox::ForcedEntry,
 };
 use state::{Newcomer, State};
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -246,20 +248,28 @@ impl Mempool {
     /// within the chain's bounds, fair between namespaces, each lane as its ordering rule builds it.
     /// Empty when there is nothing to order.
     #[must_use]
-    pub fn build(&self, height: u64, exclude: &HashSet<TransactionId>) -> Body {
+    pub fn build(&self, height: u64, exclude: &HashSet<TransactionId>, forced: &[ForcedEntry]) -> Body {
         let started = Instant::now();
-        let picked = self.state().select(height, exclude);
+        let taken = Room { bytes: forced.iter().map(ForcedEntry::bytes).sum(), transactions: forced.len() };
+        let picked = self.state().select(height, exclude, taken);
         let context = LaneContext { chain_id: self.shared.chain_id, height };
-        let mut lanes = Vec::with_capacity(picked.len());
+        let mut lanes: BTreeMap<Namespace, Vec<Transaction>> = BTreeMap::new();
+        for entry in forced.iter().filter(|entry| self.is_open(entry.namespace)) {
+            lanes.entry(entry.namespace).or_default().push(entry.transaction());
+        }
         for mut lane in picked {
             self.shared.rules[lane.lane].build(&mut lane.transactions, &context);
             if !lane.transactions.is_empty() {
-                let namespace = self.shared.namespaces[lane.lane].id;
-                lanes.push(Lane { namespace, transactions: lane.transactions });
+                lanes.entry(self.shared.namespaces[lane.lane].id).or_default().append(&mut lane.transactions);
             }
         }
         self.shared.metrics.built(started.elapsed());
-        Body { reveal: None, lanes }
+        let lanes = lanes.into_iter().map(|(namespace, transactions)| Lane { namespace, transactions });
+        Body { reveal: None, lanes: lanes.collect() }
+    }
+
+    fn is_open(&self, namespace: Namespace) -> bool {
+        self.shared.namespaces.binary_search_by_key(&namespace, |spec| spec.id).is_ok()
     }
 
     /// A block at `height` that holds `ids` is notarized.

@@ -23,22 +23,23 @@ pub(super) struct Picked {
     pub transactions: Vec<Transaction>,
 }
 
-/// The room that a block has left.
-struct Room {
-    bytes: usize,
-    transactions: usize,
+/// Room in a block.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Room {
+    pub bytes: usize,
+    pub transactions: usize,
 }
 
 impl State {
     /// Picks transactions for a block at `height` that holds none of `exclude`; lanes in ascending order,
-    /// none empty. The body made of them is within the chain's bounds.
-    pub fn select(&self, height: u64, exclude: &HashSet<TransactionId>) -> Vec<Picked> {
+    /// none empty. The body made of them, and of what has `taken` room in it already, is within the chain's bounds.
+    pub fn select(&self, height: u64, exclude: &HashSet<TransactionId>, taken: Room) -> Vec<Picked> {
         let parameters = &self.parameters;
         // A lane's head is taken at its largest: what that wastes, 2 bytes a lane, is not worth a recount.
         let lane_head_bytes = Namespace::SIZE + parameters.block_transactions_max.encode_size();
         let mut room = Room {
-            bytes: parameters.block_bytes_max.saturating_sub(self.lanes.len().encode_size()),
-            transactions: parameters.block_transactions_max,
+            bytes: parameters.block_bytes_max.saturating_sub(self.lanes.len().encode_size() + taken.bytes),
+            transactions: parameters.block_transactions_max.saturating_sub(taken.transactions),
         };
         let mut picked: Vec<Vec<Transaction>> = self.lanes.iter().map(|_| Vec::new()).collect();
         let mut cursors: Vec<_> =

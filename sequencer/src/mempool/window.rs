@@ -1,7 +1,8 @@
 //! The ids that were ordered lately: what would repeat if it came again.
 //!
-//! A block at height `h` holds only transactions with `h <= expiry_height < h + expiry_blocks`, so what
-//! was ordered at or below `tip - expiry_blocks` has expired by now, and its ids can be forgotten.
+//! But for those forced on L1, whose numbers never repeat, a block at height `h` holds only transactions with
+//! `h <= expiry_height < h + expiry_blocks`, so what was ordered at or below `tip - expiry_blocks` has expired by now, and its ids can
+//! be forgotten.
 
 use sinter_primitives::TransactionId;
 use std::collections::{BTreeMap, HashSet};

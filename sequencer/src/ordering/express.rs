@@ -25,7 +25,7 @@ use super::{Admission, LaneContext, OrderingError, OrderingRule, admit_kind};
 use bytes::Bytes;
 use commonware_codec::{Copying, DecodeExt};
 use commonware_cryptography::{Hasher, Sha256, Signer, Verifier, ed25519};
-use sinter_primitives::{Digest, Namespace, Transaction, TransactionKind, body::Lane};
+use sinter_primitives::{Digest, Namespace, Transaction, TransactionKind};
 
 const KINDS: &[TransactionKind] = &[TransactionKind::User, TransactionKind::Express];
 const SIGNATURE_BYTES: usize = 64;
@@ -154,9 +154,9 @@ impl OrderingRule for Express {
         }
     }
 
-    fn check(&self, lane: &Lane, context: &LaneContext) -> Result<(), OrderingError> {
+    fn check(&self, transactions: &[Transaction], context: &LaneContext) -> Result<(), OrderingError> {
         let mut opened = false;
-        for (position, transaction) in lane.transactions.iter().enumerate() {
+        for (position, transaction) in transactions.iter().enumerate() {
             admit_kind(KINDS, transaction.kind)?;
             if transaction.kind != TransactionKind::Express {
                 continue;

@@ -1,7 +1,7 @@
 //! First come, first ordered: in order of arrival at the proposer.
 
 use super::{Admission, LaneContext, OrderingError, OrderingRule, admit_kind};
-use sinter_primitives::{Transaction, TransactionKind, body::Lane};
+use sinter_primitives::{Transaction, TransactionKind};
 
 const KINDS: &[TransactionKind] = &[TransactionKind::User];
 
@@ -27,7 +27,7 @@ impl OrderingRule for FirstCome {
         candidates.retain(|transaction| KINDS.contains(&transaction.kind));
     }
 
-    fn check(&self, lane: &Lane, _context: &LaneContext) -> Result<(), OrderingError> {
-        lane.transactions.iter().try_for_each(|transaction| admit_kind(KINDS, transaction.kind))
+    fn check(&self, transactions: &[Transaction], _context: &LaneContext) -> Result<(), OrderingError> {
+        transactions.iter().try_for_each(|transaction| admit_kind(KINDS, transaction.kind))
     }
 }

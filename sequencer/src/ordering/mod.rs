@@ -5,7 +5,7 @@
 //! - [`build`](OrderingRule::build) arranges what a proposer picked for the lane. It is a local choice:
 //!   two honest proposers may arrange the same transactions differently.
 //! - [`check`](OrderingRule::check) says whether a lane may stand in a block. It is part of block validity,
-//!   hence a pure function of the lane, the chain id and the height, and it carries a
+//!   hence a pure function of the transactions, the chain id and the height, and it carries a
 //!   [`version`](OrderingRule::version): a changed answer is a new version, never an edit of an old one.
 //!
 //! What `build` arranges, `check` accepts, whatever `build` was given. A third function,
@@ -16,7 +16,8 @@
 //! | [`FirstCome`] | 1 | `user` | nothing more: arrival order cannot be checked |
 //! | [`Express`] | 1 | `user`, `express` | at most one bundle; it opens the lane, is for this height, and the auction key signed it |
 //!
-//! No rule admits `inbox` yet: those entries come from the L1 inbox, which no block reads yet.
+//! No rule has to do with `inbox`: what was forced on L1 stands before all that a rule arranges, and is checked against the L1
+//! ([`crate::validity`]).
 
 mod express;
 mod first_come;
@@ -29,7 +30,6 @@ pub use first_come::FirstCome;
 use serde::{Deserialize, Serialize};
 use sinter_primitives::{
     Digest, Transaction, TransactionKind,
-    body::Lane,
     chain::{NamespaceSpec, Ordering},
 };
 
@@ -130,11 +130,11 @@ pub trait OrderingRule: Send + Sync {
     /// block: [`check`](Self::check) accepts what is left, unless nothing is.
     fn build(&self, candidates: &mut Vec<Transaction>, context: &LaneContext);
 
-    /// Whether `lane` may stand in the block at `context.height`.
+    /// Whether these transactions may stand in a lane of the block at `context.height`, behind the forced ones.
     ///
     /// # Errors
     /// [`OrderingError`], saying what breaks the rule.
-    fn check(&self, lane: &Lane, context: &LaneContext) -> Result<(), OrderingError>;
+    fn check(&self, transactions: &[Transaction], context: &LaneContext) -> Result<(), OrderingError>;
 }
 
 /// One of the rules that a chain file can name.
@@ -181,8 +181,8 @@ impl OrderingRule for Rule {
         self.as_rule().build(candidates, context);
     }
 
-    fn check(&self, lane: &Lane, context: &LaneContext) -> Result<(), OrderingError> {
-        self.as_rule().check(lane, context)
+    fn check(&self, transactions: &[Transaction], context: &LaneContext) -> Result<(), OrderingError> {
+        self.as_rule().check(transactions, context)
     }
 }
 

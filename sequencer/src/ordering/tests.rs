@@ -39,7 +39,7 @@ fn bundle() -> Transaction {
 }
 
 fn check(rule: &impl OrderingRule, transactions: Vec<Transaction>) -> Result<(), OrderingError> {
-    rule.check(&Lane { namespace: NAMESPACE, transactions }, &CONTEXT)
+    rule.check(&transactions, &CONTEXT)
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! One of four lies with its votes: the mocks that consensus is tested with, against the real application.
 
-use super::cluster::{Cluster, run};
+use super::{
+    cluster::{Cluster, run},
+    epochs::{EPOCH_BLOCKS, with_epochs},
+};
 use commonware_consensus::{
     simplex::{elector::RoundRobin, mocks},
     types::Epoch,
 };
 use commonware_cryptography::Sha256;
+use commonware_p2p::utils::mux::Muxer;
 use commonware_runtime::Supervisor;
 use sinter_sequencer::{
     channels,
@@ -101,5 +105,40 @@ fn a_leader_that_proposes_two_blocks_finalizes_neither() {
         );
         let cluster = assert_progress(cluster).await;
         cluster.assert_no_block_of(LIAR);
+    });
+}
+
+#[test]
+fn epochs_end_under_a_leader_that_proposes_two_blocks() {
+    const EPOCHS: u64 = 4;
+    run(0..2, |context| async move {
+        let mut cluster = Cluster::with(context, with_epochs()).await;
+        for seat in HONEST {
+            cluster.start(seat).await;
+        }
+        let mut handles = Vec::new();
+        for channel in [channels::VOTES, channels::CERTIFICATES] {
+            let (sender, receiver) = cluster.channel(LIAR, channel).await;
+            let context = cluster.context.child("mux").with_attribute("channel", channel);
+            let (mux, handle) = Muxer::new(context, sender, receiver);
+            mux.start();
+            handles.push(handle);
+        }
+        for epoch in 0..=EPOCHS {
+            let config = mocks::equivocator::Config {
+                scheme: scheme(&cluster),
+                elector: RoundRobin::<Sha256>::default(),
+                epoch: Epoch::new(epoch),
+                relay: Arc::new(mocks::relay::Relay::new()),
+            };
+            let context = cluster.context.child("equivocator").with_attribute("epoch", epoch);
+            mocks::equivocator::Equivocator::<_, _, _, Sha256>::new(context, config)
+                .start(handles[0].register(epoch).await.unwrap(), handles[1].register(epoch).await.unwrap());
+        }
+        let ids = cluster.send(0, 50);
+        cluster.reach(EPOCHS * EPOCH_BLOCKS + 2, 600).await;
+        cluster.assert_agreement();
+        cluster.assert_no_block_of(LIAR);
+        assert!(ids.iter().all(|id| cluster.node(1).index.locate(id).unwrap().is_some()));
     });
 }

@@ -17,7 +17,7 @@ use commonware_runtime::{Clock, Handle, Runner as _, Spawner, Supervisor, determ
 use commonware_utils::{NZUsize, TestRng, probability};
 use sinter_primitives::{
     Chain, Digest, Namespace, Parameters, Transaction, TransactionKind,
-    chain::{ChainFile, L1Spec, NamespaceSpec, Ordering, RegistrySpec},
+    chain::{ChainFile, ForcedInboxSpec, L1Spec, NamespaceSpec, Ordering, RegistrySpec},
     committee::Seat,
     header::L1Origin,
 };
@@ -46,6 +46,17 @@ pub const NAMESPACE: Namespace = Namespace(1);
 pub const OTHER_NAMESPACE: Namespace = Namespace(2);
 pub const CLOSED_NAMESPACE: Namespace = Namespace(3);
 
+/// A node's channels.
+pub const CHANNELS: [u64; 7] = [
+    channels::VOTES,
+    channels::CERTIFICATES,
+    channels::RESOLVER,
+    channels::BLOCKS,
+    channels::BACKFILL,
+    channels::TRANSACTIONS,
+    channels::EVIDENCE,
+];
+
 pub type Context = deterministic::Context;
 pub type Sender = simulated::Sender<PublicKey, Context>;
 pub type Receiver = simulated::Receiver<PublicKey>;
@@ -65,6 +76,7 @@ where
 }
 
 /// One member's secrets.
+#[derive(Clone)]
 pub struct Member {
     pub node_key: PrivateKey,
     pub bls_key: Private,
@@ -226,6 +238,24 @@ impl Cluster {
     /// Starts a seat's node, on whatever it left behind the last time. A node with a lie tells it in every
     /// block that it proposes.
     pub async fn try_start(&mut self, seat: usize, lie: Option<Lie>) -> Result<(), EngineError> {
+        let mut channels = Vec::new();
+        for channel in CHANNELS {
+            channels.push(self.channel(seat, channel).await);
+        }
+        self.launch(seat, lie, channels).await
+    }
+
+    /// Starts a seat's node on these channels, as [`CHANNELS`] has them.
+    pub async fn launch<S, R>(
+        &mut self,
+        seat: usize,
+        lie: Option<Lie>,
+        channels: impl IntoIterator<Item = (S, R)>,
+    ) -> Result<(), EngineError>
+    where
+        S: commonware_p2p::Sender<PublicKey = PublicKey>,
+        R: commonware_p2p::Receiver<PublicKey = PublicKey>,
+    {
         self.starts += 1;
         let chain = self.chain.clone();
         let index = Arc::new(self.open_index(seat));
@@ -263,14 +293,16 @@ impl Cluster {
             dissemination: DisseminationConfig::default(),
             partition_prefix: Self::prefix(seat),
         };
+        let mut channels = channels.into_iter();
+        let mut next = || channels.next().unwrap();
         let network = engine::Network {
-            votes: self.channel(seat, channels::VOTES).await,
-            certificates: self.channel(seat, channels::CERTIFICATES).await,
-            resolver: self.channel(seat, channels::RESOLVER).await,
-            blocks: self.channel(seat, channels::BLOCKS).await,
-            backfill: self.channel(seat, channels::BACKFILL).await,
-            transactions: self.channel(seat, channels::TRANSACTIONS).await,
-            evidence: self.channel(seat, channels::EVIDENCE).await,
+            votes: next(),
+            certificates: next(),
+            resolver: next(),
+            blocks: next(),
+            backfill: next(),
+            transactions: next(),
+            evidence: next(),
             blocker: self.oracle.control(self.key(seat)),
             peers: self.oracle.manager(),
             // Everybody sees everybody.
@@ -415,10 +447,15 @@ pub fn seats(members: &[Member]) -> Vec<Seat> {
 }
 
 pub fn test_chain(members: &[Member], parameters: Parameters) -> Chain {
-    chain_with(members, parameters, None)
+    chain_with(members, parameters, None, None)
 }
 
-pub fn chain_with(members: &[Member], parameters: Parameters, registry: Option<RegistrySpec>) -> Chain {
+pub fn chain_with(
+    members: &[Member],
+    parameters: Parameters,
+    registry: Option<RegistrySpec>,
+    forced_inbox: Option<ForcedInboxSpec>,
+) -> Chain {
     let seats = seats(members);
     let namespace = |id: Namespace| NamespaceSpec {
         id,
@@ -436,6 +473,7 @@ pub fn chain_with(members: &[Member], parameters: Parameters, registry: Option<R
             light_client: format!("0x{}", "ab".repeat(20)),
             origin: L1Origin { number: 5, hash: Digest([5; 32]) },
             registry,
+            forced_inbox,
         },
         seats,
         namespaces: vec![namespace(NAMESPACE), namespace(OTHER_NAMESPACE)],

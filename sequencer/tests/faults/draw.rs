@@ -14,6 +14,7 @@ use sinter_primitives::{
     chain::RegistrySpec,
     committee::uncompress_key,
     draw::Seed,
+    forced_inbox::ForcedEntry,
     hand_over::HandOverError,
     header::L1Origin,
     registry::{Registry, sign_node_consent},
@@ -22,7 +23,7 @@ use sinter_primitives::{
 use sinter_sequencer::{
     checkpoint::CheckpointError,
     clock::unix_ms,
-    l1::{L1Block, L1View},
+    l1::{L1Block, L1Step, L1View},
 };
 use std::{collections::BTreeSet, num::NonZeroU64, sync::Arc, time::Duration};
 
@@ -32,7 +33,7 @@ const CUTOFF: u64 = 47;
 const L1_CHAIN: u64 = 1;
 const CONTRACT: [u8; 20] = [0xcc; 20];
 /// Genesis stands on it, as the cluster's chain says.
-const ORIGIN: u64 = 5;
+pub const ORIGIN: u64 = 5;
 const MEMBERS: usize = 7;
 
 fn drawn_parameters() -> Parameters {
@@ -50,17 +51,19 @@ fn spec() -> RegistrySpec {
 }
 
 /// The L1 of a simulation, with a block every second and all of them final. A member sees it late by its lag.
-struct L1 {
+pub struct L1 {
     clock: Mutex<Context>,
     registry: Arc<Registry>,
-    lag_s: Mutex<u64>,
+    forced: Vec<ForcedEntry>,
+    pub lag_s: Mutex<u64>,
 }
 
 impl L1 {
-    fn new(context: &Context, registry: &Registry) -> Arc<Self> {
+    pub fn new(context: &Context, registry: &Registry, forced: Vec<ForcedEntry>) -> Arc<Self> {
         Arc::new(Self {
             clock: Mutex::new(context.child("l1")),
             registry: Arc::new(registry.clone()),
+            forced,
             lag_s: Mutex::new(0),
         })
     }
@@ -107,6 +110,24 @@ impl L1View for L1 {
         }
         .boxed()
     }
+
+    fn steps(&self, (after, first): (u64, u64)) -> Vec<L1Step> {
+        let before = self.forced.iter().take_while(|entry| entry.l1_block <= after).count();
+        assert_eq!(before as u64, first, "what is ordered by L1 block {after}");
+        let of = |number| self.forced.iter().filter(|entry| entry.l1_block == number).cloned().collect();
+        let steps = after + 1..=self.newest();
+        steps.map(|number| L1Step { origin: l1_block(number).origin, forced: of(number) }).collect()
+    }
+
+    fn forced(&self, (after, first): (u64, u64), until: u64) -> BoxFuture<'_, Arc<[ForcedEntry]>> {
+        async move {
+            self.reach(until).await;
+            let before = self.forced.iter().take_while(|entry| entry.l1_block <= after).count();
+            assert_eq!(before as u64, first, "what is ordered by L1 block {after}");
+            self.forced[before..].iter().take_while(|entry| entry.l1_block <= until).cloned().collect()
+        }
+        .boxed()
+    }
 }
 
 /// All of these members are registered, with the same stake.
@@ -142,11 +163,11 @@ impl Drawn {
         // The L1 is older than the chain.
         context.sleep(Duration::from_secs(ORIGIN + 1)).await;
         let members = members(MEMBERS);
-        let chain = chain_with(&members[..SEATS], drawn_parameters(), Some(spec()));
+        let chain = chain_with(&members[..SEATS], drawn_parameters(), Some(spec()), None);
         let registry = registry(&members[..registered]);
         let repeat = Arc::new(sinter_sequencer::committees::Repeat);
         let mut cluster = Cluster::of(context, Arc::new(chain), members, repeat).await;
-        let l1: Vec<_> = (0..MEMBERS).map(|_| L1::new(&cluster.context, &registry)).collect();
+        let l1: Vec<_> = (0..MEMBERS).map(|_| L1::new(&cluster.context, &registry, Vec::new())).collect();
         cluster.l1 = l1.iter().map(|l1| Some(l1.clone() as Arc<dyn L1View>)).collect();
         Self { cluster, registry, l1 }
     }

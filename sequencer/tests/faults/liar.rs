@@ -15,7 +15,7 @@ use sinter_primitives::{
     reveals::{Mix, Term},
 };
 use sinter_sequencer::{
-    application::{Sequencer, assemble},
+    application::{Advance, Sequencer, assemble},
     block::SequencedBlock,
     consensus::{Context, Scheme},
     scheme::{LocalVoter, Voter as _},
@@ -45,6 +45,8 @@ pub enum Lie {
     NextCommittee,
     Randomness,
     Reveal,
+    /// The only one that is none: a block may be empty.
+    Censors,
 }
 
 impl Lie {
@@ -98,6 +100,7 @@ impl<T: Strategy> Liar<T> {
                 let parent = self.inner.ledgers().get(&block.header.parent)?;
                 return self.with_time(block, parent.header.timestamp_ms);
             }
+            Lie::Censors => return self.with(block, |block| block.body.lanes.clear()),
             Lie::OtherSeat => header.proposer_seat = (header.proposer_seat + 1) % 4,
             Lie::OtherView => header.view += 1,
             Lie::OtherChain => header.chain_id += 1,
@@ -172,13 +175,17 @@ impl<T: Strategy> Liar<T> {
             next_committee: header.next_committee,
         };
         let parent = self.inner.ledgers().get(&header.parent)?;
-        let at = (header.timestamp_ms, header.l1_origin);
-        let (_, assembled) = assemble(&self.chain, &slot, &parent, at, changed.body).ok()?;
+        let advance = Advance { origin: header.l1_origin, ..Advance::none(&parent.header) };
+        let (_, assembled) =
+            assemble(&self.chain, &slot, &parent, (header.timestamp_ms, &advance), changed.body).ok()?;
         Some(Block::clone(&assembled))
     }
 
     fn tell(&self, block: Digested<SequencedBlock>) -> Option<Digested<SequencedBlock>> {
         let Some(lie) = self.lie else { return Some(block) };
+        if lie == Lie::Censors && block.inner().body.lanes.is_empty() {
+            return Some(block);
+        }
         let twisted = SequencedBlock::new(self.twist(lie, block.inner())?);
         let digest = twisted.digest();
         assert_ne!(digest, block.digest(), "{lie:?} changes nothing");

@@ -4,7 +4,7 @@ use super::cluster::{CLOSED_NAMESPACE, NAMESPACE, OTHER_NAMESPACE, SEATS, member
 use bytes::Bytes;
 use sinter_primitives::{Block, Body, Chain, Digest, Namespace, Transaction, TransactionKind, body::Lane};
 use sinter_sequencer::{
-    application::assemble,
+    application::{Advance, assemble},
     ledgers::State,
     validity::{InvalidBlock, Slot, check},
 };
@@ -40,13 +40,14 @@ impl Case {
             Lane { namespace: OTHER_NAMESPACE, transactions: vec![transaction(OTHER_NAMESPACE, 9, 1)] },
         ];
         let (_, block) =
-            assemble(&chain, &slot, &parent, (1, parent.header.l1_origin), Body { reveal: None, lanes }).unwrap();
+            assemble(&chain, &slot, &parent, (1, &Advance::none(&parent.header)), Body { reveal: None, lanes })
+                .unwrap();
         let block = Block::clone(&block);
         Self { chain, parent, slot, block }
     }
 
     fn check(&self) -> Result<State, InvalidBlock> {
-        check(&self.chain, &self.parent, (&self.slot, &self.chain.committee), &self.block, |_| None)
+        check(&self.chain, &self.parent, (&self.slot, &self.chain.committee), (&self.block, &[]), |_| None)
     }
 
     /// The rule that a change to the body breaks, where the header commits to the changed body.
@@ -73,8 +74,8 @@ fn an_honest_block_is_valid_and_empty_ones_are() {
     assert_eq!(state.ledger.root(), case.block.header.ledger_root);
     assert_eq!(state.ids.len(), 3);
     let mut empty = Case::new();
-    let at = (1, empty.parent.header.l1_origin);
-    let (_, block) = assemble(&empty.chain, &empty.slot, &empty.parent, at, Body::default()).unwrap();
+    let advance = Advance::none(&empty.parent.header);
+    let (_, block) = assemble(&empty.chain, &empty.slot, &empty.parent, (1, &advance), Body::default()).unwrap();
     empty.block = Block::clone(&block);
     empty.check().unwrap();
 }
@@ -155,7 +156,7 @@ fn what_an_ancestor_holds_is_a_repeat() {
     let case = Case::new();
     let repeated = case.block.body.lanes[0].transactions[1].id(case.chain.file.chain_id);
     let first_repeat = |ids: &[Digest]| ids.iter().find(|id| **id == repeated).map(|id| (*id, 0));
-    let error =
-        check(&case.chain, &case.parent, (&case.slot, &case.chain.committee), &case.block, first_repeat).unwrap_err();
+    let error = check(&case.chain, &case.parent, (&case.slot, &case.chain.committee), (&case.block, &[]), first_repeat)
+        .unwrap_err();
     assert_eq!(error, InvalidBlock::Repeated { id: repeated, height: 0 });
 }

@@ -80,6 +80,7 @@ impl Committee {
                 light_client: format!("0x{}", "ab".repeat(20)),
                 origin: L1Origin { number: 5, hash: Digest([5; 32]) },
                 registry: None,
+                forced_inbox: None,
             },
             seats: members.iter().map(|(_, _, seat)| seat.clone()).collect(),
             namespaces: vec![NamespaceSpec {

@@ -77,6 +77,7 @@ impl Network {
                 light_client: format!("0x{}", "ab".repeat(20)),
                 origin: L1Origin { number: 5, hash: Digest([5; 32]) },
                 registry: None,
+                forced_inbox: None,
             },
             seats,
             namespaces: vec![

@@ -88,12 +88,14 @@ impl L1 {
         let (chain_id, nonce, block) =
             asked.await.or_fail(Exit::Failed, format_args!("asking the L1 at {}", self.url))?;
         let block = block.ok_or_else(|| Failure::new(Exit::Failed, format!("the L1 at {} has no block", self.url)))?;
-        let registry = if is_drawn { Some(registry::plan(self, block.header.number).await?) } else { None };
+        let drawn = if is_drawn { Some(registry::plan(self, block.header.number).await?) } else { None };
+        let (registry, forced_inbox) = drawn.unzip();
         Ok(L1Spec {
             chain_id,
             light_client: light_client::predicted_address(self.signer.address(), nonce).to_string(),
             origin: L1Origin { number: block.header.number, hash: Digest(block.header.hash.0) },
             registry,
+            forced_inbox,
         })
     }
 

@@ -7,6 +7,7 @@
 //! everything → check a sample of receipts offline → stop the nodes.
 
 mod directory;
+mod forced;
 mod l1;
 mod machines;
 pub mod network;
@@ -30,6 +31,7 @@ use crate::{
     view::{Scene, View, say},
 };
 use directory::Directory;
+use forced::Forcing;
 use futures::future::{join_all, try_join_all};
 use l1::L1;
 use network::Network;
@@ -38,7 +40,7 @@ use processes::{Killing, Processes};
 use relay::Relay;
 use rollups::{Announcement, Rolling, Setting};
 use sinter_ops::metrics::Machine;
-use sinter_primitives::receipt::TrustedNetwork;
+use sinter_primitives::{TransactionId, receipt::TrustedNetwork};
 use sinter_sequencer::rpc::{
     SinterApiClient,
     types::{Id, TransactionStatus},
@@ -261,6 +263,7 @@ impl Run<'_> {
             announce: self.announcement(node_ids.to_vec()),
             snapshot: snapshot.clone(),
         });
+        let forcing = Forcing::start(self.directory, self.network, self.l1)?;
         let phase = |phase| snapshot.send_modify(|snapshot| snapshot.phase = phase);
         phase(Phase::Running);
         tokio::select! {
@@ -274,6 +277,7 @@ impl Run<'_> {
             phase(Phase::Draining);
             load.stop().await;
             let drained = self.drain(&tracker).await;
+            let forced = forcing.finish().await?;
             // Their contracts are shown headers that the relayer posts.
             phase(Phase::Folding);
             let rolled = rolling.finish().await?;
@@ -283,9 +287,11 @@ impl Run<'_> {
             phase(Phase::Settling);
             let settled = relay.settle(self.height_of_all().await?, SETTLE_MAX).await?;
             phase(Phase::Verifying);
-            let receipts_verified = self.verify_receipts(&tracker).await?;
+            let mut samples = tracker.samples();
+            samples.extend(forced.as_ref().map(|forced| forced.id));
+            let receipts_verified = self.verify_receipts(samples).await?;
             let seal_production = self.arguments.production_seal;
-            Ok(Summary { load: drained, settled, receipts_verified, seal_production, rolled, member_kills: 0 })
+            Ok(Summary { load: drained, settled, receipts_verified, seal_production, rolled, forced, member_kills: 0 })
         };
         // Who asks again does not want to wait.
         tokio::select! {
@@ -362,12 +368,12 @@ impl Run<'_> {
         Ok(try_join_all(heights).await?.into_iter().max().unwrap_or_default())
     }
 
-    /// Fetches receipts of a sample and verifies them with nothing but the chain file, as a user would.
-    async fn verify_receipts(&self, tracker: &Tracker) -> Result<u64, Failure> {
+    /// Fetches receipts and verifies them with nothing but the chain file, as a user would.
+    async fn verify_receipts(&self, ids: Vec<TransactionId>) -> Result<u64, Failure> {
         let genesis = TrustedNetwork::from(&self.network.chain);
         let urls = self.network.rpc_urls();
         let mut verified = 0;
-        for (id, url) in tracker.samples().into_iter().zip(urls.iter().cycle()) {
+        for (id, url) in ids.into_iter().zip(urls.iter().cycle()) {
             let node = client::http(url)?;
             let status = node.receipt(Id(id)).await;
             let status = status.or_fail(Exit::Failed, format_args!("asking {url} for the receipt of 0x{id}"))?;

@@ -104,7 +104,7 @@ impl Network {
                 fs::remove_dir_all(&node).or_fail(Exit::Usage, format_args!("removing {}", node.display()))?;
             }
             fs::rename(keys, &node).or_fail(Exit::Usage, format_args!("making {}", node.display()))?;
-            let l1_rpc = l1.registry.is_some().then(|| l1_url.to_owned());
+            let l1_rpc = l1.is_followed().then(|| l1_url.to_owned());
             write_toml(
                 &node.join("node.toml"),
                 &NodeFile { l1_rpc: Vec::from_iter(l1_rpc), ..node_file(*listen, *rpc) },
@@ -228,7 +228,13 @@ mod tests {
 
     fn l1() -> L1Spec {
         let origin = L1Origin { number: 0, hash: Digest([7; 32]) };
-        L1Spec { chain_id: 1337, light_client: format!("0x{}", "ab".repeat(20)), origin, registry: None }
+        L1Spec {
+            chain_id: 1337,
+            light_client: format!("0x{}", "ab".repeat(20)),
+            origin,
+            registry: None,
+            forced_inbox: None,
+        }
     }
 
     #[test]

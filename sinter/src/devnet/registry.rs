@@ -1,4 +1,4 @@
-//! The registry of a devnet whose committees are drawn: its contracts, and everybody who may be drawn.
+//! What a devnet whose committees are drawn has on the L1: the registry with everybody who may be drawn, and the forced inbox.
 
 use super::{
     directory::Directory,
@@ -9,6 +9,7 @@ use crate::{
     exit::{Exit, Failure, OrFail},
     keys::{BLS_KEY, NODE_KEY},
     l1::connect,
+    relayer::read_key,
 };
 use alloy::{
     network::TransactionBuilder as _,
@@ -17,10 +18,13 @@ use alloy::{
     rpc::types::TransactionRequest,
     signers::local::PrivateKeySigner,
 };
-use sinter_primitives::{Chain, chain::RegistrySpec};
+use sinter_primitives::{
+    Chain,
+    chain::{ForcedInboxSpec, RegistrySpec},
+};
 use sinter_sequencer::keys;
 use sinter_settlement::{
-    evidence, light_client,
+    evidence, forced_inbox, light_client,
     registry::{self, Genesis, Parameters, contract::CommitteeRegistry as Contract},
 };
 use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
@@ -36,25 +40,30 @@ const DAY_S: u64 = 24 * HOUR_S;
 /// A transaction is mined within seconds, or something is wrong.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a chain file says of a registry that will be the settling account's next contract.
+/// Contracts of the settling account, in the order in which it deploys them: the registry, the one that judges evidence, and this.
+const FORCED_INBOX: u64 = 2;
+
+/// What a chain file says of a registry that will be the settling account's next contract, and of the forced inbox.
 ///
 /// # Errors
 /// When the L1 does not answer.
-pub async fn plan(l1: &L1, from_block: u64) -> Result<RegistrySpec, Failure> {
+pub async fn plan(l1: &L1, from_block: u64) -> Result<(RegistrySpec, ForcedInboxSpec), Failure> {
     let account = l1.settler.address();
     let nonce = l1.provider.get_transaction_count(account).await;
     let nonce = nonce.or_fail(Exit::Failed, format_args!("asking the L1 at {}", l1.url))?;
-    Ok(RegistrySpec {
+    let registry = RegistrySpec {
         address: light_client::predicted_address(account, nonce).to_string(),
         from_block,
         seats: SEATS,
         seats_min: SEATS,
         // The L1 has a block a second, and nobody a stake in what comes of it.
         prevrandao_delay_s: 1,
-    })
+    };
+    let address = light_client::predicted_address(account, nonce + FORCED_INBOX).to_string();
+    Ok((registry, ForcedInboxSpec { address }))
 }
 
-/// Deploys the registry and the contract that judges evidence, and registers every node. What is there already stays.
+/// Deploys the registry, the contract that judges evidence and the forced inbox, and registers every node. What is there already stays.
 ///
 /// # Errors
 /// When the L1 refuses, or the registry would stand elsewhere than the chain file says.
@@ -91,12 +100,27 @@ pub async fn deploy(directory: &Directory, network: &Network, l1: &L1, light_cli
         let code = evidence::creation_code(expected, &chain.hash);
         let request = TransactionRequest::default().with_from(account).with_deploy_code(code);
         send(&settler, request, "deploying the contract for evidence").await?;
+        let inbox = forced_inbox::deploy(&settler, account, light_client).await;
+        let inbox = inbox.or_fail(Exit::Failed, "deploying the forced inbox")?;
+        let named = chain.file.l1.forced_inbox.as_ref().map(|inbox| Address::from(inbox.address()));
+        if named != Some(inbox) {
+            let message = format!("chain.toml: `l1.forced_inbox.address`: expected {named:?}, deployed at {inbox}");
+            return Err(Failure::new(Exit::Failed, message));
+        }
     }
     for (number, listens_at) in network.quic.iter().enumerate() {
         let node = (&*directory.node(number), number, listens_at.to_string());
         register(node, chain, &settler, l1, expected).await?;
     }
     Ok(())
+}
+
+/// The account of a node's owner.
+///
+/// # Errors
+/// When the file of its key cannot be read.
+pub fn owner(directory: &Directory, number: usize) -> Result<PrivateKeySigner, Failure> {
+    read_key(&directory.node(number).join(OWNER_KEY))
 }
 
 /// Registers a node by an account of its own, which the settling one funds.

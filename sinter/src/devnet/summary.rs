@@ -1,6 +1,6 @@
 //! What a run comes to: for people, for programs, and as an exit code.
 
-use super::{machines::Machine, network::Network, rollups::Rolled, snapshot::Addresses};
+use super::{forced::Forced, machines::Machine, network::Network, rollups::Rolled, snapshot::Addresses};
 use crate::{
     exit::{Exit, Failure, OrFail},
     load::Numbers,
@@ -34,6 +34,8 @@ pub struct Summary {
     pub seal_production: bool,
     /// The rollups.
     pub rolled: Rolled,
+    /// What was forced by way of the L1, on a network where it can be.
+    pub forced: Option<Forced>,
     /// Times that a member of the committee was killed.
     pub member_kills: u64,
 }
@@ -74,6 +76,7 @@ impl Summary {
             })).collect::<Vec<_>>(),
             "balances_match": self.rolled.balances_match,
             "trails_verified": self.rolled.trails.len(),
+            "forced": self.forced,
             "kills": self.rolled.kills,
             "member_kills": self.member_kills,
         })
@@ -107,6 +110,12 @@ impl Summary {
                 if self.rolled.balances_match { "is" } else { "IS NOT" }
             ),
         ];
+        if let Some(Forced { index, l1_block, height, to_final_ms, .. }) = &self.forced {
+            lines.push(format!(
+                "entry {index} of the forced inbox, of L1 block {l1_block}, ordered at height {height} and final after {} s",
+                rounded(*to_final_ms as f64 / 1e3)
+            ));
+        }
         if let Some(trail) = self.rolled.trails.first() {
             lines.push(format!("{} trails verified against the L1 alone, one of them:", self.rolled.trails.len()));
             lines.push(trace::as_text(trail));
@@ -323,6 +332,13 @@ mod tests {
                 trails: Vec::new(),
                 kills: 0,
             },
+            forced: Some(Forced {
+                id: sinter_primitives::Digest([1; 32]),
+                index: 0,
+                l1_block: 7,
+                height: 6,
+                to_final_ms: 5_000,
+            }),
             member_kills: 0,
         }
     }
@@ -333,7 +349,9 @@ mod tests {
             good().as_json(),
             r#"{"accepted":10,"balances_match":true,"batches":[{"gas_used":2000000,"statements":1,"transaction":"0xab"}],"#
                 .to_owned()
-                + r#""finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"gas_per_statement":2400000,"height":7,"kills":0,"#
+                + r#""finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"#
+                + r#""forced":{"height":6,"index":0,"l1_block":7,"to_final_ms":5000},"#
+                + r#""gas_per_statement":2400000,"height":7,"kills":0,"#
                 + r#""l1":{"posted_height":8,"verified_height":8},"member_kills":0,"receipts_verified":10,"refused":{},"resent":0,"#
                 + r#""seal_production":false,"#
                 + r#""send_to_settled_s_p50":30.5,"#

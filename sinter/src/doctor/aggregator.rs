@@ -56,7 +56,7 @@ pub(super) fn findings(runtime: &Runtime, path: &Path) -> Vec<Finding> {
             url: &table.url,
             key: "l1.url",
             chain_id: table.chain_id,
-            contract: ("hub", table.hub),
+            contracts: vec![("hub", table.hub)],
             contract_remedy: "`sinter hub show` prints where it belongs",
             payer: Some(signer.address()),
         }))),

@@ -24,9 +24,9 @@ pub(super) struct Needed<'a> {
     pub key: &'a str,
     /// The chain.
     pub chain_id: u64,
-    /// A contract that should stand there.
-    pub contract: (&'static str, Address),
-    /// Where it is written which contract that is.
+    /// Contracts that should stand there.
+    pub contracts: Vec<(&'static str, Address)>,
+    /// Where it is written which contracts those are.
     pub contract_remedy: &'static str,
     /// Who pays for gas, if anybody does.
     pub payer: Option<Address>,
@@ -51,14 +51,15 @@ pub(super) async fn findings(needed: &Needed<'_>) -> Vec<Finding> {
         Ok(None) => wrong("L1 head", "the node has no block".into()),
         Err(reason) => wrong("L1 head", reason),
     });
-    let (what, address) = needed.contract;
-    findings.push(match answer(key, provider.get_code_at(address)).await {
-        Ok(code) if code.is_empty() => {
-            Finding::new(what, Verdict::Wrong, format!("nothing stands at {address}"), needed.contract_remedy)
-        }
-        Ok(_) => Finding::ok(what, address.to_string()),
-        Err(reason) => wrong(what, reason),
-    });
+    for (what, address) in needed.contracts.iter().copied() {
+        findings.push(match answer(key, provider.get_code_at(address)).await {
+            Ok(code) if code.is_empty() => {
+                Finding::new(what, Verdict::Wrong, format!("nothing stands at {address}"), needed.contract_remedy)
+            }
+            Ok(_) => Finding::ok(what, address.to_string()),
+            Err(reason) => wrong(what, reason),
+        });
+    }
     if let Some(payer) = needed.payer {
         findings.push(match answer(key, provider.get_balance(payer)).await {
             Ok(wei) => balance(payer, wei.saturating_to()),

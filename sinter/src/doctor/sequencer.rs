@@ -117,13 +117,15 @@ pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> 
 /// The L1 nodes that the member looks through, where it has to look.
 async fn l1_nodes(config: &NodeConfig, chain: &Chain) -> Vec<Finding> {
     let l1 = &chain.file.l1;
-    let Some(registry) = &l1.registry else { return Vec::new() };
+    if !l1.is_followed() {
+        return Vec::new();
+    }
     let remedy = "name L1 nodes of several operators in `l1_rpc`";
-    let Ok(address) = registry.address.parse::<Address>() else {
-        return vec![Finding::new("registry", Verdict::Wrong, registry.address.clone(), "get chain.toml again")];
-    };
+    let mut contracts: Vec<(&'static str, Address)> = Vec::new();
+    contracts.extend(l1.registry.as_ref().map(|registry| ("registry", registry.address().into())));
+    contracts.extend(l1.forced_inbox.as_ref().map(|inbox| ("forced inbox", inbox.address().into())));
     if config.l1_rpc.is_empty() {
-        let found = "expected one at least, since this chain draws its committees from a registry, got none";
+        let found = "expected one at least, since blocks of this chain depend on what happens on the L1, got none";
         return vec![Finding::new("L1", Verdict::Wrong, found, remedy)];
     }
     let mut findings = Vec::new();
@@ -133,7 +135,7 @@ async fn l1_nodes(config: &NodeConfig, chain: &Chain) -> Vec<Finding> {
             url,
             key: &key,
             chain_id: l1.chain_id,
-            contract: ("registry", address),
+            contracts: contracts.clone(),
             contract_remedy: "compare the hash of chain.toml with what others have",
             payer: None,
         };

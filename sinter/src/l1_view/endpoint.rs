@@ -8,10 +8,11 @@ use alloy::{
     transports::{RpcError, TransportErrorKind},
 };
 use reqwest::{Client, Url, redirect::Policy};
-use sinter_primitives::{Digest, header::L1Origin, registry::Registry};
+use sinter_primitives::{Digest, forced_inbox::ForcedEntry, header::L1Origin, registry::Registry};
 use sinter_rollup_node::causes;
 use sinter_sequencer::l1::L1Block;
 use sinter_settlement::{
+    forced_inbox::{self, EntriesError},
     light_client::LightClientError,
     registry::{self, FollowError},
 };
@@ -32,6 +33,8 @@ pub(super) enum AskError {
     Rpc(#[from] RpcError<TransportErrorKind>),
     #[error(transparent)]
     Follow(#[from] FollowError),
+    #[error(transparent)]
+    Entries(#[from] EntriesError),
     #[error("expected an L1 of chain id {expected}, got one of {got}")]
     ChainId { expected: u64, got: u64 },
     #[error("expected an L1 node that knows its `finalized` block, got {got}")]
@@ -159,6 +162,23 @@ impl Endpoint {
             Err(error) => return Err(error.into()),
         }
         Ok(RegistryAnswer { records: followed.records(), head: followed.head(), registry: Some(followed) })
+    }
+
+    /// What was forced after an L1 block, by which there were so many entries, up to another one.
+    pub(super) async fn forced(
+        &self,
+        contract: Address,
+        after: (u64, u64),
+        until: u64,
+        final_block: u64,
+    ) -> Result<Vec<ForcedEntry>, AskError> {
+        self.check_chain_id().await?;
+        let entries = forced_inbox::entries(&self.provider, contract, after, until).await?;
+        match forced_inbox::check_count(&self.provider, contract, until, after.1 + entries.len() as u64).await {
+            // It refuses: most keep the last 128 states only. Entries that are left out here are missed in those that follow.
+            Err(EntriesError::L1(LightClientError::Rpc(RpcError::ErrorResp(_)))) if until < final_block => Ok(entries),
+            counted => Ok(counted.map(|()| entries)?),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     AskError, Endpoint, L1FollowerError,
     endpoint::{RegistryAnswer, RegistryQuestion},
+    forced::Window,
 };
 use alloy::primitives::Address;
 use futures::{
@@ -10,8 +11,8 @@ use futures::{
     future::{BoxFuture, join_all},
 };
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
-use sinter_primitives::{Digest, chain::RegistrySpec, header::L1Origin, registry::Registry};
-use sinter_sequencer::l1::L1Block;
+use sinter_primitives::{Digest, chain::L1Spec, forced_inbox::ForcedEntry, header::L1Origin, registry::Registry};
+use sinter_sequencer::l1::{L1Block, L1Step};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex as SyncMutex, PoisonError},
@@ -64,7 +65,7 @@ pub(super) enum Refusal {
 }
 
 /// An answer, in words that are the same only if the answers are.
-trait Told {
+pub(super) trait Told {
     fn told(&self) -> String;
 }
 
@@ -81,14 +82,14 @@ impl Told for RegistryAnswer {
     }
 }
 
-type Answers<'a, T> = Vec<(&'a Endpoint, Result<T, AskError>)>;
+pub(super) type Answers<'a, T> = Vec<(&'a Endpoint, Result<T, AskError>)>;
 
 /// Says when it is time to log again what has been logged before.
 #[derive(Default)]
-struct Reminder(Option<Instant>);
+pub(super) struct Reminder(Option<Instant>);
 
 impl Reminder {
-    fn due(&mut self) -> bool {
+    pub(super) fn due(&mut self) -> bool {
         let due = self.0.is_none_or(|last| last.elapsed() >= REPEAT);
         if due {
             self.0 = Some(Instant::now());
@@ -115,10 +116,13 @@ pub(super) struct Follower {
     endpoints: Vec<Endpoint>,
     origin: L1Origin,
     contract: Address,
-    /// The registry before its first block, and that block.
+    /// The registry before its first block, and that block, which never comes where there is none.
     empty: Arc<Registry>,
     from_block: u64,
-    final_height: watch::Sender<Option<u64>>,
+    /// Where things are forced.
+    pub(super) forced_inbox: Option<Address>,
+    pub(super) window: Window,
+    pub(super) final_height: watch::Sender<Option<u64>>,
     latest: watch::Sender<Option<L1Origin>>,
     blocks: SyncMutex<BTreeMap<u64, L1Block>>,
     /// The last ones that were asked for, each at the end of a block. Locked while one is followed, so that whoever asks for
@@ -128,18 +132,21 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(endpoints: Vec<Endpoint>, chain_id: u64, origin: L1Origin, registry: &RegistrySpec) -> Self {
+    pub(super) fn new(endpoints: Vec<Endpoint>, l1: &L1Spec) -> Self {
         describe_counter!(DISAGREEMENTS, Unit::Count, "L1 nodes that told different things");
         describe_gauge!(ENDPOINTS, Unit::Count, "L1 nodes that agreed in the last poll");
         describe_gauge!(FINALIZED_HEIGHT, Unit::Count, "Number of the newest final L1 block");
         describe_gauge!(FINALIZED_AGE, Unit::Seconds, "Time since the newest final L1 block");
-        let contract = registry.address();
+        let registry = l1.registry.as_ref();
+        let contract = registry.map(|registry| registry.address()).unwrap_or_default();
         Self {
             endpoints,
-            origin,
+            origin: l1.origin,
             contract: contract.into(),
-            empty: Arc::new(Registry::new(chain_id, &contract)),
-            from_block: registry.from_block,
+            empty: Arc::new(Registry::new(l1.chain_id, &contract)),
+            from_block: registry.map_or(u64::MAX, |registry| registry.from_block),
+            forced_inbox: l1.forced_inbox.as_ref().map(|inbox| inbox.address().into()),
+            window: Window::default(),
             final_height: watch::Sender::new(None),
             latest: watch::Sender::new(None),
             blocks: SyncMutex::default(),
@@ -165,10 +172,13 @@ impl Follower {
         counter!(DISAGREEMENTS).increment(0);
         let mut polls = Polls::default();
         polls.missed.resize_with(self.endpoints.len(), Default::default);
-        loop {
-            self.poll(&mut polls).await;
-            sleep(poll_interval).await;
-        }
+        let poll = async {
+            loop {
+                self.poll(&mut polls).await;
+                sleep(poll_interval).await;
+            }
+        };
+        tokio::join!(poll, self.read_ahead());
     }
 
     async fn poll(&self, polls: &mut Polls) {
@@ -248,10 +258,13 @@ impl Follower {
     /// See [`L1View::block`](sinter_sequencer::l1::L1View::block).
     pub(super) async fn block(&self, number: u64) -> L1Block {
         self.until_final(number).await;
-        retried("block", number, || self.try_block(number)).await
+        match self.window.block(number) {
+            Some(known) => known,
+            None => retried("block", number, || self.try_block(number)).await,
+        }
     }
 
-    async fn try_block(&self, number: u64) -> Result<L1Block, Refusal> {
+    pub(super) async fn try_block(&self, number: u64) -> Result<L1Block, Refusal> {
         // It is never closed.
         let _asking = self.asking.acquire().await;
         if let Some(known) = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).get(&number) {
@@ -268,6 +281,17 @@ impl Follower {
         if blocks.len() > BLOCKS_MAX {
             blocks.pop_first();
         }
+    }
+
+    /// See [`L1View::steps`](sinter_sequencer::l1::L1View::steps).
+    pub(super) fn steps(&self, after: (u64, u64)) -> Vec<L1Step> {
+        self.window.steps(after)
+    }
+
+    /// See [`L1View::forced`](sinter_sequencer::l1::L1View::forced).
+    pub(super) async fn forced(&self, after: (u64, u64), until: u64) -> Arc<[ForcedEntry]> {
+        self.until_final(until).await;
+        self.window.get(after, until).await
     }
 
     /// See [`L1View::registry`](sinter_sequencer::l1::L1View::registry).
@@ -305,7 +329,7 @@ impl Follower {
 
     // ------------------------------------------------------------ all together
 
-    async fn ask_all<'a, T>(
+    pub(super) async fn ask_all<'a, T>(
         &'a self,
         ask: impl Fn(&'a Endpoint) -> BoxFuture<'a, Result<T, AskError>>,
     ) -> Answers<'a, T> {
@@ -323,7 +347,7 @@ impl Follower {
 }
 
 /// Those who answered: somebody, or it is an error that says why nobody did.
-fn answered<T>(answers: Answers<'_, T>) -> Result<Vec<(&Endpoint, T)>, Refusal> {
+pub(super) fn answered<T>(answers: Answers<'_, T>) -> Result<Vec<(&Endpoint, T)>, Refusal> {
     let mut told = Vec::new();
     let mut reasons = Vec::new();
     for (endpoint, answer) in answers {
@@ -336,7 +360,7 @@ fn answered<T>(answers: Answers<'_, T>) -> Result<Vec<(&Endpoint, T)>, Refusal> 
 }
 
 /// The answers, which are all the same. As many as came.
-fn agreed<T: Told>(what: String, told: Vec<(&Endpoint, T)>) -> Result<Vec<T>, Refusal> {
+pub(super) fn agreed<T: Told>(what: String, told: Vec<(&Endpoint, T)>) -> Result<Vec<T>, Refusal> {
     for pair in told.windows(2) {
         let [(first, answer), (second, other)] = pair else { continue };
         let (answer, other) = (answer.told(), other.told());

@@ -7,7 +7,8 @@
 //! 1. *Final* is the lowest of the blocks that the L1 nodes call `finalized`, once all have the same block there, and the same
 //!    one as before at the height that was final before.
 //! 2. A header counts only with its own Keccak hash, so nobody can give a wrong `prevrandao` for a right hash.
-//! 3. A registry counts only if its records end in the contract's head ([`sinter_settlement::registry`]).
+//! 3. A registry counts only if its records end in the contract's head ([`sinter_settlement::registry`]), and what was forced only if
+//!    it is as many entries as the contract has ([`sinter_settlement::forced_inbox`]).
 //! 4. Nothing counts before the L1 has been seen to have the chain file's origin.
 //! 5. What is final is named to others ([`L1View::latest`]) three polls later, when their L1 nodes should have it, too.
 //!
@@ -15,19 +16,21 @@
 //! |---|---|
 //! | `endpoint` | asks one L1 node, and checks what can be checked without the others |
 //! | `follower` | polls, compares, retries, remembers |
+//! | `forced` | reads the forced inbox ahead, from where the chain is |
 //!
 //! All of it runs on one thread with a runtime of its own; the futures that are handed out need none.
 
 mod endpoint;
 mod follower;
+mod forced;
 #[cfg(test)]
 mod tests;
 
 use endpoint::{AskError, Endpoint};
 use follower::Follower;
 use futures::future::{BoxFuture, pending};
-use sinter_primitives::{chain::L1Spec, header::L1Origin, registry::Registry};
-use sinter_sequencer::l1::{L1Block, L1View};
+use sinter_primitives::{chain::L1Spec, forced_inbox::ForcedEntry, header::L1Origin, registry::Registry};
+use sinter_sequencer::l1::{L1Block, L1Step, L1View};
 use std::{
     fmt, io,
     sync::{Arc, mpsc::sync_channel},
@@ -53,7 +56,7 @@ pub struct L1FollowerConfig {
     pub endpoints: Vec<String>,
     /// Milliseconds between polls, 1 to [`POLL_INTERVAL_MS_MAX`].
     pub poll_interval_ms: u64,
-    /// The chain's L1; it names a registry.
+    /// The chain's L1, which it follows.
     pub l1: L1Spec,
 }
 
@@ -79,8 +82,8 @@ pub enum L1FollowerError {
         got: u64,
     },
     /// The chain has nothing to follow on the L1.
-    #[error("expected a chain file with a registry on the L1, got one without: its committee never changes")]
-    NoRegistry,
+    #[error("expected a chain file with a registry or a forced inbox on the L1, got one without")]
+    NotFollowed,
     /// The L1 node is one of another chain.
     #[error("L1 node {host}: expected chain id {expected}, got {got}")]
     ChainId {
@@ -121,16 +124,17 @@ impl L1Follower {
         if !(1..=POLL_INTERVAL_MS_MAX).contains(&poll_interval_ms) {
             return Err(L1FollowerError::PollInterval { got: poll_interval_ms });
         }
-        let registry = l1.registry.ok_or(L1FollowerError::NoRegistry)?;
-        let (chain_id, origin) = (l1.chain_id, l1.origin);
+        if !l1.is_followed() {
+            return Err(L1FollowerError::NotFollowed);
+        }
         let poll_interval = Duration::from_millis(poll_interval_ms);
 
         let endpoints = endpoints
             .iter()
             .enumerate()
-            .map(|(index, url)| Endpoint::new(url, chain_id).ok_or(L1FollowerError::Url { position: index + 1 }));
+            .map(|(index, url)| Endpoint::new(url, l1.chain_id).ok_or(L1FollowerError::Url { position: index + 1 }));
         let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
-        let follower = Arc::new(Follower::new(endpoints, chain_id, origin, &registry));
+        let follower = Arc::new(Follower::new(endpoints, &l1));
 
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
@@ -187,5 +191,14 @@ impl L1View for L1Follower {
     fn registry(&self, number: u64) -> BoxFuture<'_, Arc<Registry>> {
         let follower = self.follower.clone();
         Box::pin(self.ask(async move { follower.registry(number).await }))
+    }
+
+    fn steps(&self, after: (u64, u64)) -> Vec<L1Step> {
+        self.follower.steps(after)
+    }
+
+    fn forced(&self, after: (u64, u64), until: u64) -> BoxFuture<'_, Arc<[ForcedEntry]>> {
+        let follower = self.follower.clone();
+        Box::pin(self.ask(async move { follower.forced(after, until).await }))
     }
 }

@@ -15,13 +15,14 @@ use commonware_cryptography::{Signer as _, ed25519};
 use serde_json::{Value, json};
 use sinter_primitives::{
     Digest,
-    chain::{L1Spec, RegistrySpec},
+    chain::{ForcedInboxSpec, L1Spec, RegistrySpec},
+    forced_inbox::ForcedEntry,
     header::L1Origin,
 };
 use sinter_sequencer::l1::L1View as _;
 use sinter_settlement::{
     dev_l1::{self, DevL1, DevL1Config, Mining, dev_signer},
-    l1, light_client,
+    forced_inbox, l1, light_client,
     registry::{self, Genesis, Parameters, contract::CommitteeRegistry as Contract},
 };
 use std::{
@@ -73,6 +74,7 @@ fn spec(l1: &DevL1, registry: Address) -> L1Spec {
             seats: 4,
             prevrandao_delay_s: 768,
         }),
+        forced_inbox: None,
     }
 }
 
@@ -345,7 +347,7 @@ async fn configurations_that_cannot_be_meant_are_refused() {
         assert!(matches!(error, L1FollowerError::Url { position: 2 }), "{error}");
     }
     let without = L1Spec { registry: None, ..sound() };
-    assert!(matches!(refused(&["http://a/"], without).await, L1FollowerError::NoRegistry));
+    assert!(matches!(refused(&["http://a/"], without).await, L1FollowerError::NotFollowed));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -490,4 +492,133 @@ async fn a_block_whose_state_the_l1_forgot_has_a_registry() {
     for (block, records) in [(3, 1), (4, 2), (200, 3)] {
         assert_eq!(soon(view.registry(block)).await.records(), records, "at block {block}");
     }
+}
+
+/// An L1 that mines each transaction at once, with a forced inbox in block 1 and an entry in each of the next ones; and what a chain says
+/// of it.
+async fn with_forced(entries: u64) -> (DevL1, L1Spec) {
+    let l1 = dev(Mining::Instant).await;
+    let account = dev_signer(0);
+    let provider = l1::connect(&l1.url(), Some(&account)).unwrap();
+    let create = TransactionRequest::default().with_deploy_code(forced_inbox::creation_code(Address::ZERO));
+    let inbox = sent(&provider, create).await.unwrap();
+    for number in 0..entries {
+        force(&provider, inbox, number).await;
+    }
+    mine(&l1, 2);
+    let forced_inbox = Some(ForcedInboxSpec { address: inbox.to_string() });
+    let spec = L1Spec { registry: None, forced_inbox, ..spec(&l1, Address::ZERO) };
+    (l1, spec)
+}
+
+async fn force(provider: &DynProvider, inbox: Address, number: u64) {
+    let call = forced_inbox::forceCall { namespace: number % 3, payload: vec![number as u8 + 1; 20].into() };
+    sent(provider, TransactionRequest::default().with_to(inbox).with_input(call.abi_encode())).await;
+}
+
+/// Entries by number, each with the L1 block that it came in.
+fn places(entries: &[ForcedEntry]) -> Vec<(u64, u64)> {
+    entries.iter().map(|entry| (entry.index, entry.l1_block)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forced_is_read_from_wherever_the_chain_is() {
+    let (l1, spec) = with_forced(6).await;
+    let counted = Proxy::honest(&l1).await;
+    let view = try_start(std::slice::from_ref(&counted.url), spec.clone()).await.unwrap();
+    assert_eq!(places(&soon(view.forced((0, 0), 4)).await), [(0, 2), (1, 3), (2, 4)]);
+    let asked = counted.asked("eth_getLogs");
+    // The rest is there already, for whoever stands wherever in it.
+    assert_eq!(places(&soon(view.forced((4, 3), 7)).await), [(3, 5), (4, 6), (5, 7)]);
+    assert_eq!(places(&soon(view.forced((3, 2), 5)).await), [(2, 4), (3, 5)]);
+    assert_eq!(soon(view.forced((7, 6), 7)).await.len(), 0);
+    assert_eq!(counted.asked("eth_getLogs"), asked);
+    // And what comes later, once it is final.
+    let provider = l1::connect(&l1.url(), Some(&dev_signer(0))).unwrap();
+    let inbox: Address = spec.forced_inbox.as_ref().unwrap().address().into();
+    force(&provider, inbox, 6).await;
+    never(view.forced((7, 6), 10)).await;
+    mine(&l1, 2);
+    assert_eq!(places(&soon(view.forced((7, 6), 10)).await), [(6, 10)]);
+    // Who builds a block gets as much of it as there is, and does not wait.
+    let steps = view.steps((4, 3));
+    let last = soon(view.block(10)).await.origin;
+    assert_eq!(steps.last().map(|step| step.origin), Some(last));
+    let forced: Vec<_> = steps.into_iter().flat_map(|step| step.forced).collect();
+    assert_eq!(places(&forced), [(3, 5), (4, 6), (5, 7), (6, 10)]);
+    // A node that starts again asks from where its chain is.
+    let again = try_start(&[l1.url()], spec).await.unwrap();
+    assert_eq!(places(&soon(again.forced((5, 4), 10)).await), [(4, 6), (5, 7), (6, 10)]);
+    assert_eq!(places(&soon(again.forced((2, 1), 3)).await), [(1, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forced_cannot_be_left_out() {
+    let (l1, spec) = with_forced(5).await;
+    let first: Lie = |request, answer| {
+        if request["method"] == "eth_getLogs" {
+            let logs = answer["result"].as_array_mut().unwrap();
+            logs.drain(..logs.len().min(1));
+        }
+    };
+    let last: Lie = |request, answer| {
+        if request["method"] == "eth_getLogs" {
+            answer["result"].as_array_mut().unwrap().pop();
+        }
+    };
+    for lie in [first, last] {
+        let liar = Proxy::new(&l1, lie).await;
+        let alone = try_start(std::slice::from_ref(&liar.url), spec.clone()).await.unwrap();
+        never(alone.forced((0, 0), 6)).await;
+        let with_others = try_start(&[liar.url.clone(), l1.url()], spec.clone()).await.unwrap();
+        let whole = soon(with_others.forced((0, 0), 6)).await;
+        assert_eq!(whole.len(), 5);
+        liar.repents();
+        assert_eq!(soon(alone.forced((0, 0), 6)).await, whole);
+    }
+    // Another payload is another answer: nobody is believed.
+    let altered = Proxy::new(&l1, |request, answer| {
+        if request["method"] == "eth_getLogs" {
+            for log in answer["result"].as_array_mut().unwrap() {
+                log["data"] = json!(log["data"].as_str().unwrap().replace("0202", "0303"));
+            }
+        }
+    })
+    .await;
+    let view = try_start(&[l1.url(), altered.url.clone()], spec).await.unwrap();
+    never(view.forced((0, 0), 6)).await;
+    altered.repents();
+    assert_eq!(soon(view.forced((0, 0), 6)).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_l1_node_that_tells_little_at_once_is_asked_for_less() {
+    let (l1, spec) = with_forced(40).await;
+    // Refuses to tell of more than two entries.
+    let sparing = Proxy::new(&l1, |request, answer| {
+        if request["method"] == "eth_getLogs" && answer["result"].as_array().is_some_and(|logs| logs.len() > 2) {
+            let error = json!({ "code": -32005, "message": "query returned more than 2 results" });
+            *answer = json!({ "jsonrpc": "2.0", "id": request["id"], "error": error });
+        }
+    })
+    .await;
+    let view = try_start(std::slice::from_ref(&sparing.url), spec).await.unwrap();
+    assert_eq!(soon(view.forced((0, 0), 41)).await.len(), 40);
+    // In steps that others make, too, whatever their L1 nodes tell at once: from one multiple to the next.
+    let steps = view.steps((0, 0));
+    assert!(steps.windows(2).all(|pair| pair[0].origin.number < pair[1].origin.number));
+    assert!(steps.iter().all(|step| step.forced.len() <= 2), "{steps:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_from_two_places_gets_both() {
+    let (l1, spec) = with_forced(12).await;
+    let slow = Proxy::honest(&l1).await;
+    let view = try_start(std::slice::from_ref(&slow.url), spec).await.unwrap();
+    for _ in 0..20 {
+        let (early, late) = soon(async { tokio::join!(view.forced((2, 1), 9), view.forced((8, 7), 13)) }).await;
+        assert_eq!((early.len(), late.len()), (7, 5));
+    }
+    // What was read once is not read again for it.
+    assert!(slow.asked("eth_getLogs") < 10, "{}", slow.asked("eth_getLogs"));
 }

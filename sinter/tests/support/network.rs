@@ -221,6 +221,7 @@ fn chain_file(seats: Vec<sinter_primitives::committee::Seat>, epoch_blocks: Opti
             light_client: format!("0x{}", "ab".repeat(20)),
             origin: L1Origin { number: 5, hash: Digest([5; 32]) },
             registry: None,
+            forced_inbox: None,
         },
         seats,
         namespaces: vec![NamespaceSpec {

@@ -40,9 +40,11 @@ pub(super) fn transactions(
 
                         // Of what the committee ordered it is so; rules may rely on it whatever the committee did.
                         f.range24(bytes);
-                        let from_user = f.is_equal(kind, TransactionKind::User as u32);
+                        // What users sent, and what was forced on L1; a bundle is its auction's business.
+                        let is_bundle = f.is_equal(kind, TransactionKind::Express as u32);
                         let is_short = f.at_most(bytes, payload_bytes_max);
-                        let is_seen = f.mul(from_user, is_short);
+                        let is_short_bundle = f.mul(is_bundle, is_short);
+                        let is_seen = f.sub(is_short, is_short_bundle);
                         let [then, withdrawal, base, end] = std::array::from_fn(|_| f.cell());
                         f.branch(
                             is_seen,

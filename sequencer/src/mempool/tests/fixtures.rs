@@ -30,6 +30,7 @@ pub fn chain(namespaces: &[u64], seats: usize, parameters: Parameters) -> ChainF
             light_client: format!("0x{}", "00".repeat(20)),
             origin: L1Origin { number: 0, hash: Digest([0; 32]) },
             registry: None,
+            forced_inbox: None,
         },
         seats: (0..seats).map(seat).collect(),
         namespaces: namespaces.iter().map(|id| namespace(*id, Ordering::FirstCome)).collect(),

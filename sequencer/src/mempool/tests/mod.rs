@@ -30,11 +30,11 @@ fn ids(body: &Body) -> Vec<TransactionId> {
 fn orders_in_order_of_arrival() {
     let pool = pool();
     let sent: Vec<_> = (0..20).map(|number| insert(&pool, transaction(1, number, 50, 10)).unwrap()).collect();
-    assert_eq!(ids(&pool.build(1, &nothing())), sent);
+    assert_eq!(ids(&pool.build(1, &nothing(), &[])), sent);
     // Building takes nothing out: the view may be nullified.
-    assert_eq!(ids(&pool.build(1, &nothing())), sent);
+    assert_eq!(ids(&pool.build(1, &nothing(), &[])), sent);
     let ancestors: HashSet<_> = sent[..5].iter().copied().collect();
-    assert_eq!(ids(&pool.build(2, &ancestors)), sent[5..]);
+    assert_eq!(ids(&pool.build(2, &ancestors, &[])), sent[5..]);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn what_another_block_displaced_is_pending_again() {
     pool.notarized(1, &[displaced]);
     pool.finalized(1, &[ordered]);
     assert_eq!(pool.stage(&displaced), Some(Stage::Pending));
-    assert_eq!(ids(&pool.build(2, &nothing())), [displaced]);
+    assert_eq!(ids(&pool.build(2, &nothing(), &[])), [displaced]);
     pool.assert_consistent();
 }
 
@@ -104,8 +104,8 @@ fn expiry_is_a_window_above_the_tip() {
     assert_eq!(expiring(1, 101 + window), Err(Refusal::ExpiryTooFar { max: 100 + window, got: 101 + window }));
     let soon = expiring(2, 101).unwrap();
     let late = expiring(3, 100 + window).unwrap();
-    assert_eq!(ids(&pool.build(101, &nothing())), [soon, late]);
-    assert_eq!(ids(&pool.build(102, &nothing())), [late]);
+    assert_eq!(ids(&pool.build(101, &nothing(), &[])), [soon, late]);
+    assert_eq!(ids(&pool.build(102, &nothing(), &[])), [late]);
     pool.finalized(101, &[]);
     assert_eq!((pool.stage(&soon), pool.stats().transactions), (None, 1));
     pool.assert_consistent();
@@ -117,8 +117,8 @@ fn a_node_that_lags_keeps_what_its_peers_are_ready_for() {
     let pool = pool();
     let ahead = transaction(1, 0, 50, window + 10);
     let id = pool.insert(ahead, peer(2), Visibility::Public).unwrap();
-    assert!(pool.build(1, &nothing()).lanes.is_empty(), "no block of height 1 may hold it");
-    assert_eq!(ids(&pool.build(11, &nothing())), [id]);
+    assert!(pool.build(1, &nothing(), &[]).lanes.is_empty(), "no block of height 1 may hold it");
+    assert_eq!(ids(&pool.build(11, &nothing(), &[])), [id]);
     let far = transaction(1, 1, 50, window + 65);
     let refusal = pool.insert(far, peer(2), Visibility::Public).unwrap_err();
     assert_eq!(refusal, Refusal::ExpiryTooFar { max: window + 64, got: window + 65 });
@@ -194,14 +194,14 @@ fn bodies_keep_the_chain_bounds() {
     for number in 0..200 {
         insert(&pool, transaction(1 + number % 3, number, 60 + (number as usize * 7) % 90, 10)).unwrap();
     }
-    let by_bytes = pool.build(1, &nothing());
+    let by_bytes = pool.build(1, &nothing(), &[]);
     assert!(by_bytes.lanes_bytes() <= 4096);
     assert!(by_bytes.lanes_bytes() > 4096 - 200, "leaves no room for another");
     let small = Mempool::for_file(&chain(&[1], 4, parameters), &MempoolConfig::default());
     for number in 0..200 {
         insert(&small, transaction(1, number, 8, 10)).unwrap();
     }
-    assert_eq!(small.build(1, &nothing()).transactions().count(), 40);
+    assert_eq!(small.build(1, &nothing(), &[]).transactions().count(), 40);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn the_largest_payload_that_a_chain_admits_fits_a_block() {
         Parameters { block_bytes_max: 1 << 16, payload_bytes_max: (1 << 16) - 64, ..Parameters::default() };
     let pool = Mempool::for_file(&chain(&[1, 2], 4, parameters), &MempoolConfig::default());
     insert(&pool, transaction(1, 0, parameters.payload_bytes_max, 10)).unwrap();
-    let body = pool.build(1, &nothing());
+    let body = pool.build(1, &nothing(), &[]);
     assert_eq!(body.transactions().count(), 1);
     assert!(body.lanes_bytes() <= parameters.block_bytes_max);
 }
@@ -247,9 +247,9 @@ fn a_bundle_opens_the_lane_of_its_height_only() {
     let (key, pool) = auction();
     let user = insert(&pool, transaction(1, 0, 50, 10)).unwrap();
     let bundle_id = insert(&pool, bundle(&key, 3, b"first")).unwrap();
-    assert_eq!(ids(&pool.build(2, &nothing())), [user]);
-    assert_eq!(ids(&pool.build(3, &nothing())), [bundle_id, user]);
-    assert_eq!(ids(&pool.build(4, &nothing())), [user]);
+    assert_eq!(ids(&pool.build(2, &nothing(), &[])), [user]);
+    assert_eq!(ids(&pool.build(3, &nothing(), &[])), [bundle_id, user]);
+    assert_eq!(ids(&pool.build(4, &nothing(), &[])), [user]);
     let second = insert(&pool, bundle(&key, 3, b"second")).unwrap_err();
     assert_eq!(second, Refusal::BundleTaken { namespace: Namespace(1), height: 3, pending: bundle_id });
     for height in 1..=3 {

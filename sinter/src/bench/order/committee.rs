@@ -131,6 +131,7 @@ fn chain_file(seats: Vec<sinter_primitives::committee::Seat>) -> ChainFile {
             light_client: format!("0x{}", "ab".repeat(20)),
             origin: L1Origin { number: 0, hash: Digest([0; 32]) },
             registry: None,
+            forced_inbox: None,
         },
         seats,
         namespaces: vec![
