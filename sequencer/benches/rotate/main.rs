@@ -1,0 +1,313 @@
+//! Finality over a wide-area network while the committee rotates: `cargo bench -p sinter-sequencer --bench rotate`.
+//!
+//! The real engine, application and disk formats, on commonware's deterministic runtime with its simulated network. Sixty members in ten
+//! regions, fifty of whom have seats in every epoch, ten others in each; full blocks. One JSON object a line, for nobody faulty, a third of
+//! the seats silent, and a third of them proposing two blocks whenever they lead. Every run of a seed prints the same.
+//!
+//! **The model.** A message takes half of the round trip between two regions ([`ROUND_TRIPS_MS`]) with a jitter of a millisecond, and its
+//! share of each member's bandwidth. Processors take no time here: what finality costs of them is what `sinter bench order` measures.
+//! Finality is from a block's timestamp, which its leader sets when it builds it, until a member has it final; over all members and blocks.
+//!
+//! Arguments, all numbers: seats (50), epochs (4), blocks an epoch (24), bytes a block (262144), megabit a second (1000), seed (1).
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[allow(dead_code)]
+#[path = "../../tests/faults/cluster.rs"]
+mod cluster;
+#[allow(dead_code)]
+#[path = "../../tests/faults/liar.rs"]
+mod liar;
+
+use bytes::Bytes;
+use cluster::{Cluster, Context, Member, NAMESPACE, OTHER_NAMESPACE, Receiver, Sender, members, seats, test_chain};
+use commonware_consensus::{
+    simplex::{elector::RoundRobin, mocks},
+    types::Epoch,
+};
+use commonware_cryptography::{Sha256, Signer as _};
+use commonware_p2p::{
+    simulated::Link,
+    utils::mux::{MuxHandle, Muxer},
+};
+use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::{probability, sync::Mutex};
+use futures::{FutureExt as _, future::BoxFuture};
+use serde_json::json;
+use sinter_primitives::{Committee, Parameters, Transaction, TransactionKind};
+use sinter_sequencer::{
+    channels,
+    clock::unix_ms,
+    committees::Succession,
+    consensus,
+    draw::Draw,
+    mempool::{Source, Visibility},
+};
+use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU64, sync::Arc, time::Duration};
+
+/// Round trips between cloud regions in milliseconds, as their providers' public measurements have them, rounded to five.
+const ROUND_TRIPS_MS: [[u64; 10]; 10] = [
+    //  Virginia, Oregon, São Paulo, Ireland, Frankfurt, Cape Town, Mumbai, Singapore, Tokyo, Sydney
+    [2, 65, 115, 70, 90, 225, 190, 215, 150, 200],
+    [65, 2, 175, 125, 145, 280, 220, 165, 100, 140],
+    [115, 175, 2, 180, 200, 340, 300, 325, 255, 310],
+    [70, 125, 180, 2, 25, 160, 125, 175, 205, 255],
+    [90, 145, 200, 25, 2, 155, 110, 155, 225, 250],
+    [225, 280, 340, 160, 155, 2, 265, 320, 360, 410],
+    [190, 220, 300, 125, 110, 265, 2, 60, 130, 150],
+    [215, 165, 325, 175, 155, 320, 60, 2, 70, 95],
+    [150, 100, 255, 205, 225, 360, 130, 70, 2, 105],
+    [200, 140, 310, 255, 250, 410, 150, 95, 105, 2],
+];
+const REGIONS: usize = ROUND_TRIPS_MS.len();
+/// Members beyond those with seats: as many are new in every epoch.
+const WITHOUT_SEAT: usize = REGIONS;
+const PAYLOAD_BYTES: usize = 16 << 10;
+/// How often mempools are filled.
+const FILL_INTERVAL: Duration = Duration::from_millis(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    Silent,
+    Equivocating,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Model {
+    seats: usize,
+    epochs: u64,
+    epoch_blocks: u64,
+    block_bytes: usize,
+    megabit_per_s: usize,
+    seed: u64,
+}
+
+impl Model {
+    fn from_arguments() -> Self {
+        let mut numbers = std::env::args().filter_map(|argument| argument.parse::<u64>().ok());
+        let mut next = |default: u64| numbers.next().unwrap_or(default);
+        Self {
+            seats: next(50) as usize,
+            epochs: next(4),
+            epoch_blocks: next(24),
+            block_bytes: next(256 << 10) as usize,
+            megabit_per_s: next(1_000) as usize,
+            seed: next(1),
+        }
+    }
+
+    fn parameters(&self) -> Parameters {
+        Parameters {
+            block_bytes_max: self.block_bytes,
+            payload_bytes_max: PAYLOAD_BYTES,
+            epoch_blocks: NonZeroU64::new(self.epoch_blocks),
+            ..Parameters::default()
+        }
+    }
+
+    /// Seats that may be faulty.
+    const fn faulty(&self) -> usize {
+        (self.seats - 1) / 3
+    }
+
+    fn region(member: usize) -> usize {
+        member % REGIONS
+    }
+
+    fn link(from: usize, to: usize) -> Link {
+        let round_trip_ms = ROUND_TRIPS_MS[Self::region(from)][Self::region(to)];
+        Link {
+            latency: Duration::from_micros(500 * round_trip_ms),
+            jitter: Duration::from_millis(1),
+            success_rate: probability!(1.0),
+        }
+    }
+}
+
+/// The committees of epochs 2, 3, …: a window over all members that moves on by [`WITHOUT_SEAT`] each time.
+struct Windows(Vec<Committee>);
+
+impl Windows {
+    fn new(model: &Model, all: &[Member]) -> Self {
+        let committee = |epoch: usize| {
+            let mut seated: Vec<Member> =
+                (0..model.seats).map(|place| all[(place + (epoch - 1) * WITHOUT_SEAT) % all.len()].clone()).collect();
+            seated.sort_by_key(|member| member.node_key.public_key());
+            Committee::new(seats(&seated)).unwrap()
+        };
+        Self((2..model.epochs as usize + 2).map(committee).collect())
+    }
+}
+
+impl Succession for Windows {
+    fn committee<'a>(&'a self, draw: &'a Draw) -> BoxFuture<'a, Option<Committee>> {
+        let committee = self.0.get(draw.epoch as usize - 2).cloned();
+        async move { committee }.boxed()
+    }
+}
+
+/// When each member had each height final, in milliseconds.
+type Finals = Arc<Mutex<Vec<BTreeMap<u64, u64>>>>;
+
+fn main() {
+    let model = Model::from_arguments();
+    for fault in [Fault::None, Fault::Silent, Fault::Equivocating] {
+        let config = deterministic::Config::new().with_seed(model.seed).with_timeout(Some(Duration::from_secs(3_600)));
+        deterministic::Runner::new(config).start(|context| measure(context, model, fault));
+    }
+}
+
+async fn measure(context: Context, model: Model, fault: Fault) {
+    let all = members(model.seats + WITHOUT_SEAT);
+    let chain = Arc::new(test_chain(&all[..model.seats], model.parameters()));
+    let windows = Arc::new(Windows::new(&model, &all));
+    let mut cluster = Cluster::of(context, chain, all, windows).await;
+    let count = cluster.members.len();
+    for from in 0..count {
+        let rate = Some(model.megabit_per_s * 1_000_000 / 8);
+        cluster.oracle.limit_bandwidth(cluster.key(from), rate, rate).await.unwrap();
+        for to in (0..count).filter(|to| *to != from) {
+            cluster.oracle.remove_link(cluster.key(from), cluster.key(to)).await.unwrap();
+            cluster.oracle.add_link(cluster.key(from), cluster.key(to), Model::link(from, to)).await.unwrap();
+        }
+    }
+    // Faulty ones are spread over the regions, and over the window.
+    let is_faulty = |member: usize| fault != Fault::None && member.is_multiple_of(3) && member / 3 < model.faulty();
+    for member in 0..count {
+        if !is_faulty(member) {
+            cluster.start(member).await;
+        } else if fault == Fault::Equivocating {
+            equivocate(&cluster, &model, member).await;
+        }
+    }
+    let finals: Finals = Arc::new(Mutex::new(vec![BTreeMap::new(); count]));
+    let honest: Vec<usize> = (0..count).filter(|member| !is_faulty(*member)).collect();
+    for member in &honest {
+        watch(&cluster, *member, finals.clone());
+    }
+    let last = model.epochs * model.epoch_blocks + 2;
+    while honest.iter().any(|member| cluster.height(*member) < last) {
+        for member in &honest {
+            fill(&mut cluster, &model, *member);
+        }
+        cluster.context.sleep(FILL_INTERVAL).await;
+    }
+    report(&cluster, &model, fault, &honest, &finals.lock());
+}
+
+/// Notes when a member has which height final.
+fn watch(cluster: &Cluster, member: usize, finals: Finals) {
+    let mut heads = cluster.node(member).heads.clone();
+    cluster.context.child("watch").with_attribute("member", member).spawn(move |context| async move {
+        while heads.changed().await.is_ok() {
+            let height = heads.borrow_and_update().height;
+            let now_ms = unix_ms(&context);
+            let mut finals = finals.lock();
+            let from = finals[member].last_key_value().map_or(1, |(height, _)| height + 1);
+            finals[member].extend((from..=height).map(|height| (height, now_ms)));
+        }
+    });
+}
+
+/// Keeps two blocks' worth in a member's mempool.
+fn fill(cluster: &mut Cluster, model: &Model, member: usize) {
+    let missing = (2 * model.block_bytes).saturating_sub(cluster.node(member).mempool.stats().bytes);
+    for number in 0..missing / PAYLOAD_BYTES {
+        let expiry_height = cluster.height(member) + cluster.chain.file.parameters.expiry_blocks / 2;
+        let namespace = if number % 2 == 0 { NAMESPACE } else { OTHER_NAMESPACE };
+        let mut payload = cluster.transaction(namespace, expiry_height).payload.to_vec();
+        payload.resize(PAYLOAD_BYTES, 0);
+        let payload = Bytes::from(payload);
+        let transaction = Transaction { kind: TransactionKind::User, namespace, expiry_height, payload };
+        let source = Source::Client(Ipv4Addr::new(10, 0, (member / 256) as u8, (member % 256) as u8).into());
+        // It holds what it may hold: what is too much waits for the next time.
+        let _ = cluster.node(member).mempool.insert(transaction, source, Visibility::Private);
+    }
+}
+
+/// A member that proposes two blocks whenever it leads, in every epoch.
+async fn equivocate(cluster: &Cluster, model: &Model, member: usize) {
+    let mut votes = mux(cluster, member, channels::VOTES).await;
+    let mut certificates = mux(cluster, member, channels::CERTIFICATES).await;
+    for epoch in 0..=model.epochs {
+        let windows = Windows::new(model, &cluster.members);
+        let committee = match epoch {
+            0 | 1 => &cluster.chain.committee,
+            epoch => &windows.0[epoch as usize - 2],
+        };
+        let key = cluster.key(member);
+        let bls_key = cluster.members[member].bls_key.clone();
+        let Ok(scheme) = consensus::signer(&cluster.chain.hash, committee, &key, bls_key) else { continue };
+        let config = mocks::equivocator::Config {
+            scheme,
+            elector: RoundRobin::<Sha256>::default(),
+            epoch: Epoch::new(epoch),
+            relay: Arc::new(mocks::relay::Relay::new()),
+        };
+        let context =
+            cluster.context.child("equivocator").with_attribute("member", member).with_attribute("epoch", epoch);
+        let channels = (votes.register(epoch).await.unwrap(), certificates.register(epoch).await.unwrap());
+        mocks::equivocator::Equivocator::<_, _, _, Sha256>::new(context, config).start(channels.0, channels.1);
+    }
+}
+
+/// The parts of one of a member's channels, an epoch each.
+async fn mux(cluster: &Cluster, member: usize, channel: u64) -> MuxHandle<Sender> {
+    let (sender, receiver): (Sender, Receiver) = cluster.channel(member, channel).await;
+    let context = cluster.context.child("mux").with_attribute("member", member).with_attribute("channel", channel);
+    let (mux, handle) = Muxer::new(context, sender, receiver);
+    mux.start();
+    handle
+}
+
+fn report(cluster: &Cluster, model: &Model, fault: Fault, honest: &[usize], finals: &[BTreeMap<u64, u64>]) {
+    let snapshot = cluster.node(honest[0]).index.snapshot().unwrap();
+    let header = |height: u64| snapshot.header(height).unwrap().unwrap();
+    // Without the first blocks, which nobody has filled.
+    let heights = 4..=model.epochs * model.epoch_blocks;
+    let is_boundary = |height: u64| {
+        let place = height % model.epoch_blocks;
+        place < 2 || place == model.epoch_blocks - 1
+    };
+    let (mut inside, mut boundary, mut intervals) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bytes, mut boundary_gap_ms) = (0, 0);
+    for height in heights.clone() {
+        let this = header(height);
+        bytes += snapshot.namespace_table(height).unwrap().leaves().iter().map(|leaf| leaf.byte_count).sum::<u64>();
+        for member in honest {
+            let latency = finals[*member][&height].saturating_sub(this.timestamp_ms);
+            if is_boundary(height) { boundary.push(latency) } else { inside.push(latency) }
+        }
+        // From one final block to the next, at one member.
+        let gap = finals[honest[0]][&height] - finals[honest[0]][&(height - 1)];
+        if is_boundary(height) { boundary_gap_ms = boundary_gap_ms.max(gap) } else { intervals.push(gap) }
+    }
+    // In an epoch's first views, those that ended without a block.
+    let lost_at_boundaries: u64 = (1..model.epochs).map(|epoch| header(epoch * model.epoch_blocks).view - 1).sum();
+    let span_ms = header(*heights.end()).timestamp_ms - header(*heights.start()).timestamp_ms;
+    let views: u64 = (0..model.epochs).map(|epoch| header((epoch + 1) * model.epoch_blocks - 1).view).sum();
+    println!(
+        "{}",
+        json!({
+            "fault": format!("{fault:?}").to_lowercase(),
+            "seats": model.seats,
+            "members": cluster.members.len(),
+            "blocks": heights.count(),
+            "views": views,
+            "payload_bytes_per_block": bytes / (model.epochs * model.epoch_blocks - 3),
+            "megabit_per_s": model.megabit_per_s,
+            "seed": model.seed,
+            "finality_ms": { "p50": quantile(&mut inside, 50), "p99": quantile(&mut inside, 99) },
+            "boundary_finality_ms": { "p50": quantile(&mut boundary, 50), "p99": quantile(&mut boundary, 99) },
+            "interval_ms_p50": quantile(&mut intervals, 50),
+            "boundary_gap_ms_max": boundary_gap_ms,
+            "views_lost_at_boundaries": lost_at_boundaries,
+            "payload_bytes_per_s": bytes * 1_000 / span_ms.max(1),
+        })
+    );
+}
+
+fn quantile(samples: &mut [u64], percent: usize) -> u64 {
+    samples.sort_unstable();
+    samples.get(samples.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
+}
