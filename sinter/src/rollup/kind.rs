@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(
             [digest(Kind::Ledger), digest(Kind::Counter)],
             [
-                "19 15 17 663e709f688aaf731a917d5932e4d7945272b7875d4607fb3c2db0884b094dc5",
-                "16 12 15 3576e39f15fe331d2dd6b5b82cc27f36107e45ad643109d259b3b6695667f460",
+                "19 15 17 323de0da6dc670ac5818eeea5f8758fb170ecc74482a225b41cf7c1873a9f838",
+                "16 12 15 4ab8f18e1eaf92c2465d1c6159bc81202c20467c02dbf8871caee33b6f26e8d6",
             ]
         );
     }
