@@ -210,6 +210,16 @@ pub const METRICS: &[Metric] = &[
         &[],
         "Transactions that became final",
     ),
+    metric(Sequencer, "Fees", Gauge, Count, "sinter_base_fee_wei", &[], "Wei that a byte costs in the next block"),
+    metric(
+        Sequencer,
+        "Fees",
+        Gauge,
+        Count,
+        "sinter_namespace_balance_wei",
+        &["namespace"],
+        "What is left of what a namespace prepaid, since it was last active",
+    ),
     metric(
         Sequencer,
         "Transactions",

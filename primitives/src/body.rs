@@ -1,7 +1,8 @@
-//! What a block orders: for each active namespace, in ascending order, its transactions; and what its proposer reveals for the draw.
+//! What a block orders: for each active namespace, in ascending order, its transactions; what its proposer reveals for the draw; and
+//! where its share of the fees goes.
 //!
 //! ```text
-//! body: 0, or 1 ‖ reveal (48) ‖ lane count (varint) ‖ lanes
+//! body: 0, or 1 ‖ reveal (48) ‖ 0, or 1 ‖ fee recipient (20) ‖ lane count (varint) ‖ lanes
 //! lane: namespace (8) ‖ transaction count (varint) ‖ transactions without their namespace field
 //! transaction in a lane: kind (1) ‖ expiry height (8) ‖ payload length (varint) ‖ payload
 //! ```
@@ -9,7 +10,7 @@
 //! A lane is never empty, and namespaces strictly ascend: a body has one encoding.
 
 use crate::{
-    Digest, Namespace, Transaction, TransactionId, TransactionKind, reveals::REVEAL_BYTES,
+    Digest, Namespace, Transaction, TransactionId, TransactionKind, fees::Address, reveals::REVEAL_BYTES,
     transaction::ENCODED_HEAD_BYTES_MAX,
 };
 use bytes::{BufMut, Bytes};
@@ -17,7 +18,7 @@ use commonware_codec::{Buf, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadEx
 use commonware_cryptography::{Hasher, Sha256};
 
 /// Most bytes of an encoded body beside its lanes.
-pub const REVEAL_FIELD_BYTES_MAX: usize = 1 + REVEAL_BYTES;
+pub const HEAD_BYTES_MAX: usize = 1 + REVEAL_BYTES + 1 + size_of::<Address>();
 
 /// The bounds that a body is decoded under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Lane {
 pub struct Body {
     /// The proposer's reveal ([`crate::reveals`]), compressed, where the block has one.
     pub reveal: Option<[u8; REVEAL_BYTES]>,
+    /// The proposer's address on L1, where it wants its share of the epoch's fees ([`crate::fees`]). Only on a chain with fees.
+    pub fee_recipient: Option<Address>,
     /// Active lanes, ascending by namespace.
     pub lanes: Vec<Lane>,
 }
@@ -56,6 +59,7 @@ impl Body {
         let mut hasher = Sha256::default();
         let mut piece = Vec::with_capacity(ENCODED_HEAD_BYTES_MAX);
         self.reveal.write(&mut piece);
+        self.fee_recipient.write(&mut piece);
         self.lanes.len().write(&mut piece);
         for lane in &self.lanes {
             lane.namespace.write(&mut piece);
@@ -103,6 +107,7 @@ impl Body {
 impl Write for Body {
     fn write(&self, buf: &mut impl BufMut) {
         self.reveal.write(buf);
+        self.fee_recipient.write(buf);
         self.lanes.len().write(buf);
         for lane in &self.lanes {
             lane.namespace.write(buf);
@@ -117,7 +122,7 @@ impl Write for Body {
 
 impl EncodeSize for Body {
     fn encode_size(&self) -> usize {
-        self.reveal.encode_size() + self.lanes_bytes()
+        self.reveal.encode_size() + self.fee_recipient.encode_size() + self.lanes_bytes()
     }
 }
 
@@ -138,6 +143,7 @@ impl Read for Body {
     type Cfg = BodyBounds;
     fn read_cfg(buf: &mut impl Buf, bounds: &BodyBounds) -> Result<Self, Error> {
         let reveal = Option::<[u8; REVEAL_BYTES]>::read_cfg(buf, &())?;
+        let fee_recipient = Option::<Address>::read_cfg(buf, &())?;
         let bytes_at_start = buf.remaining();
         let mut transactions_left = bounds.transactions_max;
         let lane_count = usize::read_cfg(buf, &RangeCfg::new(0..=transactions_left))?;
@@ -164,6 +170,6 @@ impl Read for Body {
             }
             lanes.push(Lane { namespace, transactions });
         }
-        Ok(Self { reveal, lanes })
+        Ok(Self { reveal, fee_recipient, lanes })
     }
 }

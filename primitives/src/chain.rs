@@ -6,12 +6,14 @@ use crate::{
     body::BodyBounds,
     committee::{CommitteeError, Seat},
     draw::PREVRANDAO_DELAY_S,
+    fees::{self, FeeSpec},
     forced_inbox,
     header::{Header, L1Origin, VERSION},
     ledger::Ledger,
     reveals::Mix,
 };
-use commonware_codec::{Copying, DecodeExt};
+use bytes::BufMut;
+use commonware_codec::{Buf, Copying, DecodeExt, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use commonware_cryptography::{Hasher, Sha256, ed25519::PublicKey};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
@@ -88,6 +90,39 @@ impl From<OrderingTable> for Ordering {
         match table {
             OrderingTable::FirstCome {} => Self::FirstCome,
             OrderingTable::Express { auction_key } => Self::Express { auction_key },
+        }
+    }
+}
+
+/// `0` for first-come, or `1 ‖ auction key (32)` for express.
+impl Write for Ordering {
+    fn write(&self, buf: &mut impl BufMut) {
+        match self {
+            Self::FirstCome => 0u8.write(buf),
+            Self::Express { auction_key } => {
+                1u8.write(buf);
+                auction_key.write(buf);
+            }
+        }
+    }
+}
+
+impl EncodeSize for Ordering {
+    fn encode_size(&self) -> usize {
+        match self {
+            Self::FirstCome => u8::SIZE,
+            Self::Express { .. } => u8::SIZE + Digest::SIZE,
+        }
+    }
+}
+
+impl Read for Ordering {
+    type Cfg = ();
+    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
+        match u8::read(buf)? {
+            0 => Ok(Self::FirstCome),
+            1 => Ok(Self::Express { auction_key: Digest::read(buf)? }),
+            other => Err(Error::InvalidEnum(other)),
         }
     }
 }
@@ -289,6 +324,9 @@ pub struct ChainFile {
     pub parameters: Parameters,
     /// The L1.
     pub l1: L1Spec,
+    /// What ordering costs those who open a namespace on L1. Without it, nobody can, and nothing costs anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fees: Option<FeeSpec>,
     /// Epoch 0's committee, ascending by node key.
     pub seats: Vec<Seat>,
     /// Open namespaces, ascending by id.
@@ -354,7 +392,7 @@ impl Chain {
             inbox_cursor: 0,
             body_root: crate::Body::default().root(),
             namespaces_root: crate::NamespaceTable::default().root(),
-            ledger_root: Ledger::genesis(self).root(),
+            ledger_root: Ledger::genesis(&self.file).root(),
             next_committee: self.committee.digest(),
             randomness: match self.file.l1.registry {
                 Some(_) => Mix::genesis(&self.hash).0,
@@ -396,6 +434,8 @@ impl ChainFile {
         }
         in_range("name (bytes)", self.name.len(), 1, NAME_BYTES_MAX)?;
         for spec in &self.namespaces {
+            // The first number is that of a lane of the L1's.
+            in_range("namespaces.id", spec.id.0, fees::ACCOUNTS.0 + 1, u64::MAX)?;
             in_range("namespaces.name (bytes)", spec.name.len(), 1, NAME_BYTES_MAX)?;
         }
         in_range("namespaces", self.namespaces.len(), 1, NAMESPACES_MAX)?;
@@ -441,6 +481,30 @@ impl ChainFile {
             in_range("parameters.block_transactions_max", parameters.block_transactions_max, count_min, 1 << 20)?;
             let payload_min = forced_inbox::PAYLOAD_BYTES_MAX;
             in_range("parameters.payload_bytes_max", parameters.payload_bytes_max, payload_min, usize::MAX)?;
+        }
+        match &self.fees {
+            Some(fees) => self.check_fees(fees),
+            None => Ok(()),
+        }
+    }
+
+    fn check_fees(&self, fees: &FeeSpec) -> Result<(), ChainError> {
+        in_range("fees.floor_wei", fees.floor_wei, 1, 1_000_000_000_000)?;
+        in_range("fees.target_bytes_per_s", fees.target_bytes_per_s, 1_000, 1_000_000_000)?;
+        let lacks =
+            |key, expected: &str| Err(ChainError::OutOfRange { key, expected: expected.into(), got: "none".into() });
+        if self.parameters.epoch_blocks.is_none() {
+            return lacks(
+                "parameters.epoch_blocks",
+                "a number of blocks, since fees are shared out at the end of an epoch",
+            );
+        }
+        if self.l1.forced_inbox.is_none() {
+            return lacks("l1.forced_inbox", "the address of a `Namespaces` contract, where fees are prepaid");
+        }
+        in_range("namespaces", self.namespaces.len(), 1, NAMESPACES_MAX - fees::OPENED_MAX - 1)?;
+        for spec in &self.namespaces {
+            in_range("namespaces.id", spec.id.0, 1, fees::OPENED_FIRST - 1)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! An entry is ordered as a transaction of kind [`Inbox`](TransactionKind::Inbox), whose expiry height is the entry's number. So no two
 //! are the same, and none repeats.
 
-use crate::{Chain, Namespace, Transaction, TransactionKind};
+use crate::{Chain, Ledger, Namespace, Transaction, TransactionKind};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -54,11 +54,12 @@ impl ForcedEntry {
     }
 }
 
-/// Entries by the namespace that they are for, those of namespaces that the chain orders for: each namespace's open its lane, in order.
+/// Entries by the namespace that they are for, those of namespaces that are open in `ledger`, the parent's [as it is opened by
+/// them](Ledger::opened_by): each namespace's open its lane, in order.
 #[must_use]
-pub fn openings<'a>(chain: &Chain, entries: &'a [ForcedEntry]) -> BTreeMap<Namespace, Vec<&'a ForcedEntry>> {
+pub fn openings<'a>(ledger: &Ledger, entries: &'a [ForcedEntry]) -> BTreeMap<Namespace, Vec<&'a ForcedEntry>> {
     let mut openings: BTreeMap<Namespace, Vec<&ForcedEntry>> = BTreeMap::new();
-    for entry in entries.iter().filter(|entry| chain.namespace(entry.namespace).is_some()) {
+    for entry in entries.iter().filter(|entry| ledger.entry(entry.namespace).is_some()) {
         openings.entry(entry.namespace).or_default().push(entry);
     }
     openings

@@ -9,6 +9,8 @@
 //! | [`merkle`], [`table`] | SHA-256 Merkle trees, and the namespace table under a header |
 //! | [`accumulator`] | a namespace's running Poseidon2 commitment to everything ordered for it |
 //! | [`ledger`] | what carries over from block to block for every open namespace |
+//! | [`fees`] | what ordering costs, and who earns it |
+//! | [`forced_inbox`] | what the committee must order |
 //! | [`inbox`] | what a rollup takes from the L1 on its own, and what it gives back |
 //! | [`committee`], [`certificate`] | seats with their BLS keys, and the aggregated signature they make |
 //! | [`evidence`] | two votes of one seat that exclude each other |
@@ -34,6 +36,7 @@ pub mod committee;
 pub mod decimal;
 pub mod draw;
 pub mod evidence;
+pub mod fees;
 pub mod forced_inbox;
 pub mod hand_over;
 pub mod header;

@@ -10,6 +10,7 @@ use crate::{
     chain::{ChainFile, L1Spec, NamespaceSpec, Ordering, Parameters},
     committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
     header::{L1Origin, VERSION},
+    ledger::Place,
     merkle::MerkleTree,
     receipt::{HeaderChain, NamespaceBlock, NamespaceRange, Receipt, TrustedNetwork},
     table::NamespaceProof,
@@ -156,6 +157,7 @@ pub fn chain_file(seats: Vec<Seat>) -> ChainFile {
             registry: None,
             forced_inbox: None,
         },
+        fees: None,
         seats,
         namespaces: NAMESPACES
             .iter()
@@ -194,7 +196,7 @@ impl Blocks {
     #[must_use]
     pub fn new(network: Network) -> Self {
         let genesis = Block { header: network.chain.genesis(), body: Body::default() };
-        let ledger = Ledger::genesis(&network.chain);
+        let ledger = Ledger::genesis(&network.chain.file);
         Self { network, blocks: vec![genesis], tables: vec![NamespaceTable::default()], ledger }
     }
 
@@ -210,20 +212,21 @@ impl Blocks {
         transactions.sort_by_key(|transaction| transaction.namespace);
         let lanes = transactions.chunk_by(|a, b| a.namespace == b.namespace);
         let lanes = lanes.map(|lane| Lane { namespace: lane[0].namespace, transactions: lane.to_vec() });
-        let body = Body { reveal: None, lanes: lanes.collect() };
+        let body = Body { lanes: lanes.collect(), ..Body::default() };
         let parent = self.tip().header;
         let (height, timestamp_ms) = (parent.height + 1, parent.timestamp_ms + 250);
-        let table = self
-            .ledger
-            .apply(height, timestamp_ms, parent.l1_origin.number, &body)
-            .expect("transactions of open namespaces");
+        let proposer_seat = (height % self.network.members.len() as u64) as u32;
+        let l1_origin_number = parent.l1_origin.number;
+        let place =
+            Place { height, timestamp_ms, parent_timestamp_ms: parent.timestamp_ms, l1_origin_number, proposer_seat };
+        let table = self.ledger.apply(&self.network.chain, &place, &body).expect("transactions of open namespaces");
         let header = Header {
             version: VERSION,
             height,
             view: parent.view + 1,
             parent_view: parent.view,
             parent: parent.digest(),
-            proposer_seat: (height % self.network.members.len() as u64) as u32,
+            proposer_seat,
             timestamp_ms,
             body_root: body.root(),
             namespaces_root: table.root(),

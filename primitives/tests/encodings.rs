@@ -138,9 +138,9 @@ fn a_long_varint_is_refused() {
         Transaction::decode_cfg(Copying(&long), &100),
         Err(Error::InvalidVarint(_) | Error::InvalidUsize)
     ));
-    // No reveal, and no lanes in two bytes.
+    // No reveal, no fee recipient, and no lanes in two bytes.
     assert!(matches!(
-        Body::decode_cfg(Copying(&[0x00, 0x80, 0x00]), &BOUNDS),
+        Body::decode_cfg(Copying(&[0x00, 0x00, 0x80, 0x00]), &BOUNDS),
         Err(Error::InvalidVarint(_) | Error::InvalidUsize)
     ));
 }
@@ -157,13 +157,15 @@ fn empty_and_unordered_lanes_are_refused() {
         bytes
     };
     let body = |lanes: &[Vec<u8>]| {
-        let bytes = [vec![0, lanes.len() as u8], lanes.concat()].concat();
+        let bytes = [vec![0, 0, lanes.len() as u8], lanes.concat()].concat();
         Body::decode_cfg(Copying(&bytes), &BOUNDS)
     };
     assert!(body(&[lane(1, 1), lane(2, 2)]).is_ok());
     // A reveal is there or not, and whole.
     assert!(matches!(Body::decode_cfg(Copying(&[2, 0]), &BOUNDS), Err(Error::InvalidBool)));
     assert!(matches!(Body::decode_cfg(Copying(&[&[1][..], &[7; 47]].concat()), &BOUNDS), Err(Error::EndOfBuffer)));
+    assert!(matches!(Body::decode_cfg(Copying(&[0, 2, 0]), &BOUNDS), Err(Error::InvalidBool)));
+    assert!(matches!(Body::decode_cfg(Copying(&[&[0, 1][..], &[7; 19]].concat()), &BOUNDS), Err(Error::EndOfBuffer)));
     assert!(matches!(body(&[lane(1, 0)]), Err(Error::InvalidLength(0))));
     assert!(matches!(body(&[lane(2, 1), lane(1, 1)]), Err(Error::Invalid("Body", _))));
     assert!(matches!(body(&[lane(1, 1), lane(1, 1)]), Err(Error::Invalid("Body", _))));
@@ -175,14 +177,14 @@ fn bounds_hold_before_anything_is_allocated() {
     let body = |payloads: &[usize]| {
         let transactions = payloads.iter().map(|bytes| transaction(Namespace(1), vec![7; *bytes])).collect();
         let lane = sinter_primitives::body::Lane { namespace: Namespace(1), transactions };
-        Body::decode_cfg(Body { reveal: None, lanes: vec![lane] }.encode(), &bounds)
+        Body::decode_cfg(Body { lanes: vec![lane], ..Body::default() }.encode(), &bounds)
     };
     assert!(body(&[20, 30]).is_ok());
     assert!(matches!(body(&[1, 1, 1]), Err(Error::InvalidLength(3))), "transactions");
     assert!(matches!(body(&[51]), Err(Error::InvalidLength(51))), "payload");
     assert!(matches!(body(&[45, 45]), Err(Error::InvalidLength(_))), "bytes");
     // Four thousand million transactions announced, none there.
-    let mut announced = vec![0, 1];
+    let mut announced = vec![0, 0, 1];
     announced.extend(1u64.to_be_bytes());
     announced.extend([0xff, 0xff, 0xff, 0xff, 0x0f]);
     assert!(matches!(Body::decode_cfg(Copying(&announced), &bounds), Err(Error::InvalidLength(_))));

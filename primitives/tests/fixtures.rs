@@ -35,7 +35,7 @@ fn current() -> BTreeMap<String, String> {
         ("committee digest", hex(chain.committee.digest())),
         ("genesis header", hex(chain.genesis().encode())),
         ("genesis digest", hex(chain.genesis().digest())),
-        ("genesis ledger", hex(Ledger::genesis(chain).encode())),
+        ("genesis ledger", hex(Ledger::genesis(&chain.file).encode())),
         ("transaction, user", hex(user.encode())),
         ("transaction, user: id", hex(user.id(CHAIN_ID))),
         ("transaction, express", hex(express.encode())),

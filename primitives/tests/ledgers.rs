@@ -1,15 +1,20 @@
 //! The ledger: what a body may be, and what its root commits to.
 
 use sinter_primitives::{
-    Accumulator, Body, Ledger, Namespace,
+    Accumulator, Body, Chain, Ledger, Namespace,
     accumulator::Position,
     body::Lane,
-    ledger::{LedgerError, payload_bytes, transactions_root},
+    ledger::{LedgerError, Place, payload_bytes, transactions_root},
     testkit::{CHAIN_ID, NAMESPACES, Network, transaction},
 };
 
-fn ledger() -> Ledger {
-    Ledger::genesis(&Network::new(1).chain)
+const PLACE: Place =
+    Place { height: 1, timestamp_ms: 1_000, parent_timestamp_ms: 750, l1_origin_number: 100, proposer_seat: 0 };
+
+fn ledger() -> (Chain, Ledger) {
+    let chain = Network::new(1).chain;
+    let ledger = Ledger::genesis(&chain.file);
+    (chain, ledger)
 }
 
 fn lane(namespace: Namespace, payloads: &[&'static str]) -> Lane {
@@ -18,10 +23,10 @@ fn lane(namespace: Namespace, payloads: &[&'static str]) -> Lane {
 
 #[test]
 fn a_body_advances_its_lanes_and_no_others() {
-    let mut ledger = ledger();
+    let (chain, mut ledger) = ledger();
     let before = ledger.clone();
-    let body = Body { reveal: None, lanes: vec![lane(NAMESPACES[0], &["a", "bc"]), lane(NAMESPACES[2], &["d"])] };
-    let table = ledger.apply(1, 1_000, 100, &body).expect("a sound body");
+    let body = Body { lanes: vec![lane(NAMESPACES[0], &["a", "bc"]), lane(NAMESPACES[2], &["d"])], ..Body::default() };
+    let table = ledger.apply(&chain, &PLACE, &body).expect("a sound body");
     assert_eq!(table.leaves().len(), 2);
     assert_eq!(ledger.accumulator(NAMESPACES[1]), before.accumulator(NAMESPACES[1]));
     for lane in &body.lanes {
@@ -45,9 +50,9 @@ fn a_body_advances_its_lanes_and_no_others() {
 
 #[test]
 fn an_empty_body_changes_nothing() {
-    let mut ledger = ledger();
+    let (chain, mut ledger) = ledger();
     let before = ledger.clone();
-    let table = ledger.apply(1, 1_000, 100, &Body::default()).expect("a sound body");
+    let table = ledger.apply(&chain, &PLACE, &Body::default()).expect("a sound body");
     assert!(table.leaves().is_empty());
     assert_eq!(ledger, before);
 }
@@ -62,14 +67,14 @@ fn unsound_bodies_change_nothing() {
         (vec![sound.clone(), lane(NAMESPACES[1], &[])], LedgerError::EmptyLane(NAMESPACES[1])),
         (vec![sound.clone(), foreign], LedgerError::ForeignTransaction { expected: NAMESPACES[1], got: NAMESPACES[0] }),
     ];
-    let mut ledger = ledger();
+    let (chain, mut ledger) = ledger();
     let before = ledger.clone();
     for (lanes, expected) in cases {
-        assert_eq!(ledger.apply(1, 1_000, 100, &Body { reveal: None, lanes }), Err(expected));
+        assert_eq!(ledger.apply(&chain, &PLACE, &Body { lanes, ..Body::default() }), Err(expected));
         assert_eq!(ledger, before);
     }
     for lanes in [vec![sound.clone(), sound.clone()], vec![lane(NAMESPACES[1], &["b"]), sound]] {
-        assert!(matches!(ledger.apply(1, 1_000, 100, &Body { reveal: None, lanes }), Err(LedgerError::Order(_))));
+        assert!(matches!(ledger.apply(&chain, &PLACE, &Body { lanes, ..Body::default() }), Err(LedgerError::Order(_))));
         assert_eq!(ledger, before);
     }
 }
@@ -77,7 +82,7 @@ fn unsound_bodies_change_nothing() {
 #[test]
 fn the_root_binds_chain_accumulators_and_ordering_rules() {
     let root = |adjust: fn(&mut sinter_primitives::chain::ChainFile)| {
-        Ledger::genesis(&Network::with(1, 0, adjust).chain).root()
+        Ledger::genesis(&Network::with(1, 0, adjust).chain.file).root()
     };
     let base = root(|_| ());
     assert_eq!(base, root(|file| file.name = "a name is not in the ledger".into()));

@@ -6,6 +6,7 @@ mod adversaries;
 mod chain_files;
 mod draws;
 mod encodings;
+mod fees;
 mod fixtures;
 mod inbox;
 mod ledgers;

@@ -50,11 +50,13 @@ pub fn body() -> impl Strategy<Value = Body> {
         vec(transaction_of(Namespace(namespace)), 1..6).prop_map(move |transactions| (namespace, transactions))
     });
     let reveal = proptest::option::of(vec(any::<u8>(), 48).prop_map(|bytes| bytes.try_into().expect("48 bytes")));
-    (reveal, vec(lane, 0..6)).prop_map(|(reveal, lanes)| {
+    let fee_recipient = proptest::option::of(any::<[u8; 20]>());
+    (reveal, fee_recipient, vec(lane, 0..6)).prop_map(|(reveal, fee_recipient, lanes)| {
         let lanes: BTreeMap<_, _> = lanes.into_iter().collect();
         let lanes = lanes.into_iter();
         Body {
             reveal,
+            fee_recipient,
             lanes: lanes
                 .map(|(namespace, transactions)| Lane { namespace: Namespace(namespace), transactions })
                 .collect(),

@@ -24,8 +24,10 @@ use commonware_runtime::Clock;
 use futures::{StreamExt, future};
 use sinter_primitives::{
     Block, Body, Chain, Header,
+    fees::Address,
     forced_inbox::{ForcedEntry, ORIGIN_STEP_MAX, fits},
     header::{L1Origin, VERSION},
+    ledger::Place,
     reveals::Mix,
 };
 use std::{sync::Arc, time::Duration};
@@ -59,11 +61,13 @@ pub struct Sequencer<T: Strategy> {
     ledgers: Arc<Ledgers>,
     mempool: Mempool,
     l1: Option<Arc<dyn L1View>>,
+    fee_recipient: Option<Address>,
     strategy: T,
 }
 
 impl<T: Strategy> Sequencer<T> {
-    /// A sequencer of `chain`, in whichever of its `committees` has the epoch. Where the chain follows the L1, it sees that.
+    /// A sequencer of `chain`, in whichever of its `committees` has the epoch. Where the chain follows the L1, it sees that; where it has
+    /// fees, its share goes to the recipient.
     #[must_use]
     pub fn new(
         chain: Arc<Chain>,
@@ -71,10 +75,12 @@ impl<T: Strategy> Sequencer<T> {
         ledgers: Arc<Ledgers>,
         mempool: Mempool,
         l1: Option<Arc<dyn L1View>>,
+        fee_recipient: Option<Address>,
         strategy: T,
     ) -> Self {
         let l1 = l1.filter(|_| chain.file.l1.is_followed());
-        Self { chain, committees, ledgers, mempool, l1, strategy }
+        let fee_recipient = fee_recipient.filter(|_| chain.file.fees.is_some());
+        Self { chain, committees, ledgers, mempool, l1, fee_recipient, strategy }
     }
 
     /// The states that proposals build on.
@@ -113,15 +119,16 @@ impl<T: Strategy> Sequencer<T> {
             return Advance { origin: latest, ..advance };
         }
         let until = latest.number.min(from.saturating_add(ORIGIN_STEP_MAX));
-        let mut forced = Vec::new();
+        let (mut forced, mut taken) = (Vec::new(), 0);
         for step in l1.steps((from, parent.inbox_cursor)) {
             forced.extend(step.forced);
             if step.origin.number > until || !fits(&self.chain, &forced) {
                 break;
             }
-            advance = Advance { origin: step.origin, forced: forced.as_slice().into() };
+            (advance.origin, taken) = (step.origin, forced.len());
         }
-        advance
+        forced.truncate(taken);
+        Advance { forced: forced.into(), ..advance }
     }
 
     /// What was forced after a block's L1 origin, up to L1 block `until`.
@@ -229,7 +236,7 @@ impl<T: Strategy> Sequencer<T> {
         futures::pin_mut!(deadline);
         let mut arrivals = self.mempool.subscribe();
         loop {
-            let body = self.mempool.build(height, &exclude, forced);
+            let body = self.mempool.build(&lineage.parent.ledger, height, &exclude, forced);
             if !body.lanes.is_empty() {
                 return body;
             }
@@ -255,6 +262,7 @@ impl<T: Strategy> Sequencer<T> {
         let (slot, _) = self.slot(context, parent, advance.origin).await?;
         let term = validity::reveal_due(&self.chain, &slot, parent.header.height + 1);
         body.reveal = term.and_then(|term| self.committees.reveal(&Mix(parent.header.randomness), term));
+        body.fee_recipient = self.fee_recipient;
         let timestamp_ms = unix_ms(runtime).max(parent.header.timestamp_ms + 1);
         let chain = self.chain.clone();
         let job = self.strategy.spawn(body.encode_size(), move |_| {
@@ -329,7 +337,7 @@ impl<T: Strategy> Sequencer<T> {
 }
 
 /// The block of `slot` on `parent` that orders `body`, with its time and its advance on the L1, and the state after it. A reveal in the
-/// body is the proposer's, and what was forced opens its lanes.
+/// body is the proposer's, as is the fee recipient, and what was forced opens its lanes.
 ///
 /// # Errors
 /// [`InvalidBlock::Ledger`] when the parent's ledger does not take the body.
@@ -344,7 +352,14 @@ pub fn assemble(
     let mut ledger = parent.ledger.as_ref().clone();
     let ids = validity::ids(chain, &body);
     let mix = Mix(parent.header.randomness);
-    let table = ledger.apply_identified(height, timestamp_ms, advance.origin.number, &body, &ids)?;
+    let place = Place {
+        height,
+        timestamp_ms,
+        parent_timestamp_ms: parent.header.timestamp_ms,
+        l1_origin_number: advance.origin.number,
+        proposer_seat: slot.leader_seat,
+    };
+    let table = ledger.apply_identified(chain, &place, &body, &ids)?;
     let header = Header {
         version: VERSION,
         chain_id: chain.file.chain_id,
@@ -392,7 +407,8 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
         let Some(lineage) = self.lineage(parent, ancestry).await else { return Handoff::Wait };
         let parent = &lineage.parent.header;
         let advance = self.advance(&context, parent);
-        let body = self.mempool.build(parent.height + 1, &lineage.unfinalized_ids(), &advance.forced);
+        let ledger = &lineage.parent.ledger;
+        let body = self.mempool.build(ledger, parent.height + 1, &lineage.unfinalized_ids(), &advance.forced);
         if body.lanes.is_empty() {
             return Handoff::Wait;
         }

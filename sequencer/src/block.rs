@@ -10,7 +10,7 @@ use commonware_consensus::{Block as ConsensusBlock, BoundedBlock, Heightable, ty
 use commonware_cryptography::Digestible;
 use sinter_primitives::{
     Block, Digest, Header,
-    body::{BodyBounds, REVEAL_FIELD_BYTES_MAX},
+    body::{BodyBounds, HEAD_BYTES_MAX},
 };
 use std::{ops::Deref, sync::Arc};
 
@@ -82,6 +82,6 @@ impl ConsensusBlock for SequencedBlock {
 
 impl BoundedBlock for SequencedBlock {
     fn max_encode_size(bounds: &BodyBounds) -> usize {
-        Header::SIZE + REVEAL_FIELD_BYTES_MAX + bounds.bytes_max.max(VARINT_BYTES_MAX)
+        Header::SIZE + HEAD_BYTES_MAX + bounds.bytes_max.max(VARINT_BYTES_MAX)
     }
 }

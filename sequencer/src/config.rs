@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use sinter_primitives::{
     Namespace,
     address::{self, NodeAddress},
+    fees::Address,
 };
 use std::{
     collections::BTreeMap,
@@ -140,6 +141,9 @@ pub struct NodeConfig {
     /// A vote that the signer has not signed by then is not cast.
     #[serde(default = "default_bls_signer_timeout_ms")]
     pub bls_signer_timeout_ms: u64,
+    /// The L1 address, `0x` and 40 hex digits, that gets the node's share of the fees, where the chain has any. Without one it earns nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_recipient: Option<String>,
     /// URLs of L1 nodes, of which those that answer must agree. A chain that draws its committees needs one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub l1_rpc: Vec<String>,
@@ -281,6 +285,20 @@ impl NodeConfig {
         }
     }
 
+    /// The address that gets the node's share of the fees.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] when it is none.
+    pub fn fee_recipient(&self) -> Result<Option<Address>, ConfigError> {
+        let Some(text) = &self.fee_recipient else { return Ok(None) };
+        let parsed = text.strip_prefix("0x").and_then(|digits| <Address>::try_from(hex::decode(digits).ok()?).ok());
+        parsed.filter(|address| *address != Address::default()).map(Some).ok_or_else(|| ConfigError::OutOfRange {
+            key: "fee_recipient".into(),
+            expected: "an address of the L1, `0x` and 40 hex digits, not all zero".into(),
+            got: text.clone(),
+        })
+    }
+
     /// The BLS key that a signer votes with, where the configuration says.
     ///
     /// # Errors
@@ -301,6 +319,7 @@ impl NodeConfig {
     fn check(&self) -> Result<(), ConfigError> {
         self.voting_key()?;
         self.bls_public_key()?;
+        self.fee_recipient()?;
         in_range("l1_rpc (URLs)", self.l1_rpc.len(), 0, L1_RPC_MAX)?;
         if self.join_trusted.is_some() && self.join_from.is_empty() {
             return Err(ConfigError::OutOfRange {

@@ -51,7 +51,7 @@ use commonware_runtime::{
 use commonware_storage::{archive::prunable, translator::EightCap};
 use commonware_utils::{NZU64, NZUsize, NonZeroDuration};
 use rand_core::CryptoRng;
-use sinter_primitives::{Chain, Digest, Parameters, Transaction, committee::Seat, draw::DrawError};
+use sinter_primitives::{Chain, Digest, Parameters, Transaction, committee::Seat, draw::DrawError, fees::Address};
 use std::{
     num::{NonZeroU16, NonZeroU64, NonZeroUsize},
     sync::Arc,
@@ -116,6 +116,8 @@ pub struct Settings {
     pub succession: Arc<dyn Succession>,
     /// What it sees of the L1, which a chain that draws its committees needs.
     pub l1: Option<Arc<dyn L1View>>,
+    /// Where its share of the fees goes, on a chain that has any.
+    pub fee_recipient: Option<Address>,
     /// Blocks that stay on disk behind the last final one.
     pub retention_blocks: u64,
     /// How eagerly it passes transactions on.
@@ -264,7 +266,8 @@ where
     T: Strategy,
 {
     let Shared { chain, index, mempool, status, evidence, heads } = shared;
-    let Settings { node_key, voter, succession, l1, retention_blocks, dissemination, partition_prefix } = settings;
+    let Settings { node_key, voter, succession, l1, fee_recipient, retention_blocks, dissemination, partition_prefix } =
+        settings;
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
     let parameters = chain.file.parameters;
     let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
@@ -280,6 +283,7 @@ where
     let mut window = index.recent_ids(parameters.expiry_blocks)?;
     // Idle heights hold no ids, but the mempool must know how far the chain is.
     window.push((index.tip().header.height, Vec::new()));
+    mempool.see(&ledgers.tip().ledger);
     mempool.restore_window(window);
 
     let epocher = FixedEpocher::new(parameters.epoch_blocks.unwrap_or(NonZeroU64::MAX));
@@ -365,6 +369,7 @@ where
         ledgers.clone(),
         mempool.clone(),
         l1.clone(),
+        fee_recipient,
         strategy.clone(),
     );
     status.observe_round(start.epoch, 0);

@@ -244,11 +244,15 @@ async fn finalize(
         let header = state.header;
         // Before the head: who sees it may ask for the block at once.
         parts.recent.push(block.inner());
+        parts.mempool.see(&state.ledger);
         parts.mempool.finalized(header.height, &state.ids);
         let lag_ms = now_ms.saturating_sub(header.timestamp_ms);
         metrics::histogram!(telemetry::FINALITY_SECONDS).record(lag_ms as f64 / 1e3);
         metrics::gauge!(telemetry::L1_ORIGIN_HEIGHT).set(header.l1_origin.number as f64);
         metrics::gauge!(telemetry::INBOX_CURSOR).set(header.inbox_cursor as f64);
+        if parts.chain.file.fees.is_some() {
+            tell_fees(&parts.chain, &state);
+        }
         metrics::counter!(telemetry::TRANSACTIONS_FINALIZED).increment(state.ids.len() as u64);
         let head =
             Head { height: header.height, digest: state.digest, timestamp_ms: header.timestamp_ms, view: header.view };
@@ -260,6 +264,17 @@ async fn finalize(
         }
     }
     Ok(())
+}
+
+/// Says what the next block costs, and what the namespaces that were active have left.
+fn tell_fees(chain: &Chain, state: &State) {
+    metrics::gauge!(telemetry::BASE_FEE_WEI).set(state.ledger.base_fee_wei(chain.file.fees) as f64);
+    for namespace in state.table.leaves().iter().map(|leaf| leaf.namespace) {
+        if let Some(account) = state.ledger.entry(namespace).and_then(|entry| entry.account) {
+            let label = namespace.to_string();
+            metrics::gauge!(telemetry::NAMESPACE_BALANCE_WEI, "namespace" => label).set(account.balance_wei as f64);
+        }
+    }
 }
 
 /// Writes blocks to the index, and gives those that were new with the states after them.

@@ -2,7 +2,7 @@
 
 use crate::{archive::Archive, evidence::EvidenceStore, index::Index, mempool::Mempool, status::Status};
 use serde::{Deserialize, Serialize};
-use sinter_primitives::{Chain, Digest};
+use sinter_primitives::{Chain, Digest, Namespace, chain::NamespaceSpec};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -37,4 +37,12 @@ pub struct Handle {
     pub status: Arc<Status>,
     /// What seats did that they must not.
     pub evidence: EvidenceStore,
+}
+
+impl Handle {
+    /// What is known of a namespace that is open after the last final block.
+    #[must_use]
+    pub fn namespace(&self, namespace: Namespace) -> Option<NamespaceSpec> {
+        self.mempool.ledger().spec(&self.chain, namespace)
+    }
 }

@@ -12,7 +12,9 @@
 
 use crate::draw::Marks;
 use commonware_utils::sync::Mutex;
-use sinter_primitives::{Chain, Digest, Header, Ledger, Namespace, NamespaceTable, TransactionId, ledger::LedgerEntry};
+use sinter_primitives::{
+    Chain, Digest, Header, Ledger, Namespace, NamespaceTable, TransactionId, fees::Address, ledger::LedgerEntry,
+};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -54,21 +56,22 @@ impl State {
             header,
             digest: header.digest(),
             table: Arc::default(),
-            ledger: Arc::new(Ledger::genesis(chain)),
+            ledger: Arc::new(Ledger::genesis(&chain.file)),
             ids: Arc::new([]),
             marks: Marks::beginning(&header),
         }
     }
 
     /// Bytes that the state takes, about: itself, an id for each transaction, a leaf for each namespace that the
-    /// block orders for, and an entry for each open namespace (twice: a tree's nodes are half full at worst).
+    /// block orders for, an entry for each open namespace and each credit (twice: a tree's nodes are half full at worst).
     /// What it shares with other states is counted for each.
     #[must_use]
     pub fn memory(&self) -> usize {
         size_of::<Self>()
             + size_of_val::<[TransactionId]>(&self.ids)
             + size_of_val(self.table.leaves())
-            + 2 * self.ledger.namespaces().size_hint().0 * size_of::<(Namespace, LedgerEntry)>()
+            + 2 * self.ledger.entries().len() * size_of::<(Namespace, LedgerEntry)>()
+            + 2 * self.ledger.credits().count() * size_of::<(Address, u128)>()
     }
 }
 

@@ -37,7 +37,7 @@ use commonware_macros::select;
 use commonware_p2p::{AddressableManager, AddressableTrackedPeers, authenticated::lookup, utils::mux};
 use commonware_runtime::{Metrics as _, Quota, Runner as _, Spawner, Strategizer, Supervisor, tokio};
 use commonware_utils::{NZU32, NZUsize, ordered::Map};
-use sinter_primitives::{Chain, Digest, Namespace, chain::ChainError, committee::Seat};
+use sinter_primitives::{Chain, Digest, Namespace, chain::ChainError, committee::Seat, fees::OPENED_FIRST};
 use std::{
     any::Any,
     future::Future,
@@ -329,7 +329,9 @@ fn check_bounds(config: &NodeConfig, chain: &Chain) -> Result<(), NodeError> {
             format!("at least the chain's `expiry_blocks` and `epoch_blocks`, {expiry_blocks} + {epoch_blocks}");
         return Err(out_of_range(expected).into());
     }
-    match config.namespaces.keys().find(|id| chain.namespace(id.0).is_none()) {
+    // What is opened on L1 may not be open yet.
+    let may_open = |id: Namespace| chain.file.fees.is_some() && id.0 >= OPENED_FIRST;
+    match config.namespaces.keys().find(|id| chain.namespace(id.0).is_none() && !may_open(id.0)) {
         Some(id) => Err(NodeError::UnknownNamespace { id: id.0 }),
         None => Ok(()),
     }
@@ -390,6 +392,7 @@ async fn start_and_wait(
             voter: prepared.voter.clone(),
             succession: prepared.succession.clone(),
             l1: prepared.l1.clone(),
+            fee_recipient: config.fee_recipient()?,
             retention_blocks: config.retention_blocks,
             dissemination: config.dissemination,
             partition_prefix: String::new(),

@@ -25,6 +25,10 @@ pub const VIEWS_NULLIFIED: &str = "sinter_views_nullified_total";
 pub const FAULTS: &str = "sinter_faults_total";
 /// Votes that were not cast because the signer was away or refused.
 pub const VOTES_ABSTAINED: &str = "sinter_votes_abstained_total";
+/// Wei that a byte costs in the next block.
+pub const BASE_FEE_WEI: &str = "sinter_base_fee_wei";
+/// Wei that are left of what a namespace prepaid, by namespace.
+pub const NAMESPACE_BALANCE_WEI: &str = "sinter_namespace_balance_wei";
 /// Bytes that are free under the data directory.
 pub const DISK_FREE_BYTES: &str = "sinter_disk_free_bytes";
 
@@ -45,6 +49,8 @@ pub fn describe() {
     describe_counter!(TRANSACTIONS_FINALIZED, Unit::Count, "Transactions that became final");
     describe_gauge!(L1_ORIGIN_HEIGHT, Unit::Count, "Number of the L1 block that the last final block names");
     describe_gauge!(INBOX_CURSOR, Unit::Count, "Entries of the forced inbox that are ordered");
+    describe_gauge!(BASE_FEE_WEI, Unit::Count, "Wei that a byte costs in the next block");
+    describe_gauge!(NAMESPACE_BALANCE_WEI, Unit::Count, "What is left of what a namespace prepaid, by namespace");
     describe_gauge!(SEATED, Unit::Count, "Whether this node has a seat in this epoch's committee");
     describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block");
     describe_counter!(FAULTS, Unit::Count, "Proven faults of committee members: two votes that exclude each other");

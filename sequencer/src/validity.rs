@@ -11,17 +11,18 @@
 //! 4. what was forced on L1 since the parent's origin opens the lanes, all of it and nothing else, and the inbox cursor counts it;
 //!    every other transaction is for a height near this one, and none repeats;
 //! 5. every lane obeys its namespace's ordering rule;
-//! 6. the namespace table and the ledger are what the body makes of the parent's.
+//! 6. the namespace table and the ledger are what the body makes of the parent's: every namespace can pay for its lane, and it is within
+//!    the namespace's limits.
 
 use crate::{
     ledgers::State,
     ordering::{self, LaneContext, OrderingError, OrderingRule},
 };
 use sinter_primitives::{
-    Block, Body, Chain, Committee, Digest, Header, Namespace, Transaction, TransactionId, TransactionKind,
+    Block, Body, Chain, Committee, Digest, Header, Ledger, Namespace, Transaction, TransactionId, TransactionKind,
     forced_inbox::{self, ForcedEntry, ORIGIN_STEP_MAX},
     header::{L1Origin, VERSION},
-    ledger::LedgerError,
+    ledger::{LedgerError, Place},
     reveals::{Mix, RevealError, Term},
 };
 use std::{
@@ -206,12 +207,13 @@ pub fn check(
     digest("body root", body.root(), header.body_root)?;
     check_reveal(chain, parent, (slot, committee), block)?;
     number("inbox cursor", parent.header.inbox_cursor.saturating_add(forced.len() as u64), header.inbox_cursor)?;
-    let openings = check_openings(body, forced_inbox::openings(chain, forced))?;
+    let ledger = parent.ledger.opened_by(forced);
+    let openings = check_openings(body, forced_inbox::openings(&ledger, forced))?;
     let ids = check_transactions(chain, header.height, body)?;
     if let Some((id, height)) = first_repeat(&ids) {
         return Err(InvalidBlock::Repeated { id, height });
     }
-    check_lanes(chain, header.height, body, &openings)?;
+    check_lanes(&ledger, header.height, body, &openings)?;
     follow(chain, parent, block, ids)
 }
 
@@ -223,8 +225,7 @@ pub fn check(
 pub fn follow(chain: &Chain, parent: &State, block: &Block, ids: Vec<TransactionId>) -> Result<State, InvalidBlock> {
     let header = &block.header;
     let mut ledger = parent.ledger.as_ref().clone();
-    let table =
-        ledger.apply_identified(header.height, header.timestamp_ms, header.l1_origin.number, &block.body, &ids)?;
+    let table = ledger.apply_identified(chain, &Place::of(header, &parent.header), &block.body, &ids)?;
     digest("namespaces root", table.root(), header.namespaces_root)?;
     digest("ledger root", ledger.root(), header.ledger_root)?;
     Ok(State {
@@ -346,13 +347,13 @@ fn check_expiry(transaction: &Transaction, id: TransactionId, min: u64, max: u64
     Ok(())
 }
 
-fn check_lanes(chain: &Chain, height: u64, body: &Body, openings: &[usize]) -> Result<(), InvalidBlock> {
+fn check_lanes(ledger: &Ledger, height: u64, body: &Body, openings: &[usize]) -> Result<(), InvalidBlock> {
     for (lane, opening) in body.lanes.iter().zip(openings) {
-        let Some(spec) = chain.namespace(lane.namespace) else {
+        let Some(entry) = ledger.entry(lane.namespace) else {
             return Err(LedgerError::UnknownNamespace(lane.namespace).into());
         };
-        let context = LaneContext { chain_id: chain.file.chain_id, height };
-        ordering::rule(spec)
+        let context = LaneContext { chain_id: ledger.chain_id(), height };
+        ordering::rule(lane.namespace, entry.ordering)
             .check(&lane.transactions[*opening..], &context)
             .map_err(|source| InvalidBlock::Ordering { namespace: lane.namespace, source })?;
     }

@@ -18,6 +18,8 @@ contract ForcedInbox {
     error PayloadTooLong(uint256 maximum, uint256 got);
     /// @notice This L1 block has taken as much as it may: try again in the next one.
     error BlockFull(uint256 maximum, uint256 got);
+    /// @notice Users' transactions are for namespaces from 1 on: the lane of namespace 0 is a contract's.
+    error NamespaceReserved();
     /// @notice There are not so many entries.
     error EntryUnknown(uint64 entries, uint64 got);
 
@@ -55,20 +57,26 @@ contract ForcedInbox {
     }
 
     /// @notice Appends a transaction that the committee must order for a namespace.
-    /// @param namespace whose
+    /// @param namespace whose, from 1 on
     /// @param payload what the namespace's rollup takes for a transaction
     /// @return index the entry's number
     function force(uint64 namespace, bytes calldata payload) external returns (uint64 index) {
+        if (namespace == 0) revert NamespaceReserved();
         if (payload.length == 0) revert PayloadEmpty();
         if (payload.length > PAYLOAD_BYTES_MAX) revert PayloadTooLong(PAYLOAD_BYTES_MAX, payload.length);
+        index = _number(payload.length);
+        emit Forced(index, namespace, msg.sender, payload);
+    }
+
+    // The number of the next entry, with a payload of so many bytes. Whoever calls it emits `Forced` with that.
+    function _number(uint256 payloadBytes) internal returns (uint64 index) {
         Last memory last = _last;
         if (last.blockNumber != block.number) (last.blockNumber, last.blockBytes) = (uint64(block.number), 0);
-        last.blockBytes += uint64(payload.length + ENTRY_BYTES);
+        last.blockBytes += uint64(payloadBytes + ENTRY_BYTES);
         if (last.blockBytes > BLOCK_BYTES_MAX) revert BlockFull(BLOCK_BYTES_MAX, last.blockBytes);
         index = last.entries++;
         _last = last;
         _arrivals[index / 6] |= uint256(uint40(block.timestamp)) << (40 * (index % 6));
-        emit Forced(index, namespace, msg.sender, payload);
     }
 
     /// @notice How many entries there are.

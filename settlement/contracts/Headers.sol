@@ -51,6 +51,10 @@ library Headers {
         return bytes32(_word(header, 166));
     }
 
+    function ledgerRoot(bytes calldata header) internal pure returns (bytes32) {
+        return bytes32(_word(header, 198));
+    }
+
     /// @notice The digest of the committee of two epochs on; zero but in an epoch's last header.
     function nextCommittee(bytes calldata header) internal pure returns (bytes32) {
         return bytes32(_word(header, 230));

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {FinalityLightClient} from "./FinalityLightClient.sol";
 import {Headers} from "./Headers.sol";
+import {MerklePaths} from "./MerklePaths.sol";
 
 /// @title The namespace table under a header (docs/protocol.md, section 5).
 library NamespaceTable {
@@ -16,10 +17,6 @@ library NamespaceTable {
     error LeafLength(uint256 expected, uint256 got);
     /// @notice The leaf is of another namespace.
     error ForeignLeaf(uint64 expected, uint64 got);
-    /// @notice The table has no leaf of this number.
-    error LeafIndexOutOfRange(uint64 count, uint64 index);
-    /// @notice The path is not as long as index and count ask for.
-    error LeafPathLength(uint256 expected, uint256 got);
     /// @notice The path leads to another table.
     error NotInTable(bytes32 expected, bytes32 got);
 
@@ -62,20 +59,7 @@ library NamespaceTable {
         if (leaf.length != LEAF_BYTES) revert LeafLength(LEAF_BYTES, leaf.length);
         uint64 leafNamespace = uint64(bytes8(leaf[:8]));
         if (leafNamespace != namespace) revert ForeignLeaf(namespace, leafNamespace);
-        if (index >= count) revert LeafIndexOutOfRange(count, index);
-        bytes32 hash = sha256(abi.encodePacked(uint8(0), leaf));
-        (uint256 position, uint256 used) = (index, 0);
-        for (uint256 last = count - 1; last != 0; last >>= 1) {
-            bool right = position & 1 == 1;
-            if (right || position < last) {
-                if (used == path.length) revert LeafPathLength(used + 1, path.length);
-                bytes32 sibling = path[used++];
-                hash = sha256(right ? abi.encodePacked(uint8(1), sibling, hash) : abi.encodePacked(uint8(1), hash, sibling));
-            }
-            position >>= 1;
-        }
-        if (used != path.length) revert LeafPathLength(used, path.length);
-        bytes32 got = sha256(abi.encodePacked(uint8(2), count, hash));
+        bytes32 got = MerklePaths.root(leaf, index, count, path);
         if (got != root) revert NotInTable(root, got);
         return bytes32(leaf[40:72]);
     }

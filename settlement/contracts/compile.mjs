@@ -16,6 +16,7 @@ const groups = {
     "Evidence",
     "FinalityLightClient",
     "ForcedInbox",
+    "Namespaces",
     "RollupSettlement",
     "SealGateway",
     "adapters/OpAdapter",

@@ -1,6 +1,6 @@
 //! The `ForcedInbox` contract from outside: deploy it, append to it, read what was appended.
 
-use crate::light_client::{LOG_BLOCKS, LightClientError, ask_at, foreign, predicted_address, send};
+use crate::light_client::{LOG_BLOCKS, LightClientError, ask_at, create, foreign, send};
 use alloy::{
     eips::BlockId,
     primitives::{Address, Bytes, TxHash, TxKind},
@@ -21,7 +21,7 @@ pub mod contract {
 }
 
 use contract::ForcedInbox as Contract;
-pub use contract::ForcedInbox::{ForcedInboxErrors as Refusal, forceCall, overdueCall};
+pub use contract::ForcedInbox::{ForcedInboxErrors as Refusal, forceCall};
 
 /// Why entries were not taken.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +69,7 @@ pub async fn deploy(
     deployer: Address,
     light_client: Address,
 ) -> Result<Address, LightClientError> {
-    let nonce = provider.get_transaction_count(deployer).await?;
-    let expected = predicted_address(deployer, nonce);
-    let receipt = send(provider, deployer, TxKind::Create, creation_code(light_client)).await?;
-    match receipt.contract_address {
-        Some(address) if address == expected => Ok(address),
-        got => Err(LightClientError::Address { expected, got }),
-    }
+    create(provider, deployer, creation_code(light_client)).await
 }
 
 /// Appends a transaction; gives the L1's transaction and the entry, whose number is certain once that is final. The provider signs and

@@ -26,6 +26,7 @@ pub mod forced_inbox;
 pub mod hub;
 pub mod l1;
 pub mod light_client;
+pub mod namespaces;
 pub mod registry;
 pub mod relayer;
 pub mod rollup;

@@ -202,17 +202,26 @@ pub async fn deploy(
     committee: &Committee,
     trusting_period_s: u64,
 ) -> Result<Address, LightClientError> {
+    let code = creation_code(chain_hash, chain_id, &committee.digest(), trusting_period_s);
+    let address = create(provider, deployer, code).await?;
+    for call in register_calls(0, committee)? {
+        send(provider, deployer, TxKind::Call(address), call).await?;
+    }
+    Ok(address)
+}
+
+/// Makes a contract, where the deployer's next transaction makes one.
+pub(crate) async fn create(
+    provider: &impl Provider,
+    deployer: Address,
+    code: Bytes,
+) -> Result<Address, LightClientError> {
     let nonce = provider.get_transaction_count(deployer).await?;
     let expected = predicted_address(deployer, nonce);
-    let creation = creation_code(chain_hash, chain_id, &committee.digest(), trusting_period_s);
-    let receipt = send(provider, deployer, TxKind::Create, creation).await?;
-    if receipt.contract_address != Some(expected) {
-        return Err(LightClientError::Address { expected, got: receipt.contract_address });
+    match send(provider, deployer, TxKind::Create, code).await?.contract_address {
+        Some(address) if address == expected => Ok(address),
+        got => Err(LightClientError::Address { expected, got }),
     }
-    for call in register_calls(0, committee)? {
-        send(provider, deployer, TxKind::Call(expected), call).await?;
-    }
-    Ok(expected)
 }
 
 pub(crate) async fn send(

@@ -7,10 +7,10 @@
 pub mod leaving;
 mod refusal;
 
-use crate::light_client::{LOG_BLOCKS, LightClientError, ask_at, foreign, point, predicted_address, send};
+use crate::light_client::{LOG_BLOCKS, LightClientError, ask_at, create, foreign, point};
 use alloy::{
     eips::BlockId,
-    primitives::{Address, B256, Bytes, TxKind, U256},
+    primitives::{Address, B256, Bytes, U256},
     providers::Provider,
     rpc::types::Filter,
     sol_types::{SolConstructor, SolEvent, SolInterface},
@@ -114,13 +114,7 @@ pub async fn deploy(
     deployer: Address,
     genesis: &Genesis,
 ) -> Result<Address, LightClientError> {
-    let nonce = provider.get_transaction_count(deployer).await?;
-    let expected = predicted_address(deployer, nonce);
-    let receipt = send(provider, deployer, TxKind::Create, creation_code(genesis)).await?;
-    match receipt.contract_address {
-        Some(address) if address == expected => Ok(address),
-        got => Err(LightClientError::Address { expected, got }),
-    }
+    create(provider, deployer, creation_code(genesis)).await
 }
 
 /// A BLS secret key (32 bytes, big-endian) as `owner` registers it with the contract.

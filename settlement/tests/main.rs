@@ -9,6 +9,7 @@ mod epochs;
 mod evidence;
 mod forced_inbox;
 mod hub;
+mod namespaces;
 mod poseidon2;
 mod proxy;
 mod registry;

@@ -53,6 +53,12 @@ pub enum Command {
     Trace(crate::trace::TraceArguments),
     /// Have a transaction ordered that no member takes: append it on L1, from where the committee must take it
     Force(crate::force::ForceArguments),
+    /// A rollup's namespace: open it on L1, prepay for it, see what it has
+    #[command(subcommand)]
+    Namespace(crate::namespace::NamespaceCommand),
+    /// What was earned in fees, or taken back: see it, be paid
+    #[command(subcommand)]
+    Credit(crate::namespace::CreditCommand),
     /// Bring seals to the hub on L1, when gas is cheap enough; ends when the L1 has every root for good
     Settle(crate::settle::SettleArguments),
     /// The contracts that this version's seals are checked by

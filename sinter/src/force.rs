@@ -4,6 +4,7 @@ use crate::{
     chain, client,
     exit::{Exit, Failure, OrFail, print_result},
     l1::connect,
+    namespace::is_open,
     relayer::read_key,
 };
 use alloy::{
@@ -16,6 +17,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use sinter_primitives::{
     Chain, Namespace,
+    fees::OPENED_FIRST,
     forced_inbox::{ForcedEntry, PAYLOAD_BYTES_MAX},
 };
 use sinter_sequencer::rpc::{
@@ -66,7 +68,8 @@ pub fn run(arguments: &ForceArguments) -> Result<(), Failure> {
     runtime.block_on(async {
         let chain = chain::load(&arguments.chain)?;
         let namespace = Namespace(arguments.namespace);
-        if chain.namespace(namespace).is_none() {
+        let may_be_open = chain.file.fees.is_some() && namespace.0 >= OPENED_FIRST;
+        if chain.namespace(namespace).is_none() && !may_be_open {
             let open = chain.file.namespaces.iter().map(|spec| spec.id.to_string()).collect::<Vec<_>>().join(", ");
             let message = format!("--namespace: expected one that is open ({open}), got {namespace}");
             return Err(Failure::new(Exit::Usage, message));
@@ -78,6 +81,10 @@ pub fn run(arguments: &ForceArguments) -> Result<(), Failure> {
         }
         let signer = read_key(&arguments.key_file)?;
         let provider = connect(&arguments.l1, Some(&signer))?;
+        if may_be_open && !is_open(&provider, contract(&chain)?, namespace).await? {
+            let message = format!("--namespace: {namespace} is not open: expected one that somebody has opened on L1");
+            return Err(Failure::new(Exit::Usage, message));
+        }
         let (transaction, entry) = append(&provider, signer.address(), &chain, namespace, payload.into()).await?;
         let Some(url) = &arguments.rpc else {
             return print_result(tell(&chain, transaction, &entry, None));

@@ -19,6 +19,7 @@ mod l1;
 mod l1_view;
 mod load;
 mod metrics;
+mod namespace;
 mod receipt;
 mod relayer;
 mod rollup;
@@ -66,6 +67,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Evidence(command) => evidence::run(&command),
         Command::Force(arguments) => force::run(&arguments),
+        Command::Namespace(command) => namespace::run(&command),
+        Command::Credit(command) => namespace::run_credit(&command),
         Command::Firmware(command) => firmware::run(&command),
         Command::Soundness(arguments) => aggregation::soundness(&arguments),
         Command::Program(command) => aggregation::program(&command),

@@ -2,8 +2,8 @@
 #![no_main]
 use commonware_codec::{Copying, Decode};
 use libfuzzer_sys::fuzz_target;
-use sinter_primitives::{Body, Ledger};
-use sinter_primitives_fuzz::{BOUNDS, canonical};
+use sinter_primitives::{Body, Ledger, ledger::Place};
+use sinter_primitives_fuzz::{BOUNDS, CHAIN, canonical};
 
 fuzz_target!(|bytes: &[u8]| {
     // The first two bytes are the ledger's length; the body is what follows it.
@@ -12,7 +12,9 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(mut ledger) = canonical::<Ledger>(ledger, &()) else { return };
     let Ok(body) = Body::decode_cfg(Copying(body), &BOUNDS) else { return };
     let before = ledger.clone();
-    match ledger.apply(1, 2, 3, &body) {
+    let place =
+        Place { height: 1, timestamp_ms: 2, parent_timestamp_ms: 1, l1_origin_number: 3, proposer_seat: 4 };
+    match ledger.apply(&CHAIN, &place, &body) {
         Ok(table) => assert_eq!(table.leaves().len(), body.lanes.len()),
         Err(_) => assert_eq!(ledger, before, "an error changes nothing"),
     }

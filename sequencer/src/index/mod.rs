@@ -191,7 +191,7 @@ impl Index {
                 }
                 check_link(&tip, header)?;
                 check_contents(finalized)?;
-                writer.put(finalized)?;
+                writer.put(finalized, ledger_after)?;
                 tip = Tip::of(*header);
                 applied += 1;
             }
@@ -224,7 +224,7 @@ fn initialize(transaction: &WriteTransaction, chain: &Chain) -> Result<Tip, Inde
     writer.put_meta(meta::SCHEMA, &SCHEMA_VERSION.to_be_bytes())?;
     writer.put_meta(meta::CHAIN, &chain.hash)?;
     writer.put_meta(meta::EARLIEST, &0u64.to_be_bytes())?;
-    writer.put_meta(meta::LEDGER, &Ledger::genesis(chain).encode())?;
+    writer.put_meta(meta::LEDGER, &Ledger::genesis(&chain.file).encode())?;
     writer.put_header(&tip.header)?;
     Ok(tip)
 }
@@ -332,7 +332,8 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
-    fn put(&mut self, finalized: &FinalizedBlock<'_>) -> Result<(), IndexError> {
+    /// Writes a block. `ledger` is one after it: a namespace stays open.
+    fn put(&mut self, finalized: &FinalizedBlock<'_>, ledger: &Ledger) -> Result<(), IndexError> {
         let FinalizedBlock { block, ids, table } = finalized;
         let height = block.header.height;
         self.put_header(&block.header)?;
@@ -343,7 +344,7 @@ impl<'t> Writer<'t> {
             let (ids, after) = rest.split_at(lane.transactions.len().min(rest.len()));
             rest = after;
             self.put_ids(height, lane.namespace, ids)?;
-            self.put_ethereum(height, lane)?;
+            self.put_ethereum(ledger, height, lane)?;
         }
         Ok(())
     }
@@ -365,8 +366,8 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
-    fn put_ethereum(&mut self, height: u64, lane: &Lane) -> Result<(), IndexError> {
-        if self.chain.namespace(lane.namespace).is_none_or(|spec| spec.evm_chain_id.is_none()) {
+    fn put_ethereum(&mut self, ledger: &Ledger, height: u64, lane: &Lane) -> Result<(), IndexError> {
+        if ledger.spec(self.chain, lane.namespace).is_none_or(|spec| spec.evm_chain_id.is_none()) {
             return Ok(());
         }
         const DOING: &str = "writing Ethereum hashes";

@@ -21,7 +21,7 @@
 use redb::TableDefinition;
 
 /// The layout that this code reads and writes.
-pub const SCHEMA_VERSION: u64 = 2;
+pub const SCHEMA_VERSION: u64 = 3;
 
 /// A 32-byte hash as a key.
 pub type Hash = [u8; 32];

@@ -126,6 +126,11 @@ impl Size {
         Self { transactions: self.transactions.min(other.transactions), bytes: self.bytes.min(other.bytes) }
     }
 
+    /// One of as many equal parts.
+    pub const fn part(self, parts: usize) -> Self {
+        Self { transactions: self.transactions / parts, bytes: self.bytes / parts }
+    }
+
     /// What of `self` exceeds `part`.
     pub const fn beyond(self, part: Self) -> Self {
         Self {

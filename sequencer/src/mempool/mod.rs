@@ -9,6 +9,8 @@
 //!   seat sent counts against that seat, which holds at most one part of as many as there are seats.
 //! - **Order and fairness.** Each namespace's transactions leave in order of arrival, and blocks are
 //!   shared out fairly by bytes between the namespaces that have something pending (`select.rs`).
+//! - **Nobody is dry.** What its namespace cannot pay for is refused, and so is what would wait behind more than twice what it can pay
+//!   for; what it cannot pay for when its turn comes waits, those behind it with it, and expires.
 //! - **No repeats, nothing expired.** A transaction that is pending, or that was ordered within the last
 //!   `expiry_blocks` blocks, is a duplicate. One that can no longer be ordered is dropped when the block
 //!   that closes its time is final.
@@ -45,18 +47,19 @@ pub use refusal::{Refusal, Unit};
 pub use state::{Stage, Visibility};
 
 use crate::ordering::{LaneContext, OrderingRule, Rule, rule};
-use select::Room;
+use select::{Picked, Room};
 use serde::{Deserialize, Serialize};
 use sinter_primitives::{
-    Body, Chain, Namespace, Parameters, Transaction, TransactionId, TransactionKind,
+    Body, Chain, Ledger, Namespace, Parameters, Transaction, TransactionId, TransactionKind,
     body::Lane,
-    chain::{ChainFile, NamespaceSpec},
-    forced_inbox::ForcedEntry,
+    chain::ChainFile,
+    fees::{ACCOUNTS, FeeSpec, OPENED_FIRST, metered_bytes},
+    forced_inbox::{self, ForcedEntry},
 };
 use state::{Newcomer, State};
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
     time::Instant,
 };
 use tokio::sync::watch;
@@ -103,11 +106,19 @@ pub struct Outgoing {
     pub transaction: Transaction,
 }
 
+/// What the chain has open, after the last block that the pool saw.
+struct Open {
+    ledger: Arc<Ledger>,
+    base_fee_wei: u128,
+    /// The place of each namespace's lane, with its rule.
+    lanes: BTreeMap<Namespace, (usize, Arc<Rule>)>,
+}
+
 struct Shared {
     chain_id: u64,
     parameters: Parameters,
-    namespaces: Vec<NamespaceSpec>,
-    rules: Vec<Rule>,
+    fees: Option<FeeSpec>,
+    open: RwLock<Open>,
     metrics: metrics::Metrics,
     activity: watch::Sender<Activity>,
     state: Mutex<State>,
@@ -135,16 +146,43 @@ impl Mempool {
     /// The same; all that a pool needs to know of a chain is in its file.
     #[must_use]
     pub fn for_file(chain: &ChainFile, config: &MempoolConfig) -> Self {
+        let ledger = Arc::new(Ledger::genesis(chain));
         let shared = Shared {
             chain_id: chain.chain_id,
             parameters: chain.parameters,
-            namespaces: chain.namespaces.clone(),
-            rules: chain.namespaces.iter().map(rule).collect(),
-            metrics: metrics::Metrics::new(chain.namespaces.iter().map(|spec| spec.id)),
+            fees: chain.fees,
+            open: RwLock::new(Open { ledger: ledger.clone(), base_fee_wei: 0, lanes: BTreeMap::new() }),
+            metrics: metrics::Metrics::new(),
             activity: watch::Sender::new(Activity::default()),
             state: Mutex::new(State::new(chain, config)),
         };
-        Self { shared: Arc::new(shared) }
+        let pool = Self { shared: Arc::new(shared) };
+        pool.see(&ledger);
+        pool
+    }
+
+    /// Sees the ledger after a final block: takes transactions of what it has open from now on, as far as that can pay.
+    pub fn see(&self, ledger: &Arc<Ledger>) {
+        let mut open = self.shared.open.write().unwrap_or_else(PoisonError::into_inner);
+        for (namespace, entry) in ledger.entries() {
+            if namespace != ACCOUNTS && !open.lanes.contains_key(&namespace) {
+                let lane = self.state().open(namespace);
+                open.lanes.insert(namespace, (lane, Arc::new(rule(namespace, entry.ordering))));
+            }
+        }
+        open.ledger = ledger.clone();
+        open.base_fee_wei = ledger.base_fee_wei(self.shared.fees);
+    }
+
+    /// The ledger after the last final block that the pool saw.
+    #[must_use]
+    pub fn ledger(&self) -> Arc<Ledger> {
+        self.open().ledger.clone()
+    }
+
+    /// Taken before the state's lock, never behind it.
+    fn open(&self) -> RwLockReadGuard<'_, Open> {
+        self.shared.open.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No holder of the lock can panic half-way through a change of the state: each looks before it
@@ -200,11 +238,12 @@ impl Mempool {
     /// cost a signature, a look at the state comes first: who sends a bundle again gets no second check.
     fn admit(&self, transaction: Transaction) -> Result<Newcomer, Refusal> {
         let namespace = transaction.namespace;
-        let lane = self
-            .shared
-            .namespaces
-            .binary_search_by_key(&namespace, |spec| spec.id)
-            .map_err(|_| Refusal::UnknownNamespace { got: namespace })?;
+        let (lane, rule, account, base_fee_wei) = {
+            let open = self.open();
+            let Some((lane, rule)) = open.lanes.get(&namespace) else { return Err(self.not_open(namespace)) };
+            let account = open.ledger.entry(namespace).and_then(|entry| entry.account);
+            (*lane, rule.clone(), account, open.base_fee_wei)
+        };
         let (got, max) = (transaction.payload.len(), self.shared.parameters.payload_bytes_max);
         if got == 0 {
             return Err(Refusal::Empty);
@@ -212,14 +251,26 @@ impl Mempool {
         if got > max {
             return Err(Refusal::PayloadTooLarge { max, got });
         }
+        if let Some(account) = account {
+            let fee_wei = account.fee_wei(metered_bytes(&transaction), base_fee_wei);
+            fee_wei.map_err(|reason| Refusal::Account { namespace, reason })?;
+        }
         let id = transaction.id(self.shared.chain_id);
         if transaction.kind == TransactionKind::Express {
             self.state().check_new(&id, transaction.expiry_height)?;
         }
-        let admission = self.shared.rules[lane]
+        let admission = rule
             .admit(&transaction, self.shared.chain_id)
             .map_err(|reason| Refusal::OrderingRule { namespace, reason })?;
-        Ok(Newcomer { id, transaction, lane, admission })
+        Ok(Newcomer { id, transaction, lane, admission, payer: account.map(|account| (account, base_fee_wei)) })
+    }
+
+    fn not_open(&self, got: Namespace) -> Refusal {
+        if self.shared.fees.is_some() && got.0 >= OPENED_FIRST {
+            Refusal::NotOpen { got }
+        } else {
+            Refusal::UnknownNamespace { got }
+        }
     }
 
     fn insert_admitted(
@@ -231,7 +282,8 @@ impl Mempool {
     ) -> Result<TransactionId, Refusal> {
         let (id, lane) = (newcomer.id, newcomer.lane);
         state.insert(newcomer, source, visibility)?;
-        self.shared.metrics.admitted(lane, &state.lanes[lane]);
+        state.lanes[lane].metrics.admitted.increment(1);
+        state.lanes[lane].publish();
         Ok(id)
     }
 
@@ -244,32 +296,42 @@ impl Mempool {
         });
     }
 
-    /// A body for a block at `height` that holds none of `exclude`, the ids in its unfinalized ancestors:
-    /// within the chain's bounds, fair between namespaces, each lane as its ordering rule builds it.
-    /// Empty when there is nothing to order.
+    /// A body for a block at `height` that holds none of `exclude`, the ids in its unfinalized ancestors, on a parent with this
+    /// ledger: within the chain's bounds and what each namespace can pay for, fair between namespaces, each lane as its ordering
+    /// rule builds it, behind what was `forced`. Empty when there is nothing to order.
     #[must_use]
-    pub fn build(&self, height: u64, exclude: &HashSet<TransactionId>, forced: &[ForcedEntry]) -> Body {
+    pub fn build(
+        &self,
+        ledger: &Ledger,
+        height: u64,
+        exclude: &HashSet<TransactionId>,
+        forced: &[ForcedEntry],
+    ) -> Body {
         let started = Instant::now();
         let taken = Room { bytes: forced.iter().map(ForcedEntry::bytes).sum(), transactions: forced.len() };
-        let picked = self.state().select(height, exclude, taken);
+        let ledger = ledger.opened_by(forced);
+        let base_fee_wei = ledger.base_fee_wei(self.shared.fees);
+        let picked = self.state().select(height, exclude, taken, |namespace| match ledger.entry(namespace) {
+            Some(entry) => entry.account.map_or(u64::MAX, |account| account.bytes_left(base_fee_wei)),
+            None => 0,
+        });
         let context = LaneContext { chain_id: self.shared.chain_id, height };
         let mut lanes: BTreeMap<Namespace, Vec<Transaction>> = BTreeMap::new();
-        for entry in forced.iter().filter(|entry| self.is_open(entry.namespace)) {
-            lanes.entry(entry.namespace).or_default().push(entry.transaction());
+        for (namespace, entries) in forced_inbox::openings(&ledger, forced) {
+            lanes.insert(namespace, entries.into_iter().map(ForcedEntry::transaction).collect());
         }
-        for mut lane in picked {
-            self.shared.rules[lane.lane].build(&mut lane.transactions, &context);
-            if !lane.transactions.is_empty() {
-                lanes.entry(self.shared.namespaces[lane.lane].id).or_default().append(&mut lane.transactions);
+        let open = self.open();
+        for Picked { namespace, mut transactions } in picked {
+            let Some((_, rule)) = open.lanes.get(&namespace) else { continue };
+            rule.build(&mut transactions, &context);
+            if !transactions.is_empty() {
+                lanes.entry(namespace).or_default().append(&mut transactions);
             }
         }
+        drop(open);
         self.shared.metrics.built(started.elapsed());
         let lanes = lanes.into_iter().map(|(namespace, transactions)| Lane { namespace, transactions });
-        Body { reveal: None, lanes: lanes.collect() }
-    }
-
-    fn is_open(&self, namespace: Namespace) -> bool {
-        self.shared.namespaces.binary_search_by_key(&namespace, |spec| spec.id).is_ok()
+        Body { lanes: lanes.collect(), ..Body::default() }
     }
 
     /// A block at `height` that holds `ids` is notarized.
@@ -282,14 +344,11 @@ impl Mempool {
     pub fn finalized(&self, height: u64, ids: &[TransactionId]) {
         let mut state = self.state();
         let expired = state.finalized(height, ids);
-        for (index, lane) in state.lanes.iter().enumerate() {
-            self.shared.metrics.pending(index, lane);
-        }
-        self.announce(&state, 0);
-        drop(state);
         for (lane, transactions) in expired {
-            self.shared.metrics.expired(lane, transactions);
+            state.lanes[lane].metrics.expired.increment(transactions);
         }
+        state.lanes.iter().for_each(state::Lane::publish);
+        self.announce(&state, 0);
     }
 
     /// Takes in the ids of the last `expiry_blocks` final blocks, after a start: `(height, ids)` in

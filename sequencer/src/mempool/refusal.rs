@@ -2,7 +2,7 @@
 
 use crate::ordering::OrderingError;
 use serde::{Deserialize, Serialize};
-use sinter_primitives::{Namespace, TransactionId};
+use sinter_primitives::{Namespace, TransactionId, fees::AccountError};
 
 /// What a bound counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,20 @@ pub enum Refusal {
     UnknownNamespace {
         /// What the transaction names.
         got: Namespace,
+    },
+    /// Nobody has opened the namespace on L1, as far as this node is.
+    #[error("namespace: expected one that is open, got {got}, which nobody has opened on L1 yet")]
+    NotOpen {
+        /// What the transaction names.
+        got: Namespace,
+    },
+    /// The namespace cannot pay for it, or its owner does not want that.
+    #[error("namespace {namespace}: {reason}")]
+    Account {
+        /// The namespace.
+        namespace: Namespace,
+        /// Why.
+        reason: AccountError,
     },
     /// No payload.
     #[error("payload: expected at least 1 byte, got none")]
@@ -139,7 +153,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every code, for metrics that start at zero.
-    pub const CODES: [&'static str; 13] = [
+    pub const CODES: [&'static str; 15] = [
         "unknown-namespace",
         "empty",
         "payload-too-large",
@@ -153,6 +167,8 @@ impl Refusal {
         "namespace-full",
         "mempool-full",
         "client-full",
+        "not-open",
+        "account",
     ];
 
     /// The place of this refusal's code in [`Self::CODES`].
@@ -171,6 +187,8 @@ impl Refusal {
             Self::NamespaceFull { .. } => 10,
             Self::MempoolFull { .. } => 11,
             Self::ClientFull { .. } => 12,
+            Self::NotOpen { .. } => 13,
+            Self::Account { .. } => 14,
         }
     }
 
@@ -180,12 +198,14 @@ impl Refusal {
         Self::CODES[self.code_index()]
     }
 
-    /// Whether a later try may succeed: something is full now, or this node is behind.
+    /// Whether a later try may succeed: something is full or dry now, or this node is behind.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         matches!(
             self,
             Self::ExpiryTooFar { .. }
+                | Self::NotOpen { .. }
+                | Self::Account { .. }
                 | Self::SenderFull { .. }
                 | Self::ClientFull { .. }
                 | Self::NamespaceFull { .. }

@@ -9,7 +9,7 @@
 
 use super::state::{Entry, State};
 use commonware_codec::{EncodeSize, FixedSize};
-use sinter_primitives::{Namespace, Transaction, TransactionId};
+use sinter_primitives::{Namespace, Transaction, TransactionId, fees::metered_bytes};
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashSet},
@@ -17,8 +17,8 @@ use std::{
 
 /// What was picked for one lane.
 pub(super) struct Picked {
-    /// Its place in the chain file.
-    pub lane: usize,
+    /// Whose it is.
+    pub namespace: Namespace,
     /// In order of arrival, behind what opens the lane.
     pub transactions: Vec<Transaction>,
 }
@@ -31,9 +31,16 @@ pub(super) struct Room {
 }
 
 impl State {
-    /// Picks transactions for a block at `height` that holds none of `exclude`; lanes in ascending order,
-    /// none empty. The body made of them, and of what has `taken` room in it already, is within the chain's bounds.
-    pub fn select(&self, height: u64, exclude: &HashSet<TransactionId>, taken: Room) -> Vec<Picked> {
+    /// Picks transactions for a block at `height` that holds none of `exclude`; lanes in the order of their opening,
+    /// none empty. The body made of them, and of what has `taken` room in it already, is within the chain's bounds, and each lane is
+    /// metered for no more than its namespace may have.
+    pub fn select(
+        &self,
+        height: u64,
+        exclude: &HashSet<TransactionId>,
+        taken: Room,
+        metered_max: impl Fn(Namespace) -> u64,
+    ) -> Vec<Picked> {
         let parameters = &self.parameters;
         // A lane's head is taken at its largest: what that wastes, 2 bytes a lane, is not worth a recount.
         let lane_head_bytes = Namespace::SIZE + parameters.block_transactions_max.encode_size();
@@ -42,6 +49,7 @@ impl State {
             transactions: parameters.block_transactions_max.saturating_sub(taken.transactions),
         };
         let mut picked: Vec<Vec<Transaction>> = self.lanes.iter().map(|_| Vec::new()).collect();
+        let mut metered: Vec<u64> = self.lanes.iter().map(|lane| metered_max(lane.namespace)).collect();
         let mut cursors: Vec<_> =
             self.lanes.iter().map(|lane| lane.openers.get(&height).into_iter().chain(lane.queue.values())).collect();
         // Equals take turns at going first.
@@ -68,17 +76,14 @@ impl State {
             let bytes = entry.bytes + if picked[lane].is_empty() { lane_head_bytes } else { 0 };
             // A lane whose next one does not fit is done: taking a later one would break its order.
             let Some(bytes_left) = room.bytes.checked_sub(bytes) else { continue };
-            room.bytes = bytes_left;
+            let Some(metered_left) = metered[lane].checked_sub(metered_bytes(&entry.transaction)) else { continue };
+            (room.bytes, metered[lane]) = (bytes_left, metered_left);
             room.transactions -= 1;
             picked[lane].push(entry.transaction.clone());
             least_served.push(Reverse((served + self.charge(entry.bytes), turn, lane)));
         }
-        picked
-            .into_iter()
-            .enumerate()
-            .filter(|(_, transactions)| !transactions.is_empty())
-            .map(|(lane, transactions)| Picked { lane, transactions })
-            .collect()
+        let picked = picked.into_iter().zip(&self.lanes).filter(|(transactions, _)| !transactions.is_empty());
+        picked.map(|(transactions, lane)| Picked { namespace: lane.namespace, transactions }).collect()
     }
 
     /// `height <= expiry_height < height + expiry_blocks`.

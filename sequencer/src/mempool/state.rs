@@ -2,6 +2,7 @@
 
 use super::{
     config::{MempoolConfig, Size},
+    metrics::NamespaceMetrics,
     quota::{Quotas, Source, excess},
     refusal::Refusal,
     window::Window,
@@ -10,7 +11,8 @@ use crate::ordering::Admission;
 use sinter_primitives::{
     Namespace, Parameters, Transaction, TransactionId,
     body::encoded_bytes_in_lane,
-    chain::{ChainFile, NamespaceSpec},
+    chain::ChainFile,
+    fees::{Account, AccountError, TRANSACTION_BYTES},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -67,11 +69,21 @@ pub(super) struct Lane {
     /// What may only open the lane of one block, by that block's height.
     pub openers: BTreeMap<u64, Entry>,
     pub used: Size,
+    /// The namespace's own room.
+    pub reserved: Size,
     /// Service that the lane has had, in block bytes: its place in the fair order. See `select.rs`.
     pub served: u64,
+    pub metrics: NamespaceMetrics,
 }
 
 impl Lane {
+    /// Says what is pending.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^52")]
+    pub fn publish(&self) {
+        self.metrics.transactions.set(self.used.transactions as f64);
+        self.metrics.bytes.set(self.used.bytes as f64);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.used.transactions == 0
     }
@@ -97,20 +109,24 @@ impl Location {
 pub(super) struct Newcomer {
     pub id: TransactionId,
     pub transaction: Transaction,
-    /// The place of its namespace in the chain file.
+    /// The place of its namespace's lane.
     pub lane: usize,
     pub admission: Admission,
+    /// What its namespace pays out of, and wei a byte: nothing, where it is ordered for nothing.
+    pub payer: Option<(Account, u128)>,
 }
 
 /// What is pending.
 #[derive(Debug)]
 pub(super) struct State {
     pub parameters: Parameters,
-    /// By namespace, as the chain file lists them.
+    config: MempoolConfig,
+    /// How many of the lanes are the chain file's; the first ones.
+    listed: usize,
+    has_fees: bool,
+    /// One for each open namespace, in the order in which they were opened.
     pub lanes: Vec<Lane>,
     namespace_max: Size,
-    /// Each namespace's own room.
-    reserved: Size,
     /// The room that all share beyond their own.
     shared_max: Size,
     shared_used: Size,
@@ -129,25 +145,31 @@ pub(super) struct State {
     sequence_next: u64,
 }
 
+/// How much more than its namespace can pay for may wait in a lane: prices fall, and others pay in.
+const PENDING_FEES_FACTOR: u128 = 2;
+
+/// Whether a namespace can pay for what waits in its lane, about, with a newcomer of so many bytes.
+fn check_funds(lane: &Lane, bytes: usize, account: &Account, base_fee_wei: u128) -> Result<(), Refusal> {
+    let would = lane.used + Size::one(bytes);
+    let metered = would.bytes as u128 + would.transactions as u128 * u128::from(TRANSACTION_BYTES);
+    let (fee_wei, left_wei) = (base_fee_wei.saturating_mul(metered), account.wei_left());
+    if lane.is_empty() || fee_wei <= left_wei.saturating_mul(PENDING_FEES_FACTOR) {
+        return Ok(());
+    }
+    let reason = AccountError::Dry { balance_wei: left_wei, fee_wei };
+    Err(Refusal::Account { namespace: lane.namespace, reason })
+}
+
 impl State {
     pub fn new(chain: &ChainFile, config: &MempoolConfig) -> Self {
-        let namespaces = NonZeroUsize::new(chain.namespaces.len()).unwrap_or(NonZeroUsize::MIN);
-        let reserved = config.reserved(namespaces);
-        let reserved_by_all =
-            Size { transactions: reserved.transactions * namespaces.get(), bytes: reserved.bytes * namespaces.get() };
-        let lane = |spec: &NamespaceSpec| Lane {
-            namespace: spec.id,
-            queue: BTreeMap::new(),
-            openers: BTreeMap::new(),
-            used: Size::default(),
-            served: 0,
-        };
         Self {
             parameters: chain.parameters,
-            lanes: chain.namespaces.iter().map(lane).collect(),
+            config: *config,
+            listed: chain.namespaces.len(),
+            has_fees: chain.fees.is_some(),
+            lanes: Vec::new(),
             namespace_max: config.namespace(),
-            reserved,
-            shared_max: config.pool().beyond(reserved_by_all),
+            shared_max: Size::default(),
             shared_used: Size::default(),
             used: Size::default(),
             index: HashMap::new(),
@@ -161,9 +183,36 @@ impl State {
         }
     }
 
+    /// A lane for a namespace that has none; gives its place. Where the others' own room shrinks for it, what they have beyond it is in
+    /// the shared room from now on, and nothing is pushed out.
+    pub fn open(&mut self, namespace: Namespace) -> usize {
+        self.lanes.push(Lane {
+            namespace,
+            queue: BTreeMap::new(),
+            openers: BTreeMap::new(),
+            used: Size::default(),
+            reserved: Size::default(),
+            served: self.served_floor,
+            metrics: NamespaceMetrics::new(namespace),
+        });
+        // Anybody opens a namespace on L1: those have a part of the room among themselves, however many they are.
+        let parts = if self.has_fees { 2 } else { 1 };
+        let (config, listed) = (self.config, self.listed);
+        let each = |lanes: usize| config.reserved(NonZeroUsize::new(lanes).unwrap_or(NonZeroUsize::MIN)).part(parts);
+        let (of_listed, of_opened) = (each(listed), each(self.lanes.len().saturating_sub(listed)));
+        let (mut reserved, mut beyond) = (Size::default(), Size::default());
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            lane.reserved = if place < listed { of_listed } else { of_opened };
+            reserved += lane.reserved;
+            beyond += lane.used.beyond(lane.reserved);
+        }
+        (self.shared_max, self.shared_used) = (self.config.pool().beyond(reserved), beyond);
+        self.lanes.len() - 1
+    }
+
     /// Takes in `newcomer`, or says why not. Returns its place in the order of arrival.
     pub fn insert(&mut self, newcomer: Newcomer, source: Source, visibility: Visibility) -> Result<u64, Refusal> {
-        let Newcomer { id, transaction, lane: lane_index, admission } = newcomer;
+        let Newcomer { id, transaction, lane: lane_index, admission, payer } = newcomer;
         self.check_new(&id, transaction.expiry_height)?;
         let last_height = self.last_height(&transaction, admission, source)?;
         let lane = &self.lanes[lane_index];
@@ -174,6 +223,9 @@ impl State {
             return Err(Refusal::BundleTaken { namespace, height, pending: first.id });
         }
         let bytes = encoded_bytes_in_lane(&transaction);
+        if let Some((account, base_fee_wei)) = payer {
+            check_funds(lane, bytes, &account, base_fee_wei)?;
+        }
         self.quotas.check(source, namespace, bytes)?;
         let shared_used = self.check_room(lane, bytes)?;
 
@@ -244,8 +296,8 @@ impl State {
             return Err(Refusal::NamespaceFull { namespace: lane.namespace, unit, max, got });
         }
         let mut shared_used = self.shared_used;
-        shared_used -= lane.used.beyond(self.reserved);
-        shared_used += would.beyond(self.reserved);
+        shared_used -= lane.used.beyond(lane.reserved);
+        shared_used += would.beyond(lane.reserved);
         // What the newcomer takes from its lane's own room needs no shared room, even where none is left.
         let grown = shared_used.beyond(self.shared_used);
         let bound = Size {
@@ -266,9 +318,9 @@ impl State {
             Location::Queue { sequence, .. } => lane.queue.remove(&sequence),
             Location::Opener { height, .. } => lane.openers.remove(&height),
         }?;
-        self.shared_used -= lane.used.beyond(self.reserved);
+        self.shared_used -= lane.used.beyond(lane.reserved);
         lane.used -= Size::one(entry.bytes);
-        self.shared_used += lane.used.beyond(self.reserved);
+        self.shared_used += lane.used.beyond(lane.reserved);
         self.used -= Size::one(entry.bytes);
         self.quotas.remove(entry.source, lane.namespace, entry.bytes);
         self.expiries.remove(&(entry.last_height, entry.sequence));
@@ -402,7 +454,7 @@ impl State {
         for lane in &self.lanes {
             assert_eq!(lane.used, size(&mut lane.queue.values().chain(lane.openers.values())));
             assert!(lane.used.fits(self.namespace_max));
-            shared_used += lane.used.beyond(self.reserved);
+            shared_used += lane.used.beyond(lane.reserved);
         }
         assert_eq!(self.shared_used, shared_used);
         for entry in entries {

@@ -1,6 +1,6 @@
 //! How the transactions of one namespace stand in its lane.
 //!
-//! A namespace keeps its ordering revenue by choosing a rule in `chain.toml`. A rule is two functions:
+//! A namespace keeps its ordering revenue by choosing a rule, in `chain.toml` or where it is opened on L1. A rule is two functions:
 //!
 //! - [`build`](OrderingRule::build) arranges what a proposer picked for the lane. It is a local choice:
 //!   two honest proposers may arrange the same transactions differently.
@@ -15,23 +15,23 @@
 //! |---|---|---|---|
 //! | [`FirstCome`] | 1 | `user` | nothing more: arrival order cannot be checked |
 //! | [`Express`] | 1 | `user`, `express` | at most one bundle; it opens the lane, is for this height, and the auction key signed it |
+//! | [`Closed`] | 1 | nothing | that the lane is empty: that of the accounts |
 //!
 //! No rule has to do with `inbox`: what was forced on L1 stands before all that a rule arranges, and is checked against the L1
 //! ([`crate::validity`]).
 
+mod closed;
 mod express;
 mod first_come;
 #[cfg(test)]
 mod tests;
 
+pub use closed::Closed;
 pub use express::{BUNDLE_ENVELOPE_BYTES, BUNDLE_SIGNATURE_NAMESPACE, Express, seal_bundle};
 pub use first_come::FirstCome;
 
 use serde::{Deserialize, Serialize};
-use sinter_primitives::{
-    Digest, Transaction, TransactionKind,
-    chain::{NamespaceSpec, Ordering},
-};
+use sinter_primitives::{Digest, Namespace, Transaction, TransactionKind, chain::Ordering, fees::ACCOUNTS};
 
 /// Where a lane stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,14 +144,17 @@ pub enum Rule {
     FirstCome(FirstCome),
     /// The auction's bundle first.
     Express(Express),
+    /// Nothing but what was forced.
+    Closed(Closed),
 }
 
-/// The rule that `spec` names.
+/// The rule of a namespace's lane. Nothing that is not forced stands in that of the accounts.
 #[must_use]
-pub fn rule(spec: &NamespaceSpec) -> Rule {
-    match spec.ordering {
+pub fn rule(namespace: Namespace, ordering: Ordering) -> Rule {
+    match ordering {
+        _ if namespace == ACCOUNTS => Rule::Closed(Closed),
         Ordering::FirstCome => Rule::FirstCome(FirstCome),
-        Ordering::Express { auction_key } => Rule::Express(Express::new(spec.id, auction_key)),
+        Ordering::Express { auction_key } => Rule::Express(Express::new(namespace, auction_key)),
     }
 }
 
@@ -160,6 +163,7 @@ impl Rule {
         match self {
             Self::FirstCome(rule) => rule,
             Self::Express(rule) => rule,
+            Self::Closed(rule) => rule,
         }
     }
 }

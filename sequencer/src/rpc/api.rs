@@ -2,8 +2,8 @@
 
 // The macro generates traits and methods whose docs are these.
 use super::types::{
-    Accepted, BlockId, BlockView, ChainInfo, EpochLedger, HeadEvent, Id, NamespaceEvent, NodeStatus, RangePage,
-    SendTransaction, TransactionStatus, TransactionTrace,
+    Accepted, BlockId, BlockView, ChainInfo, EpochLedger, HeadEvent, Id, NamespaceEvent, NamespaceView, NodeStatus,
+    RangePage, SendTransaction, TransactionStatus, TransactionTrace,
 };
 use crate::checkpoint::OrderedIds;
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc, types::ErrorObjectOwned};
@@ -56,6 +56,10 @@ pub trait SinterApi {
     /// The ledger after an epoch's last block: what its header's ledger root commits to, so that a node can begin there.
     #[method(name = "getEpochLedger")]
     async fn epoch_ledger(&self, epoch: u64) -> Result<EpochLedger, ErrorObjectOwned>;
+
+    /// What a namespace has and may, and what ordering costs it now.
+    #[method(name = "getNamespace")]
+    async fn namespace(&self, namespace: Namespace) -> Result<NamespaceView, ErrorObjectOwned>;
 
     /// What the blocks from one height to another ordered, by id, ascending, with what shows that it is all. What exceeds the node's
     /// bounds is left out from the front: the last is always of `to_height`.

@@ -89,6 +89,8 @@ pub const fn refusal_code(refusal: &Refusal) -> i32 {
         Refusal::NamespaceFull { .. } => 10,
         Refusal::MempoolFull { .. } => 11,
         Refusal::ClientFull { .. } => 12,
+        Refusal::NotOpen { .. } => 13,
+        Refusal::Account { .. } => 14,
     };
     code::REFUSED - place
 }

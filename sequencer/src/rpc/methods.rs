@@ -9,8 +9,8 @@ use super::{
     proofs::Prover,
     subscriptions::Subscriptions,
     types::{
-        Accepted, BlockId, BlockView, ChainInfo, EpochLedger, Id, LaneView, NodeStatus, RangePage, SendTransaction,
-        TransactionStatus, TransactionTrace,
+        Accepted, BlockId, BlockView, ChainInfo, EpochLedger, Id, LaneView, NamespaceView, NodeStatus, RangePage,
+        SendTransaction, TransactionStatus, TransactionTrace,
     },
 };
 use crate::{
@@ -51,9 +51,8 @@ impl SinterMethods {
         let visibility = if request.private { Visibility::Private } else { Visibility::Public };
         let spec = self
             .handle
-            .chain
             .namespace(request.namespace)
-            .ok_or_else(|| invalid_params("namespace", "one that the chain opens", request.namespace))?;
+            .ok_or_else(|| invalid_params("namespace", "one that is open", request.namespace))?;
         if let (Some(chain_id), TransactionKind::User) = (spec.evm_chain_id, request.kind) {
             let sent = ethereum::Submission {
                 namespace: request.namespace,
@@ -158,6 +157,15 @@ impl SinterApiServer for SinterMethods {
     async fn hand_overs(&self, epoch: u64) -> Result<Vec<HandOver>, ErrorObjectOwned> {
         let _turn = self.prover.turn().await?;
         Ok(self.handle.index.hand_overs(epoch, HAND_OVERS_MAX).map_err(RpcFailure::from)?)
+    }
+
+    async fn namespace(&self, namespace: Namespace) -> Result<NamespaceView, ErrorObjectOwned> {
+        let (chain, ledger) = (&self.handle.chain, self.handle.mempool.ledger());
+        let (Some(spec), Some(entry)) = (ledger.spec(chain, namespace), ledger.entry(namespace)) else {
+            return Err(invalid_params("namespace", "one that is open", namespace));
+        };
+        let (account, accumulator) = (entry.account, entry.accumulator);
+        Ok(NamespaceView { spec, account, base_fee_wei: ledger.base_fee_wei(chain.file.fees), accumulator })
     }
 
     async fn epoch_ledger(&self, epoch: u64) -> Result<EpochLedger, ErrorObjectOwned> {

@@ -199,8 +199,8 @@ impl Prover {
 
     /// What a namespace had ordered from one height to another, as far as one page goes.
     pub async fn range(&self, namespace: Namespace, from: u64, to: u64) -> Result<RangePage, RpcFailure> {
-        if self.handle.chain.namespace(namespace).is_none() {
-            return Err(invalid_params("namespace", "one that the chain opens", namespace).into());
+        if self.handle.namespace(namespace).is_none() {
+            return Err(invalid_params("namespace", "one that is open", namespace).into());
         }
         check_range(from, to)?;
         let _turn = self.turn().await?;

@@ -39,8 +39,15 @@ use jsonrpsee::{
 };
 use serde_json::json;
 use sinter_ops::{metrics::Machine, page};
-use sinter_primitives::Namespace;
-use std::{collections::BTreeMap, future::poll_fn, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+use sinter_primitives::{Namespace, chain::NamespaceSpec};
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::time::timeout;
 use tower::{Service, layer::util::Identity};
 
@@ -78,7 +85,7 @@ pub(super) struct Site {
     dashboard: page::Routes,
     capacity: Arc<Capacity>,
     sinter: Door,
-    faces: Arc<BTreeMap<(Namespace, bool), Door>>,
+    faces: Arc<Faces>,
     rpc: TowerServiceBuilder<Identity, Identity>,
     stop: StopHandle,
     scope: Scope,
@@ -95,7 +102,7 @@ impl Site {
         let response_bytes_max = config.response_bytes(&handle.chain.file.parameters);
         let prover = Arc::new(Prover::new(handle.clone(), &config));
         let pending = Arc::new(Pending::default());
-        let faces = Arc::new(faces(&handle, &config, &prover, &pending)?);
+        let faces = Arc::new(Faces::new(&handle, &config, &prover, &pending)?);
         let methods = SinterMethods::new(handle.clone(), prover, pending, &config).into_rpc().into();
         let server_config = ServerConfig::builder()
             .max_request_body_size(u32::try_from(config.request_bytes_max).unwrap_or(u32::MAX))
@@ -189,13 +196,7 @@ impl Site {
             None => (rest, false),
         };
         let id = id.parse().map(Namespace).map_err(|_| "expected a namespace's id as a whole number\n".to_owned())?;
-        match self.faces.get(&(id, private)) {
-            Some(door) => Ok(door.clone()),
-            None if self.handle.chain.namespace(id).is_some() => {
-                Err(format!("namespace {id} has no EIP-155 chain id, and so no Ethereum face: use /\n"))
-            }
-            None => Err(format!("namespace {id} is not open on this chain\n")),
-        }
+        self.faces.get(id, private)
     }
 
     fn health(&self) -> Answer {
@@ -272,38 +273,61 @@ impl Site {
     }
 }
 
-/// The faces of all namespaces that have one, public (`false`) and private (`true`).
-fn faces(
-    handle: &Handle,
-    config: &RpcConfig,
-    prover: &Arc<Prover>,
-    pending: &Arc<Pending>,
-) -> Result<BTreeMap<(Namespace, bool), Door>, RpcError> {
-    let mut faces = BTreeMap::new();
-    for spec in &handle.chain.file.namespaces {
-        let Some(chain_id) = spec.evm_chain_id else { continue };
-        let upstream = match config.upstreams.get(&spec.id) {
-            Some(url) => Some(Arc::new(
-                Upstream::new(url.clone(), config)
-                    .map_err(|error| RpcError::Upstream { namespace: spec.id.0, reason: error.to_string() })?,
-            )),
-            None => None,
-        };
-        for (private, visibility) in [(false, Visibility::Public), (true, Visibility::Private)] {
-            let face = Face {
-                namespace: spec.id,
-                chain_id,
-                handle: handle.clone(),
-                prover: prover.clone(),
-                pending: pending.clone(),
-                visibility,
-                upstream: upstream.clone(),
-            };
-            let methods = face.clone().into_rpc().into();
-            faces.insert((spec.id, private), Door { face: Some(Arc::new(face)), methods });
+/// What faces are made of.
+#[derive(Clone)]
+struct Faces {
+    handle: Handle,
+    prover: Arc<Prover>,
+    pending: Arc<Pending>,
+    upstreams: BTreeMap<Namespace, Arc<Upstream>>,
+    /// Those that were asked for, public (`false`) and private (`true`): what is open stays open.
+    made: Arc<Mutex<BTreeMap<(Namespace, bool), Door>>>,
+}
+
+impl Faces {
+    fn new(
+        handle: &Handle,
+        config: &RpcConfig,
+        prover: &Arc<Prover>,
+        pending: &Arc<Pending>,
+    ) -> Result<Self, RpcError> {
+        let mut upstreams = BTreeMap::new();
+        for (id, url) in &config.upstreams {
+            let upstream = Upstream::new(url.clone(), config)
+                .map_err(|error| RpcError::Upstream { namespace: id.0, reason: error.to_string() })?;
+            upstreams.insert(*id, Arc::new(upstream));
         }
+        let (handle, prover, pending) = (handle.clone(), prover.clone(), pending.clone());
+        Ok(Self { handle, prover, pending, upstreams, made: Arc::default() })
     }
-    Ok(faces)
+
+    /// A namespace's face; nothing where it does not speak Ethereum.
+    fn door(&self, spec: &NamespaceSpec, private: bool) -> Option<Door> {
+        let face = Face {
+            namespace: spec.id,
+            chain_id: spec.evm_chain_id?,
+            handle: self.handle.clone(),
+            prover: self.prover.clone(),
+            pending: self.pending.clone(),
+            visibility: if private { Visibility::Private } else { Visibility::Public },
+            upstream: self.upstreams.get(&spec.id).cloned(),
+        };
+        let methods = face.clone().into_rpc().into();
+        Some(Door { face: Some(Arc::new(face)), methods })
+    }
+
+    /// The face of a namespace that is open now.
+    fn get(&self, id: Namespace, private: bool) -> Result<Door, String> {
+        if let Some(door) = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(&(id, private)) {
+            return Ok(door.clone());
+        }
+        let spec = self.handle.namespace(id).ok_or_else(|| format!("namespace {id} is not open on this chain\n"))?;
+        let door = self.door(&spec, private);
+        let door =
+            door.ok_or_else(|| format!("namespace {id} has no EIP-155 chain id, and so no Ethereum face: use /\n"))?;
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert((id, private), door.clone());
+        Ok(door)
+    }
 }
 
 /// Reads a body that comes without its length: the library takes one that exceeds its bound for a fault of the node.

@@ -91,8 +91,8 @@ impl Subscriptions {
         from: Option<u64>,
         payloads: bool,
     ) -> SubscriptionResult {
-        if self.handle.chain.namespace(namespace).is_none() {
-            pending.reject(invalid_params("namespace", "one that the chain opens", namespace)).await;
+        if self.handle.namespace(namespace).is_none() {
+            pending.reject(invalid_params("namespace", "one that is open", namespace)).await;
             return Ok(());
         }
         let Some(mut stream) = self.accept(pending, from).await else { return Ok(()) };

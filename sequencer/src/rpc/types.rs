@@ -5,8 +5,13 @@ use crate::{handle::Head, mempool::MempoolStats};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sinter_primitives::{
-    Certificate, Committee, Digest, Header, Namespace, Transaction, TransactionId, TransactionKind, chain::ChainFile,
-    committee::CommitteeError, hexadecimal, receipt::TrustedNetwork, table::NamespaceProof,
+    Accumulator, Certificate, Committee, Digest, Header, Namespace, Transaction, TransactionId, TransactionKind,
+    chain::{ChainFile, NamespaceSpec},
+    committee::CommitteeError,
+    fees::Account,
+    hexadecimal,
+    receipt::TrustedNetwork,
+    table::NamespaceProof,
 };
 use std::fmt;
 
@@ -149,6 +154,20 @@ pub struct EpochLedger {
     /// The encoding of [`sinter_primitives::Ledger`].
     #[serde(with = "hexadecimal::payload")]
     pub ledger: Bytes,
+}
+
+/// A namespace, after the last final block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceView {
+    /// What `chain.toml` says of it, or what was said where it was opened on L1.
+    pub spec: NamespaceSpec,
+    /// What it pays out of; nothing where it is ordered for nothing.
+    pub account: Option<Account>,
+    /// Wei that a metered byte costs in the next block: of a payload's bytes, and 64 for each transaction.
+    #[serde(with = "sinter_primitives::decimal")]
+    pub base_fee_wei: u128,
+    /// Its accumulator.
+    pub accumulator: Accumulator,
 }
 
 /// The network that a node belongs to.

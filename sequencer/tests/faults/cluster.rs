@@ -289,6 +289,7 @@ impl Cluster {
             voter: self.members[seat].voter(&self.chain),
             succession,
             l1,
+            fee_recipient: Some([seat as u8 + 1; 20]),
             retention_blocks: 1 << 20,
             dissemination: DisseminationConfig::default(),
             partition_prefix: Self::prefix(seat),
@@ -456,6 +457,16 @@ pub fn chain_with(
     registry: Option<RegistrySpec>,
     forced_inbox: Option<ForcedInboxSpec>,
 ) -> Chain {
+    let file = chain_file(members, parameters, registry, forced_inbox);
+    Chain::parse(toml::to_string(&file).unwrap().as_bytes()).unwrap()
+}
+
+pub fn chain_file(
+    members: &[Member],
+    parameters: Parameters,
+    registry: Option<RegistrySpec>,
+    forced_inbox: Option<ForcedInboxSpec>,
+) -> ChainFile {
     let seats = seats(members);
     let namespace = |id: Namespace| NamespaceSpec {
         id,
@@ -463,7 +474,7 @@ pub fn chain_with(
         evm_chain_id: None,
         ordering: Ordering::FirstCome,
     };
-    let file = ChainFile {
+    ChainFile {
         chain_id: CHAIN_ID,
         name: "faults".into(),
         genesis_timestamp_ms: 0,
@@ -475,8 +486,8 @@ pub fn chain_with(
             registry,
             forced_inbox,
         },
+        fees: None,
         seats,
         namespaces: vec![namespace(NAMESPACE), namespace(OTHER_NAMESPACE)],
-    };
-    Chain::parse(toml::to_string(&file).unwrap().as_bytes()).unwrap()
+    }
 }

@@ -74,7 +74,7 @@ impl Case {
             namespace,
             transactions: entries.into_iter().map(ForcedEntry::transaction).collect(),
         };
-        let mut lanes: Vec<Lane> = openings(&chain, &forced).into_iter().map(opening).collect();
+        let mut lanes: Vec<Lane> = openings(&parent.ledger, &forced).into_iter().map(opening).collect();
         lanes[0].transactions.push(user);
         let block = Block { header: parent.header, body: Body::default() };
         let case = Self { chain, parent, slot, forced, block };
@@ -85,7 +85,7 @@ impl Case {
     fn assembled(&self, lanes: Vec<Lane>) -> Block {
         let origin = L1Origin { number: 20, hash: Digest([20; 32]) };
         let advance = Advance { origin, forced: self.forced.clone().into() };
-        let body = Body { reveal: None, lanes };
+        let body = Body { lanes, ..Body::default() };
         Block::clone(&assemble(&self.chain, &self.slot, &self.parent, (1, &advance), body).unwrap().1)
     }
 
@@ -146,7 +146,7 @@ fn the_cursor_counts_what_was_forced_by_the_origin() {
         assert_eq!(other.check(&case.block).unwrap_err().rule(), "inbox cursor");
     }
     // A block that stays on its parent's origin orders nothing of it.
-    let staying = Body { reveal: None, lanes: case.block.body.lanes.clone() };
+    let staying = Body { lanes: case.block.body.lanes.clone(), ..Body::default() };
     let advance = Advance::none(&case.parent.header);
     let (_, block) = assemble(&case.chain, &case.slot, &case.parent, (1, &advance), staying).unwrap();
     let of = (&case.slot, &case.chain.committee);

@@ -24,7 +24,7 @@ struct Tree {
 impl Tree {
     fn new() -> (Self, State) {
         let chain = test_chain(&members(SEATS), parameters());
-        let ledger = Arc::new(Ledger::genesis(&chain));
+        let ledger = Arc::new(Ledger::genesis(&chain.file));
         let genesis = state(&ledger, chain.genesis(), &[]);
         (Self { ledgers: Ledgers::new(EXPIRY_BLOCKS, genesis.clone(), Vec::new()), ledger }, genesis)
     }

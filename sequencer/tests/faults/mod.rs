@@ -14,6 +14,7 @@ mod checkpoint;
 mod draw;
 mod epochs;
 mod evidence;
+mod fees;
 mod forced;
 mod garbage;
 mod halt;

@@ -40,7 +40,7 @@ impl Case {
             Lane { namespace: OTHER_NAMESPACE, transactions: vec![transaction(OTHER_NAMESPACE, 9, 1)] },
         ];
         let (_, block) =
-            assemble(&chain, &slot, &parent, (1, &Advance::none(&parent.header)), Body { reveal: None, lanes })
+            assemble(&chain, &slot, &parent, (1, &Advance::none(&parent.header)), Body { lanes, ..Body::default() })
                 .unwrap();
         let block = Block::clone(&block);
         Self { chain, parent, slot, block }

@@ -20,7 +20,7 @@ fn indexed(heights: u64) -> (TestChain, Index, tempfile::TempDir) {
 fn a_new_index_stands_at_genesis() {
     let (chain, index, _directory) = indexed(0);
     assert_eq!(index.tip().header, chain.network.chain.genesis());
-    assert_eq!(index.ledger().unwrap(), Ledger::genesis(&chain.network.chain));
+    assert_eq!(index.ledger().unwrap(), Ledger::genesis(&chain.network.chain.file));
     assert_eq!(index.recent_ids(100).unwrap(), []);
     let snapshot = index.snapshot().unwrap();
     assert_eq!(snapshot.earliest().unwrap(), 0);

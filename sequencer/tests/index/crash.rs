@@ -90,7 +90,7 @@ fn any_failed_write_leaves_a_prefix() {
         let tip = index.tip().header.height;
         let ledger = index.ledger().unwrap();
         match tip {
-            0 => assert_eq!(ledger, sinter_primitives::Ledger::genesis(&chain.network.chain)),
+            0 => assert_eq!(ledger, sinter_primitives::Ledger::genesis(&chain.network.chain.file)),
             _ => assert_eq!(ledger, chain.at(tip).ledger_after),
         }
         assert_eq!(chain.apply(&index, 1, 6).unwrap() as u64, 6 - tip);

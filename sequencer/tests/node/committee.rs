@@ -82,6 +82,7 @@ impl Committee {
                 registry: None,
                 forced_inbox: None,
             },
+            fees: None,
             seats: members.iter().map(|(_, _, seat)| seat.clone()).collect(),
             namespaces: vec![NamespaceSpec {
                 id: Namespace(1),

@@ -12,6 +12,7 @@ use sinter_primitives::{
     chain::{ChainFile, L1Spec, NamespaceSpec, Ordering},
     committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
     header::L1Origin,
+    ledger::Place,
     receipt::TrustedNetwork,
 };
 use sinter_sequencer::{
@@ -79,6 +80,7 @@ impl Network {
                 registry: None,
                 forced_inbox: None,
             },
+            fees: None,
             seats,
             namespaces: vec![
                 namespace(EVM, "ether", Some(EVM_CHAIN_ID)),
@@ -134,7 +136,7 @@ pub struct TestChain {
 
 impl TestChain {
     pub fn new(network: Network) -> Self {
-        let (tip, ledger) = (network.chain.genesis(), Ledger::genesis(&network.chain));
+        let (tip, ledger) = (network.chain.genesis(), Ledger::genesis(&network.chain.file));
         Self { network, blocks: Vec::new(), tip, ledger }
     }
 
@@ -145,17 +147,24 @@ impl TestChain {
             lanes.entry(transaction.namespace).or_default().push(transaction);
         }
         let lanes = lanes.into_iter().map(|(namespace, transactions)| Lane { namespace, transactions });
-        let body = Body { reveal: None, lanes: lanes.collect() };
+        let body = Body { lanes: lanes.collect(), ..Body::default() };
         let parent = self.tip;
         let (height, timestamp_ms) = (parent.height + 1, parent.timestamp_ms + 250);
-        let table = self.ledger.apply(height, timestamp_ms, parent.l1_origin.number, &body).unwrap();
+        let place = Place {
+            height,
+            timestamp_ms,
+            parent_timestamp_ms: parent.timestamp_ms,
+            l1_origin_number: parent.l1_origin.number,
+            proposer_seat: (height % 4) as u32,
+        };
+        let table = self.ledger.apply(&self.network.chain, &place, &body).unwrap();
         let header = Header {
             height,
             timestamp_ms,
             view: parent.view + 1,
             parent_view: parent.view,
             parent: parent.digest(),
-            proposer_seat: (height % 4) as u32,
+            proposer_seat: place.proposer_seat,
             body_root: body.root(),
             namespaces_root: table.root(),
             ledger_root: self.ledger.root(),

@@ -230,7 +230,7 @@ impl Maker<'_> {
 fn check_bounds(transactions: &[Transaction]) {
     let parameters = Parameters::default();
     let lane = BodyLane { namespace: NAMESPACE, transactions: transactions.to_vec() };
-    let body = Body { reveal: None, lanes: vec![lane] };
+    let body = Body { lanes: vec![lane], ..Body::default() };
     assert_eq!(Body::decode_cfg(body.encode(), &parameters.body_bounds()).unwrap(), body);
     let one_more = Kind::Garbage.bytes_in_block();
     let is_full = transactions.len() == parameters.block_transactions_max

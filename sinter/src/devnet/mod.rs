@@ -7,6 +7,7 @@
 //! everything → check a sample of receipts offline → stop the nodes.
 
 mod directory;
+mod fees;
 mod forced;
 mod l1;
 mod machines;
@@ -31,6 +32,7 @@ use crate::{
     view::{Scene, View, say},
 };
 use directory::Directory;
+use fees::Paying;
 use forced::Forcing;
 use futures::future::{join_all, try_join_all};
 use l1::L1;
@@ -264,6 +266,7 @@ impl Run<'_> {
             snapshot: snapshot.clone(),
         });
         let forcing = Forcing::start(self.directory, self.network, self.l1)?;
+        let paying = Paying::start(self.directory, self.network, self.l1)?;
         let phase = |phase| snapshot.send_modify(|snapshot| snapshot.phase = phase);
         phase(Phase::Running);
         tokio::select! {
@@ -278,6 +281,7 @@ impl Run<'_> {
             load.stop().await;
             let drained = self.drain(&tracker).await;
             let forced = forcing.finish().await?;
+            let fees = paying.finish().await?;
             // Their contracts are shown headers that the relayer posts.
             phase(Phase::Folding);
             let rolled = rolling.finish().await?;
@@ -291,7 +295,16 @@ impl Run<'_> {
             samples.extend(forced.as_ref().map(|forced| forced.id));
             let receipts_verified = self.verify_receipts(samples).await?;
             let seal_production = self.arguments.production_seal;
-            Ok(Summary { load: drained, settled, receipts_verified, seal_production, rolled, forced, member_kills: 0 })
+            Ok(Summary {
+                load: drained,
+                settled,
+                receipts_verified,
+                seal_production,
+                rolled,
+                forced,
+                fees,
+                member_kills: 0,
+            })
         };
         // Who asks again does not want to wait.
         tokio::select! {

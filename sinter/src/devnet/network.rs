@@ -1,12 +1,17 @@
 //! The network that a devnet runs: made once, then read back from its directory.
 
-use super::{directory::Directory, ports};
+use super::{
+    directory::Directory,
+    fees::{FEES, fee_recipient},
+    ports,
+};
 use crate::{
     chain,
     exit::{Exit, Failure, OrFail},
     keys,
     load::LaneTarget,
 };
+use alloy::primitives::Address;
 use serde::Serialize;
 use sinter_primitives::{
     Chain, Digest, Namespace, Parameters,
@@ -56,6 +61,7 @@ struct NodeFile {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     l1_rpc: Vec<String>,
     l1_poll_interval_ms: u64,
+    fee_recipient: Option<Address>,
 }
 
 impl Network {
@@ -105,16 +111,16 @@ impl Network {
             }
             fs::rename(keys, &node).or_fail(Exit::Usage, format_args!("making {}", node.display()))?;
             let l1_rpc = l1.is_followed().then(|| l1_url.to_owned());
-            write_toml(
-                &node.join("node.toml"),
-                &NodeFile { l1_rpc: Vec::from_iter(l1_rpc), ..node_file(*listen, *rpc) },
-            )?;
+            let fee_recipient = l1.forced_inbox.as_ref().map(|_| fee_recipient(number));
+            let file = NodeFile { l1_rpc: Vec::from_iter(l1_rpc), fee_recipient, ..node_file(*listen, *rpc) };
+            write_toml(&node.join("node.toml"), &file)?;
         }
         let file = ChainFile {
             chain_id: CHAIN_ID,
             name: "devnet".into(),
             genesis_timestamp_ms,
             parameters: Parameters { epoch_blocks, ..Parameters::default() },
+            fees: l1.forced_inbox.as_ref().map(|_| FEES),
             l1,
             seats: members.iter().take(SEATS).map(|(seat, _, _)| seat.clone()).collect(),
             namespaces: namespaces(),
@@ -154,6 +160,7 @@ fn node_file(listen: SocketAddr, rpc_listen: SocketAddr) -> NodeFile {
         namespaces: BTreeMap::new(),
         l1_rpc: Vec::new(),
         l1_poll_interval_ms: L1_POLL_INTERVAL_MS,
+        fee_recipient: None,
     }
 }
 

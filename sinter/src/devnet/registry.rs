@@ -1,7 +1,9 @@
-//! What a devnet whose committees are drawn has on the L1: the registry with everybody who may be drawn, and the forced inbox.
+//! What a devnet whose committees are drawn has on the L1: the registry with everybody who may be drawn, and the forced inbox, where
+//! namespaces are opened, too.
 
 use super::{
     directory::Directory,
+    fees::OPENING_FEE_WEI,
     l1::L1,
     network::{Network, SEATS},
 };
@@ -24,7 +26,7 @@ use sinter_primitives::{
 };
 use sinter_sequencer::keys;
 use sinter_settlement::{
-    evidence, forced_inbox, light_client,
+    evidence, light_client, namespaces,
     registry::{self, Genesis, Parameters, contract::CommitteeRegistry as Contract},
 };
 use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
@@ -100,8 +102,8 @@ pub async fn deploy(directory: &Directory, network: &Network, l1: &L1, light_cli
         let code = evidence::creation_code(expected, &chain.hash);
         let request = TransactionRequest::default().with_from(account).with_deploy_code(code);
         send(&settler, request, "deploying the contract for evidence").await?;
-        let inbox = forced_inbox::deploy(&settler, account, light_client).await;
-        let inbox = inbox.or_fail(Exit::Failed, "deploying the forced inbox")?;
+        let inbox = namespaces::deploy(&settler, account, light_client, U256::from(OPENING_FEE_WEI)).await;
+        let inbox = inbox.or_fail(Exit::Failed, "deploying the contract of the namespaces")?;
         let named = chain.file.l1.forced_inbox.as_ref().map(|inbox| Address::from(inbox.address()));
         if named != Some(inbox) {
             let message = format!("chain.toml: `l1.forced_inbox.address`: expected {named:?}, deployed at {inbox}");

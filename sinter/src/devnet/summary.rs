@@ -1,6 +1,6 @@
 //! What a run comes to: for people, for programs, and as an exit code.
 
-use super::{forced::Forced, machines::Machine, network::Network, rollups::Rolled, snapshot::Addresses};
+use super::{fees::Fees, forced::Forced, machines::Machine, network::Network, rollups::Rolled, snapshot::Addresses};
 use crate::{
     exit::{Exit, Failure, OrFail},
     load::Numbers,
@@ -36,6 +36,8 @@ pub struct Summary {
     pub rolled: Rolled,
     /// What was forced by way of the L1, on a network where it can be.
     pub forced: Option<Forced>,
+    /// What became of a namespace that was opened on the L1, on a network where it can be.
+    pub fees: Option<Fees>,
     /// Times that a member of the committee was killed.
     pub member_kills: u64,
 }
@@ -77,6 +79,7 @@ impl Summary {
             "balances_match": self.rolled.balances_match,
             "trails_verified": self.rolled.trails.len(),
             "forced": self.forced,
+            "fees": self.fees,
             "kills": self.rolled.kills,
             "member_kills": self.member_kills,
         })
@@ -114,6 +117,13 @@ impl Summary {
             lines.push(format!(
                 "entry {index} of the forced inbox, of L1 block {l1_block}, ordered at height {height} and final after {} s",
                 rounded(*to_final_ms as f64 / 1e3)
+            ));
+        }
+        if let Some(Fees { namespace, to_open_ms, ordered, paid_wei, earned_wei }) = &self.fees {
+            lines.push(format!(
+                "namespace {namespace} was open {} s after its L1 block, paid {paid_wei} wei for {ordered} transactions, of which one \
+                 member was paid {earned_wei}",
+                rounded(*to_open_ms as f64 / 1e3)
             ));
         }
         if let Some(trail) = self.rolled.trails.first() {
@@ -339,6 +349,13 @@ mod tests {
                 height: 6,
                 to_final_ms: 5_000,
             }),
+            fees: Some(Fees {
+                namespace: Namespace(1 << 32),
+                to_open_ms: 4_000,
+                ordered: 10,
+                paid_wei: 2_640_000_000,
+                earned_wei: 880_000_000,
+            }),
             member_kills: 0,
         }
     }
@@ -349,6 +366,7 @@ mod tests {
             good().as_json(),
             r#"{"accepted":10,"balances_match":true,"batches":[{"gas_used":2000000,"statements":1,"transaction":"0xab"}],"#
                 .to_owned()
+                + r#""fees":{"earned_wei":880000000,"namespace":4294967296,"ordered":10,"paid_wei":2640000000,"to_open_ms":4000},"#
                 + r#""finality_ms":{"p50":40.12,"p99":90.0},"finalized":10,"#
                 + r#""forced":{"height":6,"index":0,"l1_block":7,"to_final_ms":5000},"#
                 + r#""gas_per_statement":2400000,"height":7,"kills":0,"#

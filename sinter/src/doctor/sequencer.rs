@@ -59,6 +59,12 @@ pub(super) async fn findings(path: &Path, member: Option<&str>) -> Vec<Finding> 
         }
     };
     findings.extend(l1_nodes(&config, &chain).await);
+    if chain.file.fees.is_some() {
+        findings.push(match &config.fee_recipient {
+            Some(address) => Finding::ok("fees", format!("its share goes to {address}")),
+            None => Finding::new("fees", Verdict::Warning, "nobody gets its share", "set `fee_recipient`"),
+        });
+    }
     let bls_key = match keys(&config, &chain) {
         Ok((bls_key, finding)) => {
             findings.push(finding);

@@ -3,19 +3,18 @@
 use crate::{
     chain,
     exit::{Exit, Failure, OrFail},
-    l1::connect,
+    l1::{self, connect},
     relayer::read_key,
 };
 use alloy::{
     consensus::BlockHeader,
     eips::BlockNumberOrTag,
-    network::{BlockResponse, TransactionBuilder},
+    network::BlockResponse,
     primitives::{Address, U256},
     providers::{DynProvider, Provider},
-    rpc::types::{TransactionReceipt, TransactionRequest},
+    rpc::types::TransactionReceipt,
     signers::local::PrivateKeySigner,
     sol_types::SolCall,
-    transports::{RpcError, TransportErrorKind},
 };
 use clap::Args;
 use sinter_primitives::{Chain, committee::UNCOMPRESSED_KEY_BYTES, registry::Registry};
@@ -24,14 +23,11 @@ use sinter_settlement::{
     registry::{
         self, Parameters,
         contract::CommitteeRegistry as Calls,
-        ether, explain,
+        explain,
         leaving::{self, Progress, RetiredKey, Shown, Terms, Ticket},
     },
 };
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
-
-/// How long the L1 has to mine a transaction.
-const RECEIPT_MAX: Duration = Duration::from_secs(300);
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Where the registry is.
 #[derive(Debug, Args)]
@@ -221,11 +217,10 @@ impl Contract {
             .or_fail(Exit::Failed, "asking the registry")
     }
 
-    /// Carries a call out, with ether, and waits until it is mined. The contract is asked first: what it refuses, and what the account
-    /// cannot pay, costs nothing and says why.
+    /// Carries a call out, with ether.
     ///
     /// # Errors
-    /// With [`Exit::Refused`] when the contract refuses or the account has too little, with [`Exit::Failed`] when the L1 does not mine it.
+    /// As [`l1::send`].
     pub async fn send<C: SolCall>(
         &self,
         from: Address,
@@ -233,48 +228,8 @@ impl Contract {
         call: &C,
         value: U256,
     ) -> Result<TransactionReceipt, Failure> {
-        let refused = |message: String| Failure::new(Exit::Refused, format!("{what}: {message}"));
-        let latest = self.provider.get_transaction_count(from).await.or_fail(Exit::Failed, "--l1")?;
-        let pending = self.provider.get_transaction_count(from).pending().await.or_fail(Exit::Failed, "--l1")?;
-        if pending > latest {
-            // It may be this very call, from a run that did not wait for it.
-            let waiting = "a transaction of this account waits to be mined: run this again when it is";
-            return Err(Failure::new(Exit::Failed, format!("{what}: {from}: {waiting}")));
-        }
-        let balance = self.provider.get_balance(from).await.or_fail(Exit::Failed, "--l1")?;
-        if balance < value {
-            return Err(refused(format!("{from}: expected at least {}, got {}", ether(value), ether(balance))));
-        }
-        let request = TransactionRequest::default()
-            .with_from(from)
-            .with_to(self.address)
-            .with_input(call.abi_encode())
-            .with_value(value);
-        self.provider.call(request.clone()).await.map_err(|error| self.refusal(what, &error))?;
-        let gas = self.provider.estimate_gas(request.clone()).await.map_err(|error| self.refusal(what, &error))?;
-        let fees = self.provider.estimate_eip1559_fees().await.or_fail(Exit::Failed, "--l1")?;
-        let gas_wei = U256::from(gas).saturating_mul(U256::from(fees.max_fee_per_gas));
-        let needed = value.saturating_add(gas_wei);
-        if balance < needed {
-            let message = format!("expected at least {}, {} of it for gas", ether(needed), ether(gas_wei));
-            return Err(refused(format!("{from}: {message}, got {}", ether(balance))));
-        }
-        let pending = self.provider.send_transaction(request).await.or_fail(Exit::Failed, what)?;
-        let receipt = pending.with_timeout(Some(RECEIPT_MAX)).get_receipt().await.or_fail(Exit::Failed, what)?;
-        if !receipt.status() {
-            let message = "failed, though the contract would have taken it: something changed before it was mined";
-            return Err(refused(format!("transaction {} {message}: run this again", receipt.transaction_hash)));
-        }
-        Ok(receipt)
-    }
-
-    /// Why a call is refused, in words.
-    fn refusal(&self, what: &str, error: &RpcError<TransportErrorKind>) -> Failure {
-        let data = error.as_error_resp().and_then(|payload| payload.as_revert_data());
-        match data.and_then(|data| registry::refusal(&data)) {
-            Some(refusal) => Failure::new(Exit::Refused, format!("{what}: {}", explain(&refusal))),
-            None => Failure::because(Exit::Failed, what, error),
-        }
+        let explain = |data: &[u8]| registry::refusal(data).map(|refusal| explain(&refusal));
+        l1::send(&self.provider, (from, self.address), what, call, value, explain).await
     }
 }
 

@@ -4,8 +4,11 @@ use super::{
     contract::{Contract, OwnerArguments, RegistrantArguments, duration},
     identity::{Identity, KeyArguments},
 };
-use crate::exit::{Exit, Failure, OrFail, print_result};
-use alloy::primitives::{Address, U256, keccak256, utils::parse_ether};
+use crate::{
+    exit::{Exit, Failure, OrFail, print_result},
+    l1::parse_ether_amount,
+};
+use alloy::primitives::{Address, U256, keccak256};
 use clap::Args;
 use commonware_cryptography::ed25519;
 use sinter_primitives::{address::NodeAddress, registry::Registry};
@@ -25,7 +28,7 @@ pub struct RegisterArguments {
     #[command(flatten)]
     pub keys: KeyArguments,
     /// What stands behind the registration, in ether, such as 32 or 0.5
-    #[arg(long, value_name = "ETHER", value_parser = parse_stake)]
+    #[arg(long, value_name = "ETHER", value_parser = parse_ether_amount)]
     pub stake: U256,
     /// Where other members will reach this one over QUIC
     #[arg(long, value_name = "HOST:PORT")]
@@ -45,22 +48,8 @@ pub struct TopUpArguments {
     #[command(flatten)]
     pub registrant: RegistrantArguments,
     /// What is added, in ether
-    #[arg(long, value_name = "ETHER", value_parser = parse_stake)]
+    #[arg(long, value_name = "ETHER", value_parser = parse_ether_amount)]
     pub stake: U256,
-}
-
-/// Ether, as people write it, in wei.
-///
-/// # Errors
-/// When it is none, or nothing.
-pub fn parse_stake(text: &str) -> Result<U256, String> {
-    let expected = || format!("expected ether such as 32 or 0.5, with at most 18 decimals, got {text:?}");
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        || text.split('.').nth(1).is_some_and(|part| part.len() > 18)
-    {
-        return Err(expected());
-    }
-    parse_ether(text).ok().filter(|wei| !wei.is_zero()).ok_or_else(expected)
 }
 
 /// Registers, or says as whom these keys are registered already.
@@ -225,11 +214,11 @@ mod tests {
 
     #[test]
     fn stake_is_ether() {
-        let wei = |text| parse_stake(text).map(|wei| wei.to::<u128>());
+        let wei = |text| parse_ether_amount(text).map(|wei| wei.to::<u128>());
         assert_eq!(wei("32"), Ok(32_000_000_000_000_000_000));
         assert_eq!(wei("0.000000000000000001"), Ok(1));
         for text in ["", "0", "-1", "1e3", "1.0000000000000000001", "1.2.3", "32 ether", "."] {
-            assert!(parse_stake(text).is_err(), "{text:?}");
+            assert!(parse_ether_amount(text).is_err(), "{text:?}");
         }
     }
 }

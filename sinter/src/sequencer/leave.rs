@@ -1,12 +1,10 @@
 //! `sinter sequencer exit`, `undelegate` and `claim`: stake goes.
 
-use super::{
-    contract::{Contract, OwnerArguments, RegistrantArguments, waits_for},
-    join::parse_stake,
-};
+use super::contract::{Contract, OwnerArguments, RegistrantArguments, waits_for};
 use crate::{
     client,
     exit::{Exit, Failure, OrFail, print_result},
+    l1::parse_ether_amount,
 };
 use alloy::{
     primitives::{Address, U256},
@@ -44,7 +42,7 @@ pub struct UndelegateArguments {
     #[arg(long, value_name = "N")]
     pub registrant: u64,
     /// How many, as ether: a share is a wei, unless the registrant was slashed. Without it, all
-    #[arg(long, value_name = "ETHER", value_parser = parse_stake)]
+    #[arg(long, value_name = "ETHER", value_parser = parse_ether_amount)]
     pub shares: Option<U256>,
 }
 

@@ -223,6 +223,7 @@ fn chain_file(seats: Vec<sinter_primitives::committee::Seat>, epoch_blocks: Opti
             registry: None,
             forced_inbox: None,
         },
+        fees: None,
         seats,
         namespaces: vec![NamespaceSpec {
             id: Namespace(NAMESPACE),

@@ -32,6 +32,7 @@ pub fn chain(namespaces: &[u64], seats: usize, parameters: Parameters) -> ChainF
             registry: None,
             forced_inbox: None,
         },
+        fees: None,
         seats: (0..seats).map(seat).collect(),
         namespaces: namespaces.iter().map(|id| namespace(*id, Ordering::FirstCome)).collect(),
     }

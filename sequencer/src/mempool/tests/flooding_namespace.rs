@@ -14,7 +14,7 @@ fn bytes_by_namespace(body: &Body) -> BTreeMap<u64, usize> {
 }
 
 fn finalize(pool: &Mempool, height: u64) -> BTreeMap<u64, usize> {
-    let body = pool.build(height, &nothing(), &[]);
+    let body = pool.build(&pool.ledger(), height, &nothing(), &[]);
     pool.finalized(height, &ids(&body));
     bytes_by_namespace(&body)
 }
@@ -33,7 +33,7 @@ fn cannot_delay_a_namespace_that_asks_for_less_than_its_share() {
     let pool = flooded(&[1, 2]);
     for height in 1..10 {
         let modest = insert(&pool, transaction(2, height, 5_000, 100)).unwrap();
-        let body = pool.build(height, &nothing(), &[]);
+        let body = pool.build(&pool.ledger(), height, &nothing(), &[]);
         assert!(ids(&body).contains(&modest), "at {height}");
         assert!(body.lanes_bytes() > 19_000, "what the modest one leaves is used");
         pool.finalized(height, &ids(&body));
@@ -82,7 +82,7 @@ fn is_charged_for_what_unfinalized_ancestors_hold() {
     let mut ancestors = nothing();
     let mut served = [0usize; 2];
     for height in 1..=2 {
-        let body = pool.build(height, &ancestors, &[]);
+        let body = pool.build(&pool.ledger(), height, &ancestors, &[]);
         for (namespace, bytes) in bytes_by_namespace(&body) {
             served[usize::try_from(namespace - 1).unwrap()] += bytes;
         }
@@ -112,7 +112,7 @@ fn pays_for_the_count_that_tiny_transactions_use_up() {
         pool.insert(transaction(1, number, 8, 100), account(1), Visibility::Public).unwrap();
         pool.insert(transaction(2, number, 150, 100), account(2), Visibility::Public).unwrap();
     }
-    let body = pool.build(1, &nothing(), &[]);
+    let body = pool.build(&pool.ledger(), 1, &nothing(), &[]);
     assert_eq!(body.transactions().count(), 100);
     assert_eq!(body.lane(Namespace(2)).unwrap().transactions.len(), 50);
 }

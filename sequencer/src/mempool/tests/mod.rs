@@ -10,9 +10,14 @@ mod model;
 use super::*;
 use crate::ordering::seal_bundle;
 use bytes::Bytes;
+use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer, ed25519};
 use fixtures::{CHAIN_ID, account, account_at, chain, namespace, peer, pool, transaction};
-use sinter_primitives::{Digest, chain::Ordering};
+use sinter_primitives::{
+    Digest,
+    chain::Ordering,
+    fees::{AccountError, Operation},
+};
 
 fn insert(pool: &Mempool, transaction: Transaction) -> Result<TransactionId, Refusal> {
     pool.insert(transaction, account(1), Visibility::Public)
@@ -30,11 +35,11 @@ fn ids(body: &Body) -> Vec<TransactionId> {
 fn orders_in_order_of_arrival() {
     let pool = pool();
     let sent: Vec<_> = (0..20).map(|number| insert(&pool, transaction(1, number, 50, 10)).unwrap()).collect();
-    assert_eq!(ids(&pool.build(1, &nothing(), &[])), sent);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 1, &nothing(), &[])), sent);
     // Building takes nothing out: the view may be nullified.
-    assert_eq!(ids(&pool.build(1, &nothing(), &[])), sent);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 1, &nothing(), &[])), sent);
     let ancestors: HashSet<_> = sent[..5].iter().copied().collect();
-    assert_eq!(ids(&pool.build(2, &ancestors, &[])), sent[5..]);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 2, &ancestors, &[])), sent[5..]);
 }
 
 #[test]
@@ -59,7 +64,7 @@ fn what_another_block_displaced_is_pending_again() {
     pool.notarized(1, &[displaced]);
     pool.finalized(1, &[ordered]);
     assert_eq!(pool.stage(&displaced), Some(Stage::Pending));
-    assert_eq!(ids(&pool.build(2, &nothing(), &[])), [displaced]);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 2, &nothing(), &[])), [displaced]);
     pool.assert_consistent();
 }
 
@@ -104,8 +109,8 @@ fn expiry_is_a_window_above_the_tip() {
     assert_eq!(expiring(1, 101 + window), Err(Refusal::ExpiryTooFar { max: 100 + window, got: 101 + window }));
     let soon = expiring(2, 101).unwrap();
     let late = expiring(3, 100 + window).unwrap();
-    assert_eq!(ids(&pool.build(101, &nothing(), &[])), [soon, late]);
-    assert_eq!(ids(&pool.build(102, &nothing(), &[])), [late]);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 101, &nothing(), &[])), [soon, late]);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 102, &nothing(), &[])), [late]);
     pool.finalized(101, &[]);
     assert_eq!((pool.stage(&soon), pool.stats().transactions), (None, 1));
     pool.assert_consistent();
@@ -117,8 +122,8 @@ fn a_node_that_lags_keeps_what_its_peers_are_ready_for() {
     let pool = pool();
     let ahead = transaction(1, 0, 50, window + 10);
     let id = pool.insert(ahead, peer(2), Visibility::Public).unwrap();
-    assert!(pool.build(1, &nothing(), &[]).lanes.is_empty(), "no block of height 1 may hold it");
-    assert_eq!(ids(&pool.build(11, &nothing(), &[])), [id]);
+    assert!(pool.build(&pool.ledger(), 1, &nothing(), &[]).lanes.is_empty(), "no block of height 1 may hold it");
+    assert_eq!(ids(&pool.build(&pool.ledger(), 11, &nothing(), &[])), [id]);
     let far = transaction(1, 1, 50, window + 65);
     let refusal = pool.insert(far, peer(2), Visibility::Public).unwrap_err();
     assert_eq!(refusal, Refusal::ExpiryTooFar { max: window + 64, got: window + 65 });
@@ -194,14 +199,14 @@ fn bodies_keep_the_chain_bounds() {
     for number in 0..200 {
         insert(&pool, transaction(1 + number % 3, number, 60 + (number as usize * 7) % 90, 10)).unwrap();
     }
-    let by_bytes = pool.build(1, &nothing(), &[]);
+    let by_bytes = pool.build(&pool.ledger(), 1, &nothing(), &[]);
     assert!(by_bytes.lanes_bytes() <= 4096);
     assert!(by_bytes.lanes_bytes() > 4096 - 200, "leaves no room for another");
     let small = Mempool::for_file(&chain(&[1], 4, parameters), &MempoolConfig::default());
     for number in 0..200 {
         insert(&small, transaction(1, number, 8, 10)).unwrap();
     }
-    assert_eq!(small.build(1, &nothing(), &[]).transactions().count(), 40);
+    assert_eq!(small.build(&small.ledger(), 1, &nothing(), &[]).transactions().count(), 40);
 }
 
 #[test]
@@ -211,7 +216,7 @@ fn the_largest_payload_that_a_chain_admits_fits_a_block() {
         Parameters { block_bytes_max: 1 << 16, payload_bytes_max: (1 << 16) - 64, ..Parameters::default() };
     let pool = Mempool::for_file(&chain(&[1, 2], 4, parameters), &MempoolConfig::default());
     insert(&pool, transaction(1, 0, parameters.payload_bytes_max, 10)).unwrap();
-    let body = pool.build(1, &nothing(), &[]);
+    let body = pool.build(&pool.ledger(), 1, &nothing(), &[]);
     assert_eq!(body.transactions().count(), 1);
     assert!(body.lanes_bytes() <= parameters.block_bytes_max);
 }
@@ -247,9 +252,9 @@ fn a_bundle_opens_the_lane_of_its_height_only() {
     let (key, pool) = auction();
     let user = insert(&pool, transaction(1, 0, 50, 10)).unwrap();
     let bundle_id = insert(&pool, bundle(&key, 3, b"first")).unwrap();
-    assert_eq!(ids(&pool.build(2, &nothing(), &[])), [user]);
-    assert_eq!(ids(&pool.build(3, &nothing(), &[])), [bundle_id, user]);
-    assert_eq!(ids(&pool.build(4, &nothing(), &[])), [user]);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 2, &nothing(), &[])), [user]);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 3, &nothing(), &[])), [bundle_id, user]);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 4, &nothing(), &[])), [user]);
     let second = insert(&pool, bundle(&key, 3, b"second")).unwrap_err();
     assert_eq!(second, Refusal::BundleTaken { namespace: Namespace(1), height: 3, pending: bundle_id });
     for height in 1..=3 {
@@ -311,4 +316,81 @@ fn hands_out_what_this_node_took_in_and_nothing_else() {
     pool.notarized(1, &[second_id]);
     assert_eq!(pool.local_pending(&sequences).len(), 1, "what a notarized block holds needs no passing on");
     assert!(pool.local_after(u64::MAX, 10).is_empty());
+}
+
+/// A chain with fees on which `OPENED` is open and can pay for one transaction of 100 bytes, at a wei a byte.
+fn pool_with_fees() -> (Mempool, Namespace) {
+    let opened = Namespace(OPENED_FIRST);
+    let mut file = chain(&[1], 4, Parameters::default());
+    file.fees = Some(FeeSpec { floor_wei: 1, target_bytes_per_s: 1_000_000 });
+    let pool = Mempool::for_file(&file, &MempoolConfig::default());
+    let open = Operation::Open {
+        namespace: opened,
+        ordering: Ordering::FirstCome,
+        evm_chain_id: None,
+        block_bytes_max: 1_000,
+        epoch_wei_max: u128::MAX,
+        prepaid_wei: 164,
+    };
+    let said = ForcedEntry { index: 0, l1_block: 1, namespace: ACCOUNTS, payload: open.encode() };
+    let ledger = Ledger::genesis(&file).opened_by(&[said]).into_owned();
+    assert_eq!(insert(&pool, transaction(opened.0, 1, 100, 10)), Err(Refusal::NotOpen { got: opened }));
+    pool.see(&Arc::new(ledger));
+    (pool, opened)
+}
+
+#[test]
+fn what_a_namespace_cannot_pay_for_is_refused_and_nobody_is_blamed() {
+    let (pool, opened) = pool_with_fees();
+    let id = insert(&pool, transaction(opened.0, 1, 100, 100)).unwrap();
+    // One more may wait: prices fall, and others pay in. A third is too much.
+    let second = insert(&pool, transaction(opened.0, 2, 20, 100)).unwrap();
+    let refused = insert(&pool, transaction(opened.0, 3, 100, 100)).unwrap_err();
+    assert!(matches!(refused, Refusal::Account { reason: AccountError::Dry { .. }, .. }), "{refused}");
+    let alone = insert(&pool, transaction(opened.0, 4, 101, 100)).unwrap_err();
+    let dry = AccountError::Dry { balance_wei: 164, fee_wei: 165 };
+    assert_eq!(alone, Refusal::Account { namespace: opened, reason: dry });
+    let large = insert(&pool, transaction(opened.0, 5, 937, 100)).unwrap_err();
+    let limit = AccountError::BlockLimit { max: 1_000, got: 1_001 };
+    assert_eq!(large, Refusal::Account { namespace: opened, reason: limit });
+    // Who passes such things on may be a block ahead, or behind.
+    for refusal in [refused, alone, large, Refusal::NotOpen { got: opened }] {
+        assert!(!refusal.is_fault(), "{refusal}");
+    }
+    // What the accounts' lane says, only the L1 does; and what can never be open is a fault.
+    for never in [ACCOUNTS, Namespace(2)] {
+        let refusal = insert(&pool, transaction(never.0, 6, 100, 10)).unwrap_err();
+        assert_eq!(refusal, Refusal::UnknownNamespace { got: never });
+        assert!(refusal.is_fault());
+    }
+    // A block gets what can be paid for, in order of arrival.
+    assert_eq!(ids(&pool.build(&pool.ledger(), 1, &nothing(), &[])), [id]);
+    let ancestors = HashSet::from([id]);
+    assert_eq!(ids(&pool.build(&pool.ledger(), 1, &ancestors, &[])), [second]);
+    pool.assert_consistent();
+}
+
+#[test]
+fn who_opens_namespaces_takes_no_room_of_those_that_are_listed() {
+    let (pool, opened) = pool_with_fees();
+    let before = pool.state().lanes[0].reserved;
+    let mut ledger = pool.ledger().as_ref().clone();
+    for number in 1..200 {
+        let open = Operation::Open {
+            namespace: Namespace(opened.0 + number),
+            ordering: Ordering::FirstCome,
+            evm_chain_id: None,
+            block_bytes_max: 0,
+            epoch_wei_max: 0,
+            prepaid_wei: 0,
+        };
+        let said = ForcedEntry { index: number, l1_block: 1, namespace: ACCOUNTS, payload: open.encode() };
+        ledger = ledger.opened_by(&[said]).into_owned();
+    }
+    insert(&pool, transaction(1, 1, 100, 500)).unwrap();
+    insert(&pool, transaction(opened.0, 1, 100, 10)).unwrap();
+    pool.see(&Arc::new(ledger));
+    assert_eq!(pool.state().lanes.len(), 201);
+    assert_eq!(pool.state().lanes[0].reserved, before);
+    pool.assert_consistent();
 }

@@ -234,7 +234,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Notarize { ahead } => {
                 let height = model.tip + ahead;
-                let block = ids(&pool.build(height, &nothing(), &[]));
+                let block = ids(&pool.build(&pool.ledger(), height, &nothing(), &[]));
                 pool.notarized(height, &block);
                 for held in model.held.iter_mut().filter(|held| block.contains(&held.id)) {
                     held.notarized = Some(height);
@@ -242,13 +242,17 @@ fn run(steps: Vec<Step>) {
             }
             Step::Finalize { empty } => {
                 let height = model.tip + 1;
-                let block = if empty { Vec::new() } else { ids(&pool.build(height, &nothing(), &[])) };
+                let block = if empty { Vec::new() } else { ids(&pool.build(&pool.ledger(), height, &nothing(), &[])) };
                 pool.finalized(height, &block);
                 model.finalized(height, &block);
             }
             Step::Build { ahead, every } => {
                 let exclude = model.held.iter().step_by(every + 1).map(|held| held.id).collect();
-                model.check_body(&pool.build(model.tip + ahead, &exclude, &[]), model.tip + ahead, &exclude);
+                model.check_body(
+                    &pool.build(&pool.ledger(), model.tip + ahead, &exclude, &[]),
+                    model.tip + ahead,
+                    &exclude,
+                );
             }
         }
         pool.assert_consistent();

@@ -133,6 +133,7 @@ fn chain_file(seats: Vec<sinter_primitives::committee::Seat>) -> ChainFile {
             registry: None,
             forced_inbox: None,
         },
+        fees: None,
         seats,
         namespaces: vec![
             spec(first, "alpha", Some(57_181)),
