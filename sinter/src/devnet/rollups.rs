@@ -162,15 +162,16 @@ async fn roll(setting: Setting) -> Result<Rolled, Failure> {
     let outcome = async {
         let machines = machines::start(&mut processes, &stage.parties, &stage.home)?;
         (setting.announce)(&machines)?;
+        let over = CancellationToken::new();
         let killing = Killing {
             interval: setting.kill_every,
-            over: CancellationToken::new(),
+            over: over.clone(),
             kills: &kills,
             // Any number of them may be away.
             back: &|_| Box::pin(std::future::ready(Ok(()))),
         };
         tokio::select! {
-            outcome = stage.play(&setting, &mut people) => outcome,
+            outcome = stage.play(&setting, &mut people, &over) => outcome,
             failure = processes.killed_in_turn(killing) => Err(failure),
         }
     };
@@ -244,8 +245,13 @@ impl Stage {
         Ok((Self { home, parties, aggregator, provider }, people))
     }
 
-    /// Sends transactions, and waits until all of it is on the L1.
-    async fn play(&self, setting: &Setting, people: &mut People) -> Result<Rolled, Failure> {
+    /// Sends transactions, and waits until all of it is on the L1. Then nobody is killed any more.
+    async fn play(
+        &self,
+        setting: &Setting,
+        people: &mut People,
+        killing_over: &CancellationToken,
+    ) -> Result<Rolled, Failure> {
         let wallets = traffic::Senders::new(&setting.urls, &setting.chain, setting.resend_after)?;
         let sent = wallets.send(people, COUNTER.0, setting.transfers).await?;
         let deadline = Instant::now() + SETTLED_MAX;
@@ -288,8 +294,10 @@ impl Stage {
                 advancing_gas += self.gas_used(settlement.transaction).await?;
             }
         }
+        // What is asked from here on has to be answered.
+        killing_over.cancel();
         let mut batches = Vec::new();
-        for batch in self.aggregator.batches("settled").await.or_fail(Exit::Failed, "")? {
+        for batch in self.settled_batches().await? {
             batches.push(self.settled(&batch).await?);
         }
         let trails = self.trails(&statuses, &sent, setting).await?;
@@ -358,6 +366,17 @@ impl Stage {
             }
         }
         Some(String::new())
+    }
+
+    /// The batches that the L1 has. The appliance may have been killed a moment ago.
+    async fn settled_batches(&self) -> Result<Vec<BatchView>, Failure> {
+        let deadline = Instant::now() + UP_MAX;
+        loop {
+            match self.aggregator.batches("settled").await {
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(POLL).await,
+                batches => return batches.or_fail(Exit::Failed, ""),
+            }
+        }
     }
 
     async fn settled(&self, batch: &BatchView) -> Result<SettledBatch, Failure> {
