@@ -1,18 +1,18 @@
 //! What ordering costs, and who earns it.
 //!
 //! With `[fees]` in `chain.toml`, a namespace that was opened on L1 pays for each of its bytes out of what it has prepaid there
-//! (`Namespaces.sol`). What `chain.toml` itself lists is ordered for nothing: everybody who runs the network agreed on it, and it moves
-//! nobody's fees.
+//! (`Namespaces.sol`). What `chain.toml` itself lists is ordered for nothing: everybody who runs the network agreed on it, and it
+//! moves nobody's fees.
 //!
-//! **The base fee** follows the demand of the last minute or so. The ledger's *excess* grows with every byte that is paid for and drains at the target rate,
-//! by the blocks' own time; the fee is `floor × e^(excess / (target × 60 s))`, as EIP-4844 has it for blobs. So demand at the target
-//! leaves it where it is, twice the target multiplies it by e in a minute, and how blocks are cut changes nothing. A leader
-//! can date a block ahead by as much as clocks may drift, and drain so much more, once.
+//! **The base fee** follows the demand of the last minute or so. The ledger's *excess* grows with every byte that is paid for and
+//! drains at the target rate, by the blocks' own time; the fee is `floor × e^(excess / (target × 60 s))`, as EIP-4844 has it for
+//! blobs. So demand at the target leaves it where it is, twice the target multiplies it by e in a minute, and how blocks are cut
+//! changes nothing. A leader can date a block ahead by as much as clocks may drift, and drain so much more, once.
 //!
-//! **Who earns it.** What is paid in an epoch is shared out at its end among the seats that led blocks in it, by how many each led, whatever
-//! is in them: but what is paid in a seat's own blocks, among the others. So nobody earns by stuffing his own blocks with what a namespace
-//! has prepaid. Each block says where its proposer's share goes. What nobody can get, of an epoch in which one seat alone led, or by
-//! rounding down, nobody gets.
+//! **Who earns it.** What is paid in an epoch is shared out at its end among the seats that led blocks in it, by how many each led,
+//! whatever is in them: but what is paid in a seat's own blocks, among the others. So nobody earns by stuffing his own blocks with
+//! what a namespace has prepaid. Each block says where its proposer's share goes. What nobody can get, of an epoch in which one seat
+//! alone led, or by rounding down, nobody gets.
 
 use crate::{
     Digest, Namespace, Transaction, TransactionKind,
@@ -58,9 +58,10 @@ pub fn credit_of(namespace: Namespace) -> Address {
     address
 }
 
-/// Whether a credit is a namespace's.
-fn is_of_namespace(address: &Address) -> bool {
-    address[..12] == [0; 12]
+/// Whether an address may be a fee recipient: none that stands for a namespace is.
+#[must_use]
+pub fn may_earn(address: &Address) -> bool {
+    address[..12] != [0; 12]
 }
 
 /// `[fees]` of `chain.toml`.
@@ -499,9 +500,9 @@ impl Credits {
             return;
         }
         let mut all = self.wei.as_ref().clone();
-        let mut earning = all.keys().filter(|address| !is_of_namespace(address)).count();
+        let mut earning = all.keys().filter(|address| may_earn(address)).count();
         for (address, wei) in credits.iter().filter(|(_, wei)| *wei > 0) {
-            let is_new_earner = !is_of_namespace(address) && !all.contains_key(address);
+            let is_new_earner = may_earn(address) && !all.contains_key(address);
             if is_new_earner && earning >= CREDITS_MAX {
                 continue;
             }

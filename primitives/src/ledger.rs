@@ -62,9 +62,12 @@ pub enum LedgerError {
         /// Why.
         source: AccountError,
     },
-    /// A body that says where fees go, on a chain without any.
-    #[error("fee recipient: expected none on a chain without fees, got one")]
-    FeeRecipient,
+    /// A body that says where fees go, on a chain without any; or to what stands for a namespace.
+    #[error("fee recipient: expected none, or on a chain with fees an address from 2^64 up, got 0x{}", hex::encode(.got))]
+    FeeRecipient {
+        /// What it says.
+        got: fees::Address,
+    },
 }
 
 /// Where a body is ordered.
@@ -158,8 +161,10 @@ impl Ledger {
         body: &Body,
         ids: &[TransactionId],
     ) -> Result<NamespaceTable, LedgerError> {
-        if body.fee_recipient.is_some() && chain.file.fees.is_none() {
-            return Err(LedgerError::FeeRecipient);
+        if let Some(got) = body.fee_recipient
+            && (chain.file.fees.is_none() || !fees::may_earn(&got))
+        {
+            return Err(LedgerError::FeeRecipient { got });
         }
         match body.lane(ACCOUNTS) {
             None => self.order(chain, place, body, ids, &[]),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*};
 use sinter_primitives::{
     Body, Chain, Ledger, Namespace, Transaction, TransactionKind,
     body::Lane,
@@ -281,7 +281,12 @@ fn what_no_contract_says_changes_nothing() {
     let chain = Network::new(1).chain;
     let place = Place { height: 1, timestamp_ms: 1, parent_timestamp_ms: 0, l1_origin_number: 100, proposer_seat: 0 };
     let body = Body { fee_recipient: Some([1; 20]), ..Body::default() };
-    assert_eq!(Ledger::genesis(&chain.file).apply(&chain, &place, &body), Err(LedgerError::FeeRecipient));
+    let refused = Err(LedgerError::FeeRecipient { got: [1; 20] });
+    assert_eq!(Ledger::genesis(&chain.file).apply(&chain, &place, &body), refused);
+    // And what stands for a namespace earns nothing: there is always room for those.
+    let got = credit_of(OPENED);
+    let body = Body { fee_recipient: Some(got), ..Body::default() };
+    assert_eq!(told.ledger.apply(&told.chain, &place, &body), Err(LedgerError::FeeRecipient { got }));
 }
 
 #[test]
@@ -332,7 +337,7 @@ proptest! {
     #[test]
     fn no_wei_is_made_from_nothing(
         prepaid in 1u128..1 << 60,
-        blocks in proptest::collection::vec((0u32..4, proptest::collection::vec(1usize..4_000, 0..4), 0u128..1 << 50, any::<bool>()), 1..60),
+        blocks in vec((0u32..4, vec(1usize..4_000, 0..4), 0u128..1 << 50, any::<bool>()), 1..60),
     ) {
         let mut told = Told::new();
         told.block(0, &[open(prepaid)], &[]).expect("opens");

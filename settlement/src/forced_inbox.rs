@@ -1,6 +1,6 @@
-//! The `ForcedInbox` contract from outside: deploy it, append to it, read what was appended.
+//! The `ForcedInbox` contract from outside: append to it, read what was appended.
 
-use crate::light_client::{LOG_BLOCKS, LightClientError, ask_at, create, foreign, send};
+use crate::light_client::{LOG_BLOCKS, LightClientError, ask_at, foreign, send};
 use alloy::{
     eips::BlockId,
     primitives::{Address, Bytes, TxHash, TxKind},
@@ -58,18 +58,6 @@ pub enum EntriesError {
 pub fn creation_code(light_client: Address) -> Bytes {
     let arguments = Contract::constructorCall { lightClient_: light_client };
     [Contract::BYTECODE.as_ref(), &arguments.abi_encode()].concat().into()
-}
-
-/// Deploys the contract. The provider signs and pays; it must not be used by anybody else meanwhile.
-///
-/// # Errors
-/// [`LightClientError`], when the L1 refuses or does not mine the transaction within two minutes.
-pub async fn deploy(
-    provider: &impl Provider,
-    deployer: Address,
-    light_client: Address,
-) -> Result<Address, LightClientError> {
-    create(provider, deployer, creation_code(light_client)).await
 }
 
 /// Appends a transaction; gives the L1's transaction and the entry, whose number is certain once that is final. The provider signs and

@@ -2,7 +2,10 @@
 //!
 //! It is a forced inbox ([`crate::forced_inbox`]) as well: what is done there is appended to it.
 
-use crate::light_client::{LightClientError, create};
+use crate::{
+    light_client::{LightClientError, create},
+    registry::ether,
+};
 use alloy::{
     primitives::{Address, Bytes, U256},
     providers::Provider,
@@ -24,7 +27,7 @@ pub mod contract {
 
 use contract::Namespaces as Contract;
 pub use contract::Namespaces::{
-    NamespacesErrors as Refusal, claimCall, limitCall, openCall, ownerOfCall, topUpCall, transferCall, withdrawCall,
+    NamespacesErrors as Refusal, claimCall, limitCall, openCall, topUpCall, transferCall, withdrawCall,
 };
 
 /// The code that creates the contract. Opening a namespace costs so much beside what is prepaid.
@@ -90,4 +93,24 @@ pub fn claim_call(account: Address, header: &Header, post: u64, ledger: &Ledger)
 #[must_use]
 pub fn refusal(data: &[u8]) -> Option<Refusal> {
     Refusal::abi_decode(data).ok()
+}
+
+/// What a refusal says to whoever called.
+#[must_use]
+pub fn explain(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Payment(e) => {
+            format!("payment: expected {} to {}, got {}", ether(e.minimum), ether(e.maximum), ether(e.got))
+        }
+        Refusal::NamespacesFull(e) => format!("all {} places for namespaces are taken", e.maximum),
+        Refusal::NamespaceUnknown(e) => format!("namespace {}: expected one that somebody has opened here", e.got),
+        Refusal::NotTheOwner(e) => format!("expected the owner {}, got {}", e.expected, e.got),
+        Refusal::OtherLedger(e) => {
+            format!("credit: expected one of the ledger with root {}, got one of another, {}", e.expected, e.got)
+        }
+        Refusal::Unpaid(e) => format!("{} does not take {}", e.to, ether(e.amount)),
+        Refusal::BlockFull(_) => "the L1 block has taken as much as it may: try again in the next one".into(),
+        // What only who writes calls himself meets.
+        other => format!("{other:?}"),
+    }
 }

@@ -5,7 +5,7 @@ use crate::{
     exit::{Exit, Failure, OrFail, print_result},
 };
 use serde_json::json;
-use sinter_primitives::Chain;
+use sinter_primitives::{Chain, fees::FeeSpec};
 use std::path::Path;
 
 /// Carries the command out.
@@ -43,6 +43,7 @@ fn as_json(chain: &Chain) -> String {
         "quorum": chain.committee.quorum(),
         "namespaces": chain.file.namespaces.len(),
         "light_client": chain.file.l1.light_client,
+        "fees": chain.file.fees,
     })
     .to_string()
 }
@@ -59,6 +60,12 @@ fn as_text(chain: &Chain) -> String {
     for (number, seat) in chain.committee.seats().iter().enumerate() {
         lines.push(format!("  {number:>3}  0x{}  {}", hex::encode(seat.node_key), seat.address));
     }
+    lines.push(match &chain.file.fees {
+        Some(FeeSpec { floor_wei, target_bytes_per_s }) => {
+            format!("fees       {floor_wei} wei a byte or more, rising above {target_bytes_per_s} bytes a second")
+        }
+        None => "fees       none".into(),
+    });
     lines.push(format!("namespaces {}", chain.file.namespaces.len()));
     for spec in &chain.file.namespaces {
         let evm = spec.evm_chain_id.map_or_else(|| "not Ethereum".into(), |id| format!("EVM chain id {id}"));

@@ -367,7 +367,7 @@ impl Contract {
         call: &C,
         value: U256,
     ) -> Result<TransactionReceipt, Failure> {
-        let explain = |data: &[u8]| namespaces::refusal(data).map(|refusal| format!("{refusal:?}"));
+        let explain = |data: &[u8]| namespaces::refusal(data).map(|refusal| namespaces::explain(&refusal));
         send(&self.provider, (from, self.address), what, call, value, explain).await
     }
 

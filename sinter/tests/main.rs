@@ -7,6 +7,7 @@ mod devnet;
 mod faults;
 mod joining;
 mod journey;
+mod namespaces;
 mod process;
 mod proofs;
 mod sealed;

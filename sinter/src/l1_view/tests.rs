@@ -512,7 +512,7 @@ async fn with_forced(entries: u64) -> (DevL1, L1Spec) {
 }
 
 async fn force(provider: &DynProvider, inbox: Address, number: u64) {
-    let call = forced_inbox::forceCall { namespace: number % 3, payload: vec![number as u8 + 1; 20].into() };
+    let call = forced_inbox::forceCall { namespace: 1 + number % 3, payload: vec![number as u8 + 1; 20].into() };
     sent(provider, TransactionRequest::default().with_to(inbox).with_input(call.abi_encode())).await;
 }
 
