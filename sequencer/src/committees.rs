@@ -13,7 +13,7 @@ use crate::{
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
-    certificate::{Provider, Scheme as _, Scoped},
+    certificate::{Provider, Scoped},
     ed25519::PublicKey,
 };
 use commonware_utils::{ordered::Set, sync::RwLock};
@@ -110,7 +110,7 @@ impl Seated {
     /// Whether this node votes here.
     #[must_use]
     pub fn is_voting(&self) -> bool {
-        self.scheme.me().and_then(|me| me.signer()).is_some()
+        self.scheme.voter().is_some()
     }
 }
 
@@ -121,7 +121,7 @@ pub struct Committees(Arc<Inner>);
 struct Inner {
     chain: Arc<Chain>,
     node_key: PublicKey,
-    voter: Arc<dyn Voter>,
+    voters: Arc<[Arc<dyn Voter>]>,
     succession: Arc<dyn Succession>,
     /// When this node's history was begun late (Unix milliseconds).
     begun_ms: Option<u64>,
@@ -137,13 +137,13 @@ impl Committees {
     /// change.
     pub fn new(
         chain: Arc<Chain>,
-        (node_key, voter): (PublicKey, Arc<dyn Voter>),
+        (node_key, voters): (PublicKey, Arc<[Arc<dyn Voter>]>),
         succession: Arc<dyn Succession>,
         begun_ms: Option<u64>,
         known: impl IntoIterator<Item = (u64, Committee)>,
     ) -> Result<Self, CommitteesError> {
         let seated = RwLock::new(BTreeMap::new());
-        let committees = Self(Arc::new(Inner { chain, node_key, voter, succession, begun_ms, seated }));
+        let committees = Self(Arc::new(Inner { chain, node_key, voters, succession, begun_ms, seated }));
         for (epoch, committee) in known {
             committees.seat(epoch, committee)?;
         }
@@ -200,7 +200,7 @@ impl Committees {
     /// What this node reveals in a term that it leads. `None` where it has no vote, or its signer does not answer.
     #[must_use]
     pub fn reveal(&self, mix: &Mix, at: Term) -> Option<[u8; REVEAL_BYTES]> {
-        self.get(at.epoch)?.is_voting().then(|| self.0.voter.reveal(mix, at))?
+        self.get(at.epoch)?.scheme.voter()?.reveal(mix, at)
     }
 
     /// Whether the epoch that stands on this block began before this node's history did.
@@ -263,14 +263,14 @@ impl Committees {
 
     fn seat(&self, epoch: u64, committee: Committee) -> Result<(), CommitteesError> {
         let failed = |source| CommitteesError::Seat { epoch, source };
-        let Inner { chain, node_key, voter, .. } = &*self.0;
+        let Inner { chain, node_key, voters, .. } = &*self.0;
         let participants = consensus::participants(&committee).map_err(failed)?.keys().clone();
         let verifier = || consensus::verifier(&chain.hash, &committee);
         let scheme = if participants.position(node_key).is_none() {
             warn!(epoch, "this node has no seat: it follows");
             verifier()
         } else {
-            match consensus::voter(&chain.hash, &committee, node_key, voter.clone()) {
+            match consensus::voter(&chain.hash, &committee, node_key, voters) {
                 // Who registers another key before this node has it costs himself his votes, and nobody the chain.
                 Err(error @ SeatError::OtherSeat { .. }) if chain.file.l1.registry.is_some() => {
                     error!(epoch, %error, "this node cannot vote for its seat: it follows");

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use sinter_primitives::{
     Namespace,
     address::{self, NodeAddress},
-    fees::Address,
+    fees::{Address, may_earn},
 };
 use std::{
     collections::BTreeMap,
@@ -64,6 +64,9 @@ pub enum ConfigError {
         /// What is there.
         got: String,
     },
+    /// The same, of the key that it had before.
+    #[error("`[bls_old]`: {0}")]
+    OldVotingKey(Box<Self>),
     /// A key holds a value out of its range.
     #[error("configuration: `{key}`: expected {expected}, got {got}")]
     OutOfRange {
@@ -92,7 +95,81 @@ pub enum VotingKey<'a> {
         endpoint: &'a Endpoint,
         /// What it proves over TLS.
         signer_key: Option<PublicKey>,
+        /// The key that it votes with, where the configuration says.
+        public_key: Option<Box<BlsPublic>>,
     },
+}
+
+/// A voting key that this node had before, while committees have it that were drawn before the key was rotated: `[bls_old]`, with the keys
+/// of the configuration that say where the voting key is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OldVotingKey {
+    /// The BLS key: hex or an EIP-2335 keystore, mode 0600. Without it, `bls_signer` has the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bls_key_file: Option<PathBuf>,
+    /// The passphrase of the keystore, mode 0600.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bls_passphrase_file: Option<PathBuf>,
+    /// The signer that votes with it: `unix:/path`, or `tls://host:port`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bls_signer: Option<Endpoint>,
+    /// The ed25519 key that the signer proves over TLS, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bls_signer_key: Option<String>,
+    /// The BLS public key that the signer votes with, in hex; without it, that of the node's seat in `chain.toml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bls_public_key: Option<String>,
+}
+
+/// What a configuration says of a voting key.
+struct VotingKeyFields<'a> {
+    file: Option<&'a Path>,
+    passphrase_file: Option<&'a Path>,
+    signer: Option<&'a Endpoint>,
+    signer_key: Option<&'a str>,
+    public_key: Option<&'a str>,
+}
+
+impl<'a> VotingKeyFields<'a> {
+    /// Who has the key.
+    fn who(&self) -> Result<VotingKey<'a>, ConfigError> {
+        let refused = |expected, got: &str| Err(ConfigError::VotingKey { expected, got: got.into() });
+        let other_keys = match (self.passphrase_file, self.signer_key) {
+            (Some(_), _) if self.file.is_none() => "`bls_passphrase_file`",
+            (_, Some(_)) if self.signer.is_none() => "`bls_signer_key`",
+            _ => "neither",
+        };
+        let public_key = self.public_key.map(parse_bls_public).transpose()?.map(Box::new);
+        let signer =
+            |endpoint, signer_key| Ok(VotingKey::Signer { endpoint, signer_key, public_key: public_key.clone() });
+        match (self.file, self.signer) {
+            (Some(_), Some(_)) => refused("`bls_key_file` or `bls_signer`", "both"),
+            (None, None) => refused("`bls_key_file` or `bls_signer`", other_keys),
+            _ if other_keys != "neither" => refused("only what belongs to who has the key", other_keys),
+            (Some(file), None) => Ok(VotingKey::File { file, passphrase_file: self.passphrase_file }),
+            (None, Some(endpoint @ Endpoint::Unix(_))) => match self.signer_key {
+                None => signer(endpoint, None),
+                Some(_) => refused("no `bls_signer_key` for a unix socket, which is its owner's", "one"),
+            },
+            (None, Some(endpoint @ Endpoint::Tls(_))) => {
+                let text = self.signer_key.unwrap_or("none");
+                match keys::parse_node_public(text) {
+                    Some(key) => signer(endpoint, Some(key)),
+                    None => refused("`bls_signer_key`, 64 hex digits, for a signer over TLS", text),
+                }
+            }
+        }
+    }
+}
+
+fn parse_bls_public(text: &str) -> Result<BlsPublic, ConfigError> {
+    let bytes = hex::decode(text.trim_start_matches("0x")).unwrap_or_default();
+    BlsPublic::decode(Copying(bytes.as_slice())).map_err(|_| ConfigError::OutOfRange {
+        key: "bls_public_key".into(),
+        expected: "a compressed BLS public key, 192 hex digits".into(),
+        got: text.into(),
+    })
 }
 
 /// A namespace, as this node serves it.
@@ -141,7 +218,11 @@ pub struct NodeConfig {
     /// A vote that the signer has not signed by then is not cast.
     #[serde(default = "default_bls_signer_timeout_ms")]
     pub bls_signer_timeout_ms: u64,
-    /// The L1 address, `0x` and 40 hex digits, that gets the node's share of the fees, where the chain has any. Without one it earns nothing.
+    /// The key that it voted with before: it votes in each epoch with the one that its seat has there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bls_old: Option<OldVotingKey>,
+    /// The L1 address, `0x` and 40 hex digits, that gets the node's share of the fees, where the chain has any. Without one it earns
+    /// nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee_recipient: Option<String>,
     /// URLs of L1 nodes, of which those that answer must agree. A chain that draws its committees needs one.
@@ -260,29 +341,33 @@ impl NodeConfig {
     /// # Errors
     /// [`ConfigError::VotingKey`] unless exactly one has it.
     pub fn voting_key(&self) -> Result<VotingKey<'_>, ConfigError> {
-        let refused = |expected, got: &str| Err(ConfigError::VotingKey { expected, got: got.into() });
-        let other_keys = match (&self.bls_passphrase_file, &self.bls_signer_key) {
-            (Some(_), _) if self.bls_key_file.is_none() => "`bls_passphrase_file`",
-            (_, Some(_)) if self.bls_signer.is_none() => "`bls_signer_key`",
-            _ => "neither",
+        let fields = VotingKeyFields {
+            file: self.bls_key_file.as_deref(),
+            passphrase_file: self.bls_passphrase_file.as_deref(),
+            signer: self.bls_signer.as_ref(),
+            signer_key: self.bls_signer_key.as_deref(),
+            public_key: self.bls_public_key.as_deref(),
         };
-        match (&self.bls_key_file, &self.bls_signer) {
-            (Some(_), Some(_)) => refused("`bls_key_file` or `bls_signer`", "both"),
-            (None, None) => refused("`bls_key_file` or `bls_signer`", other_keys),
-            _ if other_keys != "neither" => refused("only what belongs to who has the key", other_keys),
-            (Some(file), None) => Ok(VotingKey::File { file, passphrase_file: self.bls_passphrase_file.as_deref() }),
-            (None, Some(endpoint @ Endpoint::Unix(_))) => match &self.bls_signer_key {
-                None => Ok(VotingKey::Signer { endpoint, signer_key: None }),
-                Some(_) => refused("no `bls_signer_key` for a unix socket, which is its owner's", "one"),
-            },
-            (None, Some(endpoint @ Endpoint::Tls(_))) => {
-                let text = self.bls_signer_key.as_deref().unwrap_or("none");
-                match keys::parse_node_public(text) {
-                    Some(key) => Ok(VotingKey::Signer { endpoint, signer_key: Some(key) }),
-                    None => refused("`bls_signer_key`, 64 hex digits, for a signer over TLS", text),
-                }
-            }
+        fields.who()
+    }
+
+    /// The same, and who has the one that it voted with before.
+    ///
+    /// # Errors
+    /// [`ConfigError::VotingKey`] unless exactly one has the one; [`ConfigError::OldVotingKey`] likewise, of the old one.
+    pub fn voting_keys(&self) -> Result<Vec<VotingKey<'_>>, ConfigError> {
+        let mut keys = vec![self.voting_key()?];
+        if let Some(old) = &self.bls_old {
+            let fields = VotingKeyFields {
+                file: old.bls_key_file.as_deref(),
+                passphrase_file: old.bls_passphrase_file.as_deref(),
+                signer: old.bls_signer.as_ref(),
+                signer_key: old.bls_signer_key.as_deref(),
+                public_key: old.bls_public_key.as_deref(),
+            };
+            keys.push(fields.who().map_err(|error| ConfigError::OldVotingKey(Box::new(error)))?);
         }
+        Ok(keys)
     }
 
     /// The address that gets the node's share of the fees.
@@ -292,9 +377,9 @@ impl NodeConfig {
     pub fn fee_recipient(&self) -> Result<Option<Address>, ConfigError> {
         let Some(text) = &self.fee_recipient else { return Ok(None) };
         let parsed = text.strip_prefix("0x").and_then(|digits| <Address>::try_from(hex::decode(digits).ok()?).ok());
-        parsed.filter(|address| *address != Address::default()).map(Some).ok_or_else(|| ConfigError::OutOfRange {
+        parsed.filter(may_earn).map(Some).ok_or_else(|| ConfigError::OutOfRange {
             key: "fee_recipient".into(),
-            expected: "an address of the L1, `0x` and 40 hex digits, not all zero".into(),
+            expected: "an address of the L1, `0x` and 40 hex digits, from 2^64 up".into(),
             got: text.clone(),
         })
     }
@@ -304,21 +389,11 @@ impl NodeConfig {
     /// # Errors
     /// [`ConfigError::OutOfRange`] when it is none.
     pub fn bls_public_key(&self) -> Result<Option<BlsPublic>, ConfigError> {
-        let Some(text) = &self.bls_public_key else { return Ok(None) };
-        let bytes = hex::decode(text.trim_start_matches("0x")).unwrap_or_default();
-        match BlsPublic::decode(Copying(bytes.as_slice())) {
-            Ok(key) => Ok(Some(key)),
-            Err(_) => Err(ConfigError::OutOfRange {
-                key: "bls_public_key".into(),
-                expected: "a compressed BLS public key, 192 hex digits".into(),
-                got: text.clone(),
-            }),
-        }
+        self.bls_public_key.as_deref().map(parse_bls_public).transpose()
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        self.voting_key()?;
-        self.bls_public_key()?;
+        self.voting_keys()?;
         self.fee_recipient()?;
         in_range("l1_rpc (URLs)", self.l1_rpc.len(), 0, L1_RPC_MAX)?;
         if self.join_trusted.is_some() && self.join_from.is_empty() {
@@ -371,6 +446,9 @@ fn make_paths_absolute(values: &mut toml::Table, base: &Path) {
         if let Some(toml::Value::String(path)) = values.get_mut(key) {
             *path = base.join(&*path).display().to_string();
         }
+    }
+    if let Some(toml::Value::Table(old)) = values.get_mut("bls_old") {
+        make_paths_absolute(old, base);
     }
 }
 
@@ -481,6 +559,27 @@ mod tests {
         assert!(matches!(config.voting_key(), Ok(VotingKey::Signer { signer_key: None, .. })));
         let config = with(&format!("bls_signer = \"tls://host:7400\"\n{signer_key}")).unwrap();
         assert!(matches!(config.voting_key(), Ok(VotingKey::Signer { signer_key: Some(_), .. })));
+        // The key that it had before, too.
+        let old = |lines: &str| load(&format!("{MINIMAL}\n[bls_old]\n{lines}"));
+        let config = old(key).unwrap();
+        let keys = config.voting_keys().unwrap();
+        assert!(
+            keys.len() == 2 && matches!(keys[1], VotingKey::File { file, .. } if file == Path::new("/keys/bls.key"))
+        );
+        for (lines, expected) in [
+            (
+                "",
+                "`[bls_old]`: configuration: who has the voting key: expected `bls_key_file` or `bls_signer`, got neither",
+            ),
+            (
+                "bls_signer = \"unix:/s\"\nbls_public_key = \"12\"\n",
+                "`bls_public_key`: expected a compressed BLS public key",
+            ),
+            ("key_file = \"/keys/bls.key\"\n", "unknown field: found `key_file`"),
+        ] {
+            let error = old(lines).unwrap_err().to_string();
+            assert!(error.contains(expected), "{lines}: {error}");
+        }
     }
 
     #[test]

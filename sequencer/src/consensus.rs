@@ -78,10 +78,10 @@ pub fn signer(
     node_key: &PublicKey,
     bls_key: Private,
 ) -> Result<Scheme, SeatError> {
-    voter(chain, committee, node_key, Arc::new(LocalVoter::new(chain, bls_key)))
+    voter(chain, committee, node_key, &[Arc::new(LocalVoter::new(chain, bls_key))])
 }
 
-/// The scheme that a member votes with, whoever has the key.
+/// The scheme that a member votes with, by whoever of `voters` has the seat's key.
 ///
 /// # Errors
 /// [`SeatError`] when the keys are not those of one seat.
@@ -89,10 +89,10 @@ pub fn voter(
     chain: &Digest,
     committee: &Committee,
     node_key: &PublicKey,
-    voter: Arc<dyn Voter>,
+    voters: &[Arc<dyn Voter>],
 ) -> Result<Scheme, SeatError> {
     let (participants, seat) = (participants(committee)?, seat(committee, node_key)?);
-    Scheme::signer(chain.as_ref(), participants, node_key, voter).ok_or(SeatError::OtherSeat { seat })
+    Scheme::signer(chain.as_ref(), participants, node_key, voters).ok_or(SeatError::OtherSeat { seat })
 }
 
 /// The BLS key of the node key's seat.

@@ -110,8 +110,8 @@ pub type Track = Box<dyn Fn(&[&Seated], &[Seat]) + Send + Sync>;
 pub struct Settings {
     /// What its peers know it by.
     pub node_key: PublicKey,
-    /// Who votes for it.
-    pub voter: Arc<dyn Voter>,
+    /// Who votes for it: in each epoch, who has the key of its seat.
+    pub voters: Arc<[Arc<dyn Voter>]>,
     /// How committees follow on each other.
     pub succession: Arc<dyn Succession>,
     /// What it sees of the L1, which a chain that draws its committees needs.
@@ -266,7 +266,7 @@ where
     T: Strategy,
 {
     let Shared { chain, index, mempool, status, evidence, heads } = shared;
-    let Settings { node_key, voter, succession, l1, fee_recipient, retention_blocks, dissemination, partition_prefix } =
+    let Settings { node_key, voters, succession, l1, fee_recipient, retention_blocks, dissemination, partition_prefix } =
         settings;
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
     let parameters = chain.file.parameters;
@@ -278,7 +278,7 @@ where
     let start = epoch_start(&chain, &index)?;
     let known = known_committees(&chain, &index, &*succession, start.epoch).await?;
     let begun_ms = index.snapshot()?.beginning()?.map(|beginning| beginning.begun_ms);
-    let committees = Committees::new(chain.clone(), (node_key.clone(), voter), succession.clone(), begun_ms, known)?;
+    let committees = Committees::new(chain.clone(), (node_key.clone(), voters), succession.clone(), begun_ms, known)?;
     check_votes(&context, &partition_prefix, &chain, &index, &committees, start.epoch).await?;
     let mut window = index.recent_ids(parameters.expiry_blocks)?;
     // Idle heights hold no ids, but the mempool must know how far the chain is.

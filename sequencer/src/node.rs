@@ -17,7 +17,7 @@ use crate::{
     handle::{Handle, Head},
     history::History,
     index::{Index, IndexError},
-    keys::{self, BlsPublic, KeyError},
+    keys::{self, KeyError},
     l1::L1View,
     mark::{self, MarkError},
     mempool::{Mempool, MempoolConfigError},
@@ -226,7 +226,7 @@ struct Prepared {
     config: NodeConfig,
     chain: Arc<Chain>,
     node_key: PrivateKey,
-    voter: Arc<dyn Voter>,
+    voters: Arc<[Arc<dyn Voter>]>,
     transport: Arc<Transport>,
     index: Arc<Index>,
     evidence: EvidenceStore,
@@ -243,8 +243,10 @@ impl Prepared {
         check_bounds(&config, &chain)?;
         let succession = succession(&chain, l1.clone())?;
         let node_key = keys::read_node_key(&config.node_key_file)?;
-        let voter = voter(&config, &chain, &node_key)?;
-        match consensus::voter(&chain.hash, &chain.committee, &keys::node_public(&node_key), voter.clone()) {
+        let voting_keys = config.voting_keys()?;
+        let voters = voting_keys.iter().map(|key| voter(&config, key, &chain, &node_key));
+        let voters: Arc<[_]> = voters.collect::<Result<Vec<_>, _>>()?.into();
+        match consensus::voter(&chain.hash, &chain.committee, &keys::node_public(&node_key), &voters) {
             // It may be drawn; and who has been may have another key since.
             Err(SeatError::NoSeat { .. } | SeatError::OtherSeat { .. }) if chain.file.l1.registry.is_some() => {}
             seat => drop(seat?),
@@ -260,11 +262,13 @@ impl Prepared {
         disk::check(&config.data_dir, config.disk_free_bytes_min)?;
         // The index refuses a directory that another node holds, before consensus touches it.
         let index = Arc::new(Index::open(&config.data_dir.join(INDEX_FILE), chain.clone())?);
-        if let VotingKey::File { file, .. } = config.voting_key()? {
-            mark::enter(&chain.hash, file, &config.data_dir)?;
+        for key in config.voting_keys()? {
+            if let VotingKey::File { file, .. } = key {
+                mark::enter(&chain.hash, file, &config.data_dir)?;
+            }
         }
         let evidence = EvidenceStore::open(&config.data_dir.join(EVIDENCE_DIRECTORY), &chain.hash)?;
-        Ok(Self { config, chain, node_key, voter, transport, index, evidence, l1, succession })
+        Ok(Self { config, chain, node_key, voters, transport, index, evidence, l1, succession })
     }
 }
 
@@ -280,28 +284,28 @@ fn succession(chain: &Arc<Chain>, l1: L1) -> Result<Arc<dyn Succession>, NodeErr
 }
 
 /// Who votes for this node: the key itself, or a signer that has it.
-fn voter(config: &NodeConfig, chain: &Chain, node_key: &PrivateKey) -> Result<Arc<dyn Voter>, NodeError> {
-    let node = keys::node_public(node_key);
-    match config.voting_key()? {
+fn voter(
+    config: &NodeConfig,
+    voting_key: &VotingKey<'_>,
+    chain: &Chain,
+    node_key: &PrivateKey,
+) -> Result<Arc<dyn Voter>, NodeError> {
+    match voting_key {
         VotingKey::File { file, passphrase_file } => {
-            Ok(Arc::new(LocalVoter::new(&chain.hash, keys::read_bls_key(file, passphrase_file)?)))
+            Ok(Arc::new(LocalVoter::new(&chain.hash, keys::read_bls_key(file, *passphrase_file)?)))
         }
-        VotingKey::Signer { endpoint, signer_key } => Ok(Arc::new(RemoteVoter::start(RemoteConfig {
-            endpoint: endpoint.clone(),
-            signer_key,
+        VotingKey::Signer { endpoint, signer_key, public_key } => Ok(Arc::new(RemoteVoter::start(RemoteConfig {
+            endpoint: (*endpoint).clone(),
+            signer_key: signer_key.clone(),
             node_key: node_key.clone(),
             chain: chain.hash,
-            bls_key: signers_key(config, chain, &node)?,
+            // What the configuration says, or the key of the node's seat in `chain.toml`.
+            bls_key: match public_key {
+                Some(key) => **key,
+                None => consensus::bls_key(&chain.committee, &keys::node_public(node_key))?,
+            },
             timeout: Duration::from_millis(config.bls_signer_timeout_ms),
         })?)),
-    }
-}
-
-/// The key that a signer votes with: what the configuration says, or that of the node's seat in `chain.toml`.
-fn signers_key(config: &NodeConfig, chain: &Chain, node: &PublicKey) -> Result<BlsPublic, NodeError> {
-    match config.bls_public_key()? {
-        Some(key) => Ok(key),
-        None => Ok(consensus::bls_key(&chain.committee, node)?),
     }
 }
 
@@ -389,7 +393,7 @@ async fn start_and_wait(
         },
         Settings {
             node_key: public_key.clone(),
-            voter: prepared.voter.clone(),
+            voters: prepared.voters.clone(),
             succession: prepared.succession.clone(),
             l1: prepared.l1.clone(),
             fee_recipient: config.fee_recipient()?,

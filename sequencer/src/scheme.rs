@@ -164,20 +164,25 @@ pub struct Scheme {
 }
 
 impl Scheme {
-    /// Votes for the seat of `node_key`; none where `voter` has another key than that seat. Every proof of possession in
-    /// `participants` has been checked.
+    /// Votes for the seat of `node_key`, by whoever of `voters` has the seat's key; none where nobody has. Every proof of possession
+    /// in `participants` has been checked.
     #[must_use]
     pub fn signer(
         namespace: &[u8],
         participants: BiMap<PublicKey, BlsPublic>,
         node_key: &PublicKey,
-        voter: Arc<dyn Voter>,
+        voters: &[Arc<dyn Voter>],
     ) -> Option<Self> {
         let seat = participants.keys().index(node_key)?;
-        if participants.value(seat.into()) != Some(&voter.public()) {
-            return None;
-        }
+        let key = participants.value(seat.into())?;
+        let voter = voters.iter().find(|voter| voter.public() == *key)?.clone();
         Some(Self { seat: Some((seat, voter)), ..Self::verifier(namespace, participants) })
+    }
+
+    /// Who votes for the seat.
+    #[must_use]
+    pub fn voter(&self) -> Option<&Arc<dyn Voter>> {
+        self.seat.as_ref().map(|(_, voter)| voter)
     }
 
     /// Checks what others sign.

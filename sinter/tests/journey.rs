@@ -119,8 +119,8 @@ fn free_address() -> String {
 fn blocks() -> Vec<Vec<String>> {
     let joined = PAGE.replace("\\\n", " ");
     let fenced = joined.split("```").skip(1).step_by(2);
-    // Messages are not typed.
-    let typed = fenced.filter(|block| !block.starts_with("text"));
+    // Messages are not typed, nor is what a member writes who has a seat already.
+    let typed = fenced.filter(|block| !block.starts_with("text") && !block.starts_with("toml"));
     let line = |line: &str| line.split(" #").next().unwrap_or_default().trim().to_owned();
     typed.map(|block| block.lines().map(line).filter(|line| !line.is_empty()).collect()).collect()
 }

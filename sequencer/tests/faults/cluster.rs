@@ -286,7 +286,7 @@ impl Cluster {
         };
         let settings = Settings {
             node_key: self.key(seat),
-            voter: self.members[seat].voter(&self.chain),
+            voters: [self.members[seat].voter(&self.chain)].into(),
             succession,
             l1,
             fee_recipient: Some([seat as u8 + 1; 20]),

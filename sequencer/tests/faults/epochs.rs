@@ -2,19 +2,28 @@
 //! nodes that were away meanwhile.
 
 use super::{
-    cluster::{Cluster, Context, Member, SEATS, members, parameters, run, seats, test_chain},
+    cluster::{Cluster, Context, Member, SEATS, chain_with, members, parameters, run, seats, test_chain},
     journal,
     liar::Lie,
 };
-use commonware_cryptography::Signer as _;
+use commonware_cryptography::{Signer as _, bls12381::primitives::group::Private};
+use commonware_math::algebra::Random as _;
 use commonware_runtime::Storage as _;
+use commonware_utils::TestRng;
 use futures::{FutureExt as _, future::BoxFuture};
-use sinter_primitives::{Chain, Committee, Digest, Header, Parameters, network::TrustedNetwork, reveals::Mix};
+use sinter_primitives::{
+    Chain, Committee, Digest, Header, Parameters,
+    chain::RegistrySpec,
+    network::TrustedNetwork,
+    reveals::{Mix, Term},
+};
 use sinter_sequencer::{
     committees::{Committees, CommitteesError, Repeat, Succession},
     draw::{Cutoff, Draw, Marks},
     engine::{EngineError, votes_partition},
+    keys,
     ledgers::State,
+    scheme::Voter,
 };
 use std::{future::ready, num::NonZeroU64, sync::Arc};
 
@@ -292,7 +301,7 @@ fn committees_are_known_for_this_epoch_and_the_next_and_no_longer_than_needed() 
     let chain: Arc<Chain> = Arc::new(test_chain(&members[..SEATS], with_epochs()));
     let others = committee(&members, SEATS..2 * SEATS);
     let turns = Arc::new(Turns(vec![others.clone(), chain.committee.clone()]));
-    let keys = (members[0].node_key.public_key(), members[0].voter(&chain));
+    let keys = (members[0].node_key.public_key(), [members[0].voter(&chain)].into());
     let known = [0, 1].map(|epoch| (epoch, chain.committee.clone()));
     let committees = Committees::new(chain.clone(), keys, turns, None, known).unwrap();
     assert!(committees.get(1).unwrap().is_voting() && committees.get(2).is_none());
@@ -318,4 +327,37 @@ fn committees_are_known_for_this_epoch_and_the_next_and_no_longer_than_needed() 
         assert_eq!(committees.get(epoch + 2).unwrap().is_voting(), epoch % 2 == 1, "epoch {}", epoch + 2);
         assert!(epoch == 0 || committees.get(epoch - 1).is_none());
     }
+}
+
+/// A key that was rotated: the committees that were drawn before have the old one, and the node votes and reveals in each epoch with
+/// the key that its seat has there.
+#[test]
+fn a_node_with_its_old_key_and_its_new_one_votes_in_every_epoch() {
+    let members = members(SEATS);
+    let registry = RegistrySpec {
+        address: format!("0x{}", "c0".repeat(20)),
+        from_block: 0,
+        seats: SEATS,
+        seats_min: SEATS,
+        prevrandao_delay_s: 1,
+    };
+    let chain: Arc<Chain> = Arc::new(chain_with(&members, with_epochs(), Some(registry), None));
+    let new = Member { node_key: members[0].node_key.clone(), bls_key: Private::random(TestRng::new(99)) };
+    let mut seats = chain.committee.seats().to_vec();
+    seats[0] = keys::seat(&new.node_key, &new.bls_key, &seats[0].address).unwrap();
+    let rotated = Committee::new(seats).unwrap();
+    let known = || [(0, chain.committee.clone()), (1, rotated.clone())];
+    let node = members[0].node_key.public_key();
+    let votes = |voters: Vec<Arc<dyn Voter>>| {
+        let committees = Committees::new(chain.clone(), (node.clone(), voters.into()), Arc::new(Repeat), None, known());
+        let committees = committees.unwrap();
+        let reveals = |epoch| committees.reveal(&Mix(Digest([3; 32])), Term { epoch, term: 0 });
+        [0, 1].map(|epoch| (committees.get(epoch).unwrap().is_voting(), reveals(epoch)))
+    };
+    let (old_voter, new_voter) = (members[0].voter(&chain), new.voter(&chain));
+    let of = |voter: &Arc<dyn Voter>, epoch| (true, voter.reveal(&Mix(Digest([3; 32])), Term { epoch, term: 0 }));
+    assert_eq!(votes(vec![new_voter.clone(), old_voter.clone()]), [of(&old_voter, 0), of(&new_voter, 1)]);
+    // With one of them, it follows where its seat has the other.
+    assert_eq!(votes(vec![new_voter.clone()]), [(false, None), of(&new_voter, 1)]);
+    assert_eq!(votes(vec![old_voter.clone()]), [of(&old_voter, 0), (false, None)]);
 }
