@@ -80,18 +80,23 @@ impl FeeSpec {
         self.target_bytes_per_s.saturating_mul(WINDOW_MS)
     }
 
+    /// Where the base fee grows no more.
+    const fn excess_max(&self) -> u64 {
+        self.scale().saturating_mul(EXPONENT_MAX)
+    }
+
     /// The excess after a block with so many bytes, `elapsed_ms` after its parent. In thousandths of a byte, like `excess`.
     #[must_use]
     pub fn excess_after(&self, excess: u64, bytes: u64, elapsed_ms: u64) -> u64 {
         let drained = self.target_bytes_per_s.saturating_mul(elapsed_ms);
         let grown = excess.saturating_add(bytes.saturating_mul(1_000)).saturating_sub(drained);
-        grown.min(self.scale().saturating_mul(EXPONENT_MAX))
+        grown.min(self.excess_max())
     }
 
     /// Wei a byte at an excess: `floor × e^(excess / scale)`, rounded down, by the exponential's series.
     #[must_use]
     pub fn base_fee_wei(&self, excess: u64) -> u128 {
-        let exponent = (u128::from(excess) << FRACTION_BITS) / u128::from(self.scale().max(1));
+        let exponent = (u128::from(excess.min(self.excess_max())) << FRACTION_BITS) / u128::from(self.scale().max(1));
         let mut term = u128::from(self.floor_wei) << FRACTION_BITS;
         let mut sum = term;
         for i in 1..TERMS_MAX {

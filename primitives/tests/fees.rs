@@ -111,6 +111,8 @@ fn the_base_fee_is_the_floor_times_the_exponential_of_the_excess() {
     // Where it ends.
     let ends = SPEC.excess_after(u64::MAX, u64::MAX, 0);
     assert_eq!(ends, EXPONENT_MAX * SCALE);
+    // A ledger that somebody made up may have more.
+    assert_eq!(SPEC.base_fee_wei(u64::MAX), SPEC.base_fee_wei(ends));
     // The dearest chain that a file admits.
     let dearest = FeeSpec { floor_wei: 1_000_000_000_000, target_bytes_per_s: 1_000_000_000 };
     let got = dearest.base_fee_wei(dearest.excess_after(u64::MAX, u64::MAX, 0)) as f64;
