@@ -3,7 +3,7 @@
 
 use crate::{
     suite::{Suite, both},
-    support::{CHAIN_HASH, CHAIN_ID, L1, Members, header},
+    support::{L1, Members, header},
 };
 use alloy::{
     primitives::{Address, Bytes, TxKind, U256},
@@ -30,12 +30,7 @@ fn force(payload: Vec<u8>) -> Contract::forceCall {
 
 /// A light client whose genesis committee is opened, and the forced inbox of its order.
 async fn deployed(suite: &mut Suite, members: &Members) -> (Address, Address) {
-    let digest = members.committee.digest();
-    let code = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &digest, light_client::TRUST_FOR_EVER_S);
-    let light_client = suite.deploy("light client", code).await;
-    for call in light_client::register_calls(0, &members.committee).unwrap() {
-        suite.accepts_raw("open a page", light_client, call, U256::ZERO).await;
-    }
+    let light_client = suite.light_client(members).await;
     (light_client, suite.deploy("forced inbox", forced_inbox::creation_code(light_client)).await)
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     suite::{Suite, both},
-    support::{CHAIN_HASH, CHAIN_ID, Members, header},
+    support::{CHAIN_ID, Members, header},
 };
 use alloy::{
     primitives::{Address, Bytes, U256},
@@ -31,12 +31,7 @@ const EPOCH_BLOCKS: u64 = 8;
 
 /// A light client whose genesis committee is opened, and the contract of its order.
 async fn deployed(suite: &mut Suite, members: &Members) -> (Address, Address) {
-    let digest = members.committee.digest();
-    let code = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &digest, light_client::TRUST_FOR_EVER_S);
-    let light_client = suite.deploy("light client", code).await;
-    for call in light_client::register_calls(0, &members.committee).unwrap() {
-        suite.accepts_raw("open a page", light_client, call, U256::ZERO).await;
-    }
+    let light_client = suite.light_client(members).await;
     let code = namespaces::creation_code(light_client, OPENING_FEE);
     (light_client, suite.deploy("namespaces", code).await)
 }

@@ -1,7 +1,7 @@
 //! Steps against any contract, tried on the embedded chain and on anvil: both must take and refuse the same, and
 //! agree to the unit of gas.
 
-use crate::support::L1;
+use crate::support::{CHAIN_HASH, CHAIN_ID, L1, Members};
 use alloy::{
     primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
     providers::Provider,
@@ -12,6 +12,7 @@ use alloy::{
 use sinter_settlement::{
     dev_l1::dev_signer,
     hub::{self, Place, contract::AggregationHub},
+    light_client,
 };
 
 /// The bindings of what only tests deploy.
@@ -114,6 +115,17 @@ impl Suite {
         assert!(receipt.status(), "{name}");
         self.record.push((format!("deploy {name}"), receipt.gas_used));
         receipt.contract_address.unwrap()
+    }
+
+    /// A light client whose genesis committee is opened.
+    pub async fn light_client(&mut self, members: &Members) -> Address {
+        let digest = members.committee.digest();
+        let code = light_client::creation_code(&CHAIN_HASH, CHAIN_ID, &digest, light_client::TRUST_FOR_EVER_S);
+        let light_client = self.deploy("light client", code).await;
+        for call in light_client::register_calls(0, &members.committee).unwrap() {
+            self.accepts_raw("open a page", light_client, call, U256::ZERO).await;
+        }
+        light_client
     }
 
     pub async fn refuses_to_deploy(&mut self, name: &str, code: Bytes, expected: impl SolError) {

@@ -31,6 +31,19 @@ pub fn connect(url: &str, signer: Option<&PrivateKeySigner>) -> Result<DynProvid
     sinter_settlement::l1::connect(url, signer).or_fail(Exit::Usage, "--l1")
 }
 
+/// A client of the L1 with this EIP-155 chain id, which signs if there is who.
+///
+/// # Errors
+/// When the URL is none, or leads to another L1.
+pub async fn connect_to(chain_id: u64, url: &str, signer: Option<&PrivateKeySigner>) -> Result<DynProvider, Failure> {
+    let provider = connect(url, signer)?;
+    let got = provider.get_chain_id().await.or_fail(Exit::Failed, "--l1")?;
+    if got == chain_id {
+        return Ok(provider);
+    }
+    Err(Failure::new(Exit::Usage, format!("--l1: expected L1 chain id {chain_id}, got {got}")))
+}
+
 /// Carries a call out, with ether, and waits until it is mined. The contract is asked first: what it refuses, and what the account
 /// cannot pay, costs nothing and says why, by what `explain` makes of the data that it reverts with.
 ///

@@ -4,12 +4,12 @@
 use crate::{
     chain, client,
     exit::{Exit, Failure, OrFail, print_result},
-    l1::{connect, parse_ether_amount, send},
+    l1::{connect_to, parse_ether_amount, send},
     relayer::read_key,
 };
 use alloy::{
     primitives::{Address, U256},
-    providers::{DynProvider, Provider as _},
+    providers::DynProvider,
     rpc::types::TransactionReceipt,
     sol_types::SolCall,
 };
@@ -333,13 +333,9 @@ impl Contract {
         arguments: &ContractArguments,
         signer: Option<&alloy::signers::local::PrivateKeySigner>,
     ) -> Result<Self, Failure> {
-        let contract = Self::of(chain::load(&arguments.chain)?, connect(&arguments.l1, signer)?)?;
-        let expected = contract.chain.file.l1.chain_id;
-        let got = contract.provider.get_chain_id().await.or_fail(Exit::Failed, "--l1")?;
-        if expected != got {
-            return Err(Failure::new(Exit::Usage, format!("--l1: expected L1 chain id {expected}, got {got}")));
-        }
-        Ok(contract)
+        let chain = chain::load(&arguments.chain)?;
+        let provider = connect_to(chain.file.l1.chain_id, &arguments.l1, signer).await?;
+        Self::of(chain, provider)
     }
 
     /// The contract of a chain, through a client that may sign.

@@ -3,10 +3,9 @@
 
 use super::{
     cluster::{Cluster, Context, NAMESPACE, SEATS, chain_file, members, parameters, run},
-    draw::{L1, ORIGIN},
+    forced::cluster_of,
 };
 use commonware_codec::Encode as _;
-use commonware_runtime::Clock as _;
 use sinter_primitives::{
     Block, Body, Chain, Digest, Ledger, Namespace, Parameters, Transaction, TransactionKind,
     body::Lane,
@@ -14,17 +13,14 @@ use sinter_primitives::{
     fees::{ACCOUNTS, AccountError, FeeSpec, OPENED_FIRST, Operation, TRANSACTION_BYTES},
     forced_inbox::ForcedEntry,
     header::L1Origin,
-    registry::Registry,
 };
 use sinter_sequencer::{
     application::{Advance, assemble},
-    committees::Repeat,
-    l1::L1View,
     ledgers::State,
     mempool::{Refusal, Source, Visibility},
     validity::{InvalidBlock, Slot, check},
 };
-use std::{net::Ipv4Addr, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, num::NonZeroU64};
 
 const OPENED: Namespace = Namespace(OPENED_FIRST);
 const FLOOR_WEI: u64 = 1_000;
@@ -130,12 +126,7 @@ fn a_block_with_what_nobody_can_pay_for_is_not_voted_for() {
 }
 
 async fn cluster(context: Context, forced: &[ForcedEntry]) -> Cluster {
-    context.sleep(Duration::from_secs(ORIGIN + 1)).await;
-    let mut cluster = Cluster::of(context, Arc::new(chain()), members(SEATS), Arc::new(Repeat)).await;
-    let nobody = Registry::new(1, &[0; 20]);
-    let l1 = L1::new(&cluster.context, &nobody, forced.to_vec());
-    cluster.l1 = (0..SEATS).map(|_| Some(l1.clone() as Arc<dyn L1View>)).collect();
-    cluster
+    cluster_of(context, chain(), forced).await.0
 }
 
 /// Offers a member transactions of the opened namespace; gives the ids of those that it took, and the first refusal.

@@ -175,9 +175,14 @@ fn what_one_l1_block_appends_fits_into_the_smallest_block() {
 
 /// Members who see an L1 with these entries.
 async fn cluster(context: Context, forced: &[ForcedEntry]) -> (Cluster, Vec<Arc<L1>>) {
+    cluster_of(context, chain(parameters()), forced).await
+}
+
+/// The same, of a chain.
+pub async fn cluster_of(context: Context, chain: Chain, forced: &[ForcedEntry]) -> (Cluster, Vec<Arc<L1>>) {
     // The L1 is older than the chain.
     context.sleep(Duration::from_secs(ORIGIN + 1)).await;
-    let mut cluster = Cluster::of(context, Arc::new(chain(parameters())), members(SEATS), Arc::new(Repeat)).await;
+    let mut cluster = Cluster::of(context, Arc::new(chain), members(SEATS), Arc::new(Repeat)).await;
     let nobody = Registry::new(1, &[0; 20]);
     let l1: Vec<_> = (0..SEATS).map(|_| L1::new(&cluster.context, &nobody, forced.to_vec())).collect();
     cluster.l1 = l1.iter().map(|l1| Some(l1.clone() as Arc<dyn L1View>)).collect();

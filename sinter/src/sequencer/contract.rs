@@ -3,7 +3,7 @@
 use crate::{
     chain,
     exit::{Exit, Failure, OrFail},
-    l1::{self, connect},
+    l1::{self, connect_to},
     relayer::read_key,
 };
 use alloy::{
@@ -90,11 +90,7 @@ impl Contract {
         let (address, from_block) = (Address::from(spec.address()), spec.from_block);
         let light_client: Address =
             chain.file.l1.light_client.parse().or_fail(Exit::Usage, "chain.toml: `l1.light_client`")?;
-        let provider = connect(&arguments.l1, signer)?;
-        let (expected, got) = (chain.file.l1.chain_id, provider.get_chain_id().await.or_fail(Exit::Failed, "--l1")?);
-        if expected != got {
-            return Err(Failure::new(Exit::Usage, format!("--l1: expected L1 chain id {expected}, got {got}")));
-        }
+        let provider = connect_to(chain.file.l1.chain_id, &arguments.l1, signer).await?;
         let contract = Self { chain, provider, address, from_block, light_client };
         let got = contract.ask(&Calls::lightClientCall {}).await?;
         if got != light_client {
