@@ -18,7 +18,7 @@ pub const VOTES: u64 = 0;
 pub const CERTIFICATES: u64 = 1;
 /// Requests for certificates that a node missed, and their answers.
 pub const RESOLVER: u64 = 2;
-/// Proposed blocks, pushed by their proposer (marshal's buffered broadcast).
+/// Proposed blocks, from their proposers, whole or in shards ([`crate::shards`]).
 pub const BLOCKS: u64 = 3;
 /// Requests for finalized blocks that a node missed, and their answers (marshal's resolver).
 pub const BACKFILL: u64 = 4;

@@ -9,6 +9,7 @@ use crate::{
     keys::{self, BlsPublic},
     mempool::MempoolConfig,
     rpc::RpcConfig,
+    shards::ShardsConfig,
     signer::Endpoint,
 };
 use commonware_codec::{Copying, DecodeExt as _};
@@ -263,6 +264,9 @@ pub struct NodeConfig {
     /// How eagerly transactions are passed on to other members.
     #[serde(default)]
     pub dissemination: DisseminationConfig,
+    /// When blocks that it proposes go in shards.
+    #[serde(default)]
+    pub shards: ShardsConfig,
     /// Bounds of the interface.
     #[serde(default)]
     pub rpc: RpcConfig,

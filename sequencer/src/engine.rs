@@ -4,7 +4,7 @@
 //! ```text
 //!   peers ── votes, certificates, resolver ──► an epoch's simplex ──► observer ──► inline adapter ──► marshal
 //!                                                 │  propose, verify         ▲               │ final blocks
-//!   peers ── blocks ──► buffered broadcast ───────┼──────────────────────────┘               ▼
+//!   peers ── blocks ──► shards ──► broadcast ──────┼──────────────────────────┘               ▼
 //!   peers ── backfill ──► marshal's resolver      └──► Sequencer ◄── ledgers ◄── finalizer ── index, mempool
 //!   peers ── transactions ──► dissemination ──► mempool
 //!   peers ── evidence ──► gossip ──► evidence store ◄── observer
@@ -27,6 +27,7 @@ use crate::{
     mempool::Mempool,
     recovery::{epoch_start, header_at, known_committees, marshal_start, recover},
     scheme::Voter,
+    shards::{self, ShardsConfig},
     status::Status,
 };
 use commonware_broadcast::buffered;
@@ -122,6 +123,8 @@ pub struct Settings {
     pub retention_blocks: u64,
     /// How eagerly it passes transactions on.
     pub dissemination: DisseminationConfig,
+    /// When its blocks go in shards.
+    pub shards: ShardsConfig,
     /// Opens the names of this node's partitions; empty where it has the storage for itself.
     pub partition_prefix: String,
 }
@@ -218,6 +221,7 @@ pub struct Engine {
     finalizer: Handle<Result<(), finalizer::Failed>>,
     consensus: Handle<Result<(), EngineError>>,
     delivery: Handle<()>,
+    shards: Handle<()>,
     broadcast: Handle<()>,
     dissemination: Handle<()>,
     gossip: Handle<()>,
@@ -236,6 +240,7 @@ impl Engine {
                 _ => EngineError::Stopped("consensus"),
             },
             _ = &mut self.delivery => EngineError::Stopped("marshal"),
+            _ = &mut self.shards => EngineError::Stopped("shards of blocks"),
             _ = &mut self.broadcast => EngineError::Stopped("block broadcast"),
             _ = &mut self.dissemination => EngineError::Stopped("dissemination"),
             _ = &mut self.gossip => EngineError::Stopped("gossip of evidence"),
@@ -266,8 +271,17 @@ where
     T: Strategy,
 {
     let Shared { chain, index, mempool, status, evidence, heads } = shared;
-    let Settings { node_key, voters, succession, l1, fee_recipient, retention_blocks, dissemination, partition_prefix } =
-        settings;
+    let Settings {
+        node_key,
+        voters,
+        succession,
+        l1,
+        fee_recipient,
+        retention_blocks,
+        dissemination,
+        shards,
+        partition_prefix,
+    } = settings;
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
     let parameters = chain.file.parameters;
     let page_cache = CacheRef::new(PAGE_SIZE, PAGES);
@@ -323,7 +337,19 @@ where
             strategy: strategy.clone(),
         },
     );
-    let broadcast = broadcast.start(network.blocks);
+    let (epochs, epochs_receiver) = watch::channel(start);
+    let parts = shards::Parts {
+        chain: chain.clone(),
+        committees: committees.clone(),
+        epochs: epochs_receiver.clone(),
+        status: status.clone(),
+        me: node_key.clone(),
+        blocker: network.blocker.clone(),
+        strategy: strategy.clone(),
+        config: shards,
+    };
+    let (outbox, inbox, shards) = shards::start(context.child("shards"), parts, network.blocks)?;
+    let broadcast = broadcast.start((outbox, inbox));
 
     let fetch_timeout = fetch_timeout(&parameters);
     let resolver = backfill::init(
@@ -343,7 +369,6 @@ where
 
     let heads_receiver = heads.subscribe();
     let recent = Arc::new(RecentBlocks::default());
-    let (epochs, epochs_receiver) = watch::channel(start);
     let (deliveries, finalizer) = finalizer::start(
         context.child("finalizer"),
         finalizer::Parts {
@@ -419,7 +444,7 @@ where
         epochs::Channels { votes: network.votes, certificates: network.certificates, resolver: network.resolver };
     let consensus =
         context.child("epochs").spawn(move |context| epochs::run(context, parts, channels, epochs_receiver, strategy));
-    Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, broadcast, dissemination, gossip })
+    Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, shards, broadcast, dissemination, gossip })
 }
 
 /// Refuses to vote in an epoch when the record of earlier votes in it is gone while other history of it is there. Where the epoch

@@ -56,13 +56,18 @@ impl Schedule {
         }
     }
 
+    /// Who of a committee leads which view.
+    pub(crate) fn of(self, participants: &Set<PublicKey>) -> Scheduler {
+        self.build(participants)
+    }
+
     /// The leaders of a committee from a view on, a term after the other, without repeats. Looks at as many terms as there are seats.
     fn next(&self, participants: &Set<PublicKey>, (epoch, from_view): (u64, u64), count: usize) -> Vec<PublicKey> {
-        let elector = self.clone().build(participants);
+        let elector = self.clone().of(participants);
         let mut leaders = Vec::new();
         for term in 0..participants.len() as u64 {
-            let view = View::new(from_view.saturating_add(term.saturating_mul(self.parameters.leader_term_views)));
-            let leader = participants.key(elector.elect(Round::new(Epoch::new(epoch), view), ()));
+            let view = from_view.saturating_add(term.saturating_mul(self.parameters.leader_term_views));
+            let leader = participants.key(elector.leader(epoch, view));
             if let Some(leader) = leader.filter(|leader| !leaders.contains(*leader)) {
                 leaders.push(leader.clone());
             }
@@ -87,6 +92,13 @@ impl Config<Scheme> for Schedule {
 pub struct Scheduler {
     turns: RoundRobinElector<Scheme>,
     schedule: Schedule,
+}
+
+impl Scheduler {
+    /// The leader of a view.
+    pub(crate) fn leader(&self, epoch: u64, view: u64) -> Participant {
+        self.elect(Round::new(Epoch::new(epoch), View::new(view)), ())
+    }
 }
 
 impl Elector<Scheme> for Scheduler {

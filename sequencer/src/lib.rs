@@ -36,6 +36,7 @@ pub mod quic;
 mod recovery;
 pub mod rpc;
 pub mod scheme;
+pub mod shards;
 pub mod signer;
 pub mod status;
 pub mod telemetry;

@@ -25,6 +25,7 @@ use crate::{
     quic::{QuicConfig, QuicContext, QuicError, Transport},
     rpc::{self, RpcConfigError, RpcError},
     scheme::{LocalVoter, Voter},
+    shards,
     signer::{RemoteConfig, RemoteError, RemoteVoter},
     status::{Status, stall_bound_ms},
     telemetry,
@@ -399,6 +400,7 @@ async fn start_and_wait(
             fee_recipient: config.fee_recipient()?,
             retention_blocks: config.retention_blocks,
             dissemination: config.dissemination,
+            shards: config.shards,
             partition_prefix: String::new(),
         },
         network,
@@ -544,6 +546,7 @@ fn message_bytes_max(chain: &Chain) -> u32 {
     commonware_p2p::max_message_size(&[
         mux::prefixed(simplex::max_payload_size::<Scheme, Digest>(seats)),
         marshal::max_payload_size::<marshal::standard::Standard<SequencedBlock>, Scheme>(seats, &bounds),
+        shards::message_bytes_max(&chain.file.parameters),
         dissemination::message_bytes_max(&chain.file.parameters),
         evidence::MESSAGE_BYTES_MAX,
     ])

@@ -4,66 +4,39 @@
 //! regions, fifty of whom have seats in every epoch, ten others in each; full blocks. One JSON object a line, for nobody faulty, a third of
 //! the seats silent, and a third of them proposing two blocks whenever they lead. Every run of a seed prints the same.
 //!
-//! **The model.** A message takes half of the round trip between two regions ([`ROUND_TRIPS_MS`]) with a jitter of a millisecond, and its
-//! share of each member's bandwidth. Processors take no time here: what finality costs of them is what `sinter bench order` measures.
-//! Finality is from a block's timestamp, which its leader sets when it builds it, until a member has it final; over all members and blocks.
+//! The network is that of `wan/mod.rs`.
 //!
 //! Arguments, all numbers: seats (50), epochs (4), blocks an epoch (24), bytes a block (262144), megabit a second (1000), seed (1).
 #![allow(clippy::unwrap_used, missing_docs)]
 
+// The fault tests use all of it.
 #[allow(dead_code)]
 #[path = "../../tests/faults/cluster.rs"]
 mod cluster;
 #[allow(dead_code)]
 #[path = "../../tests/faults/liar.rs"]
 mod liar;
+#[path = "../wan/mod.rs"]
+mod wan;
 
-use bytes::Bytes;
-use cluster::{Cluster, Context, Member, NAMESPACE, OTHER_NAMESPACE, Receiver, Sender, members, seats, test_chain};
+use cluster::{Cluster, Context, Member, Receiver, Sender, members, seats, test_chain};
 use commonware_consensus::{
     simplex::{elector::RoundRobin, mocks},
     types::Epoch,
 };
 use commonware_cryptography::{Sha256, Signer as _};
-use commonware_p2p::{
-    simulated::Link,
-    utils::mux::{MuxHandle, Muxer},
-};
-use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _, deterministic};
-use commonware_utils::{probability, sync::Mutex};
+use commonware_p2p::utils::mux::{MuxHandle, Muxer};
+use commonware_runtime::{Clock as _, Runner as _, Supervisor as _, deterministic};
+use commonware_utils::sync::Mutex;
 use futures::{FutureExt as _, future::BoxFuture};
 use serde_json::json;
-use sinter_primitives::{Committee, Parameters, Transaction, TransactionKind};
-use sinter_sequencer::{
-    channels,
-    clock::unix_ms,
-    committees::Succession,
-    consensus,
-    draw::Draw,
-    mempool::{Source, Visibility},
-};
-use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU64, sync::Arc, time::Duration};
+use sinter_primitives::{Committee, Parameters};
+use sinter_sequencer::{channels, committees::Succession, consensus, draw::Draw};
+use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
+use wan::{FILL_INTERVAL, Finals, PAYLOAD_BYTES, REGIONS, fill, floor_ms, quantile, watch};
 
-/// Round trips between cloud regions in milliseconds, as their providers' public measurements have them, rounded to five.
-const ROUND_TRIPS_MS: [[u64; 10]; 10] = [
-    //  Virginia, Oregon, São Paulo, Ireland, Frankfurt, Cape Town, Mumbai, Singapore, Tokyo, Sydney
-    [2, 65, 115, 70, 90, 225, 190, 215, 150, 200],
-    [65, 2, 175, 125, 145, 280, 220, 165, 100, 140],
-    [115, 175, 2, 180, 200, 340, 300, 325, 255, 310],
-    [70, 125, 180, 2, 25, 160, 125, 175, 205, 255],
-    [90, 145, 200, 25, 2, 155, 110, 155, 225, 250],
-    [225, 280, 340, 160, 155, 2, 265, 320, 360, 410],
-    [190, 220, 300, 125, 110, 265, 2, 60, 130, 150],
-    [215, 165, 325, 175, 155, 320, 60, 2, 70, 95],
-    [150, 100, 255, 205, 225, 360, 130, 70, 2, 105],
-    [200, 140, 310, 255, 250, 410, 150, 95, 105, 2],
-];
-const REGIONS: usize = ROUND_TRIPS_MS.len();
 /// Members beyond those with seats: as many are new in every epoch.
 const WITHOUT_SEAT: usize = REGIONS;
-const PAYLOAD_BYTES: usize = 16 << 10;
-/// How often mempools are filled.
-const FILL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -109,19 +82,6 @@ impl Model {
     const fn faulty(&self) -> usize {
         (self.seats - 1) / 3
     }
-
-    fn region(member: usize) -> usize {
-        member % REGIONS
-    }
-
-    fn link(from: usize, to: usize) -> Link {
-        let round_trip_ms = ROUND_TRIPS_MS[Self::region(from)][Self::region(to)];
-        Link {
-            latency: Duration::from_micros(500 * round_trip_ms),
-            jitter: Duration::from_millis(1),
-            success_rate: probability!(1.0),
-        }
-    }
 }
 
 /// The committees of epochs 2, 3, …: a window over all members that moves on by [`WITHOUT_SEAT`] each time.
@@ -146,9 +106,6 @@ impl Succession for Windows {
     }
 }
 
-/// When each member had each height final, in milliseconds.
-type Finals = Arc<Mutex<Vec<BTreeMap<u64, u64>>>>;
-
 fn main() {
     let model = Model::from_arguments();
     for fault in [Fault::None, Fault::Silent, Fault::Equivocating] {
@@ -163,14 +120,7 @@ async fn measure(context: Context, model: Model, fault: Fault) {
     let windows = Arc::new(Windows::new(&model, &all));
     let mut cluster = Cluster::of(context, chain, all, windows).await;
     let count = cluster.members.len();
-    for from in 0..count {
-        let rate = Some(model.megabit_per_s * 1_000_000 / 8);
-        cluster.oracle.limit_bandwidth(cluster.key(from), rate, rate).await.unwrap();
-        for to in (0..count).filter(|to| *to != from) {
-            cluster.oracle.remove_link(cluster.key(from), cluster.key(to)).await.unwrap();
-            cluster.oracle.add_link(cluster.key(from), cluster.key(to), Model::link(from, to)).await.unwrap();
-        }
-    }
+    wan::spread(&cluster, model.megabit_per_s).await;
     // Faulty ones are spread over the regions, and over the window.
     let is_faulty = |member: usize| fault != Fault::None && member.is_multiple_of(3) && member / 3 < model.faulty();
     for member in 0..count {
@@ -188,41 +138,11 @@ async fn measure(context: Context, model: Model, fault: Fault) {
     let last = model.epochs * model.epoch_blocks + 2;
     while honest.iter().any(|member| cluster.height(*member) < last) {
         for member in &honest {
-            fill(&mut cluster, &model, *member);
+            fill(&mut cluster, *member);
         }
         cluster.context.sleep(FILL_INTERVAL).await;
     }
     report(&cluster, &model, fault, &honest, &finals.lock());
-}
-
-/// Notes when a member has which height final.
-fn watch(cluster: &Cluster, member: usize, finals: Finals) {
-    let mut heads = cluster.node(member).heads.clone();
-    cluster.context.child("watch").with_attribute("member", member).spawn(move |context| async move {
-        while heads.changed().await.is_ok() {
-            let height = heads.borrow_and_update().height;
-            let now_ms = unix_ms(&context);
-            let mut finals = finals.lock();
-            let from = finals[member].last_key_value().map_or(1, |(height, _)| height + 1);
-            finals[member].extend((from..=height).map(|height| (height, now_ms)));
-        }
-    });
-}
-
-/// Keeps two blocks' worth in a member's mempool.
-fn fill(cluster: &mut Cluster, model: &Model, member: usize) {
-    let missing = (2 * model.block_bytes).saturating_sub(cluster.node(member).mempool.stats().bytes);
-    for number in 0..missing / PAYLOAD_BYTES {
-        let expiry_height = cluster.height(member) + cluster.chain.file.parameters.expiry_blocks / 2;
-        let namespace = if number % 2 == 0 { NAMESPACE } else { OTHER_NAMESPACE };
-        let mut payload = cluster.transaction(namespace, expiry_height).payload.to_vec();
-        payload.resize(PAYLOAD_BYTES, 0);
-        let payload = Bytes::from(payload);
-        let transaction = Transaction { kind: TransactionKind::User, namespace, expiry_height, payload };
-        let source = Source::Client(Ipv4Addr::new(10, 0, (member / 256) as u8, (member % 256) as u8).into());
-        // It holds what it may hold: what is too much waits for the next time.
-        let _ = cluster.node(member).mempool.insert(transaction, source, Visibility::Private);
-    }
 }
 
 /// A member that proposes two blocks whenever it leads, in every epoch.
@@ -297,6 +217,7 @@ fn report(cluster: &Cluster, model: &Model, fault: Fault, honest: &[usize], fina
             "payload_bytes_per_block": bytes / (model.epochs * model.epoch_blocks - 3),
             "megabit_per_s": model.megabit_per_s,
             "seed": model.seed,
+            "floor_ms_p50": floor_ms(model.seats),
             "finality_ms": { "p50": quantile(&mut inside, 50), "p99": quantile(&mut inside, 99) },
             "boundary_finality_ms": { "p50": quantile(&mut boundary, 50), "p99": quantile(&mut boundary, 99) },
             "interval_ms_p50": quantile(&mut intervals, 50),
@@ -305,9 +226,4 @@ fn report(cluster: &Cluster, model: &Model, fault: Fault, honest: &[usize], fina
             "payload_bytes_per_s": bytes * 1_000 / span_ms.max(1),
         })
     );
-}
-
-fn quantile(samples: &mut [u64], percent: usize) -> u64 {
-    samples.sort_unstable();
-    samples.get(samples.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
 }

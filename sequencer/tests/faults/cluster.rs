@@ -34,6 +34,7 @@ use sinter_sequencer::{
     l1::L1View,
     mempool::{Mempool, MempoolConfig, Source, Visibility},
     scheme::{LocalVoter, Voter},
+    shards::ShardsConfig,
     status::{Status, stall_bound_ms},
 };
 use std::{future::Future, net::Ipv4Addr, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -107,6 +108,8 @@ pub struct Cluster {
     pub succession: Arc<dyn Succession>,
     /// What members see of the L1. Who sees it draws, whatever `succession` says.
     pub l1: Vec<Option<Arc<dyn L1View>>>,
+    /// When the members' blocks go in shards.
+    pub shards: ShardsConfig,
     pub oracle: Oracle<PublicKey, Context>,
     pub nodes: Vec<Option<Node>>,
     directory: TempDir,
@@ -153,7 +156,8 @@ impl Cluster {
         let (network, oracle) = simulated::Network::new_with_peers(
             context.child("network"),
             simulated::Config {
-                max_size: 4 << 20,
+                // A block, what is around it, and the largest batch of transactions.
+                max_size: (2 * chain.file.parameters.block_bytes_max).max(4 << 20) as u32,
                 max_peers_per_set: NonZeroUsize::new(count).unwrap(),
                 // As on the real network: who is blocked is gone.
                 disconnect_on_block: true,
@@ -169,6 +173,7 @@ impl Cluster {
             members,
             succession,
             l1: (0..count).map(|_| None).collect(),
+            shards: ShardsConfig::default(),
             oracle,
             nodes: (0..count).map(|_| None).collect(),
             directory: tempfile::tempdir().unwrap(),
@@ -292,6 +297,7 @@ impl Cluster {
             fee_recipient: Some([seat as u8 + 1; 20]),
             retention_blocks: 1 << 20,
             dissemination: DisseminationConfig::default(),
+            shards: self.shards,
             partition_prefix: Self::prefix(seat),
         };
         let mut channels = channels.into_iter();

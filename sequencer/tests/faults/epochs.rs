@@ -34,7 +34,7 @@ pub fn with_epochs() -> Parameters {
 }
 
 /// From epoch 2 on, committees take turns.
-struct Turns(Vec<Committee>);
+pub struct Turns(pub Vec<Committee>);
 
 impl Succession for Turns {
     fn committee<'a>(&'a self, draw: &'a Draw) -> BoxFuture<'a, Option<Committee>> {
@@ -42,7 +42,7 @@ impl Succession for Turns {
     }
 }
 
-fn committee(members: &[Member], of: std::ops::Range<usize>) -> Committee {
+pub fn committee(members: &[Member], of: std::ops::Range<usize>) -> Committee {
     Committee::new(seats(&members[of])).unwrap()
 }
 

@@ -22,6 +22,7 @@ mod ledgers;
 mod lying_proposer;
 mod partition;
 mod restart;
+mod shards;
 mod torn_journal;
 mod twins;
 mod validity;

@@ -62,7 +62,12 @@ fn twins(seen: [&'static [usize]; 2], is_convicted: bool) {
     run(0..3, |context| async move {
         let mut cluster = with_twins(context, seen).await;
         let ids = cluster.send(0, 30);
-        cluster.reach_all(&HONEST, 60, 240).await;
+        for tens in 1..=6 {
+            // Each has something else to order: in the same millisecond, on the same parent, of the same transactions they make one block.
+            cluster.send(TWIN, 5);
+            cluster.send(SEATS, 5);
+            cluster.reach_all(&HONEST, 10 * tens, 240).await;
+        }
         let height = HONEST.iter().map(|seat| cluster.height(*seat)).min().unwrap();
         for at in 1..=height {
             let headers = HONEST.map(|seat| cluster.node(seat).index.snapshot().unwrap().header(at).unwrap().unwrap());
