@@ -291,6 +291,13 @@ pub enum Operation {
         /// How much at most.
         wei: u128,
     },
+    /// Its owner has its lane ordered in another way, or by another auction key.
+    Reorder {
+        /// Whose.
+        namespace: Namespace,
+        /// How, from the block on that opens with this.
+        ordering: Ordering,
+    },
 }
 
 impl Write for Operation {
@@ -321,6 +328,11 @@ impl Write for Operation {
                 namespace.write(buf);
                 wei.write(buf);
             }
+            Self::Reorder { namespace, ordering } => {
+                4u8.write(buf);
+                namespace.write(buf);
+                ordering.write(buf);
+            }
         }
     }
 }
@@ -333,6 +345,7 @@ impl EncodeSize for Operation {
                 Self::Open { ordering, .. } => ordering.encode_size() + u64::SIZE + u32::SIZE + 2 * u128::SIZE,
                 Self::TopUp { .. } | Self::Withdraw { .. } => u128::SIZE,
                 Self::Limit { .. } => u32::SIZE + u128::SIZE,
+                Self::Reorder { ordering, .. } => ordering.encode_size(),
             }
     }
 }
@@ -354,6 +367,7 @@ impl Read for Operation {
             1 => Self::TopUp { namespace, wei: u128::read(buf)? },
             2 => Self::Limit { namespace, block_bytes_max: u32::read(buf)?, epoch_wei_max: u128::read(buf)? },
             3 => Self::Withdraw { namespace, wei: u128::read(buf)? },
+            4 => Self::Reorder { namespace, ordering: Ordering::read(buf)? },
             other => return Err(Error::InvalidEnum(other)),
         })
     }

@@ -304,6 +304,12 @@ impl Ledger {
                         withdrawn.push((fees::credit_of(namespace), taken));
                     }
                 }
+                Operation::Reorder { namespace, ordering } => {
+                    // What chain.toml lists is nobody's.
+                    if let Some(entry) = self.entries.get_mut(&namespace).filter(|entry| entry.account.is_some()) {
+                        entry.ordering = ordering;
+                    }
+                }
             }
         }
         withdrawn

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use proptest::{collection::vec, prelude::*};
 use sinter_primitives::{
-    Body, Chain, Ledger, Namespace, Transaction, TransactionKind,
+    Body, Chain, Digest, Ledger, Namespace, Transaction, TransactionKind,
     body::Lane,
     chain::{ForcedInboxSpec, Ordering},
     fees::{
@@ -239,6 +239,28 @@ fn what_the_l1_says_counts_in_the_block_that_opens_with_it() {
 }
 
 #[test]
+fn a_lane_is_ordered_as_its_owner_says_from_that_block_on() {
+    let mut told = Told::new();
+    told.block(0, &[open(1 << 60)], &[]).expect("opens");
+    let ordering = |told: &Told| told.ledger.entry(OPENED).map(|entry| entry.ordering);
+    assert_eq!(ordering(&told), Some(Ordering::FirstCome));
+    for auction_key in [Digest([1; 32]), Digest([2; 32])] {
+        let (root, account) = (told.ledger.root(), told.account());
+        let express = Ordering::Express { auction_key };
+        let reorder = Operation::Reorder { namespace: OPENED, ordering: express };
+        let forced = ForcedEntry { index: 0, l1_block: 1, namespace: ACCOUNTS, payload: reorder.encode() };
+        // Who builds and who checks the block sees it in the block itself.
+        assert_eq!(told.ledger.opened_by(&[forced]).entry(OPENED).map(|entry| entry.ordering), Some(express));
+        told.block(0, &[reorder], &[]).expect("reordered");
+        assert_eq!(ordering(&told), Some(express));
+        assert_ne!(told.ledger.root(), root);
+        assert_eq!(told.account(), account, "money is not touched");
+    }
+    told.block(0, &[Operation::Reorder { namespace: OPENED, ordering: Ordering::FirstCome }], &[]).expect("and back");
+    assert_eq!(ordering(&told), Some(Ordering::FirstCome));
+}
+
+#[test]
 fn a_full_table_of_earners_takes_nothing_from_namespaces() {
     let mut told = Told::new();
     told.block(0, &[open(1 << 60)], &[]).expect("opens");
@@ -277,8 +299,13 @@ fn what_no_contract_says_changes_nothing() {
     };
     let missing = Operation::TopUp { namespace: Namespace(OPENED_FIRST + 1), wei: 1 };
     let free = Operation::Withdraw { namespace: NAMESPACES[0], wei: 1 };
-    told.block(0, &[low, missing, free, open(7)], &[]).expect("passed over");
+    let listed =
+        Operation::Reorder { namespace: NAMESPACES[0], ordering: Ordering::Express { auction_key: Digest([1; 32]) } };
+    let unknown = Operation::Reorder { namespace: Namespace(OPENED_FIRST + 1), ordering: Ordering::FirstCome };
+    let ordering = told.ledger.entry(NAMESPACES[0]).map(|entry| entry.ordering);
+    told.block(0, &[low, missing, free, listed, unknown, open(7)], &[]).expect("passed over");
     assert_eq!((told.account(), told.ledger.entries().len()), before);
+    assert_eq!(told.ledger.entry(NAMESPACES[0]).map(|entry| entry.ordering), ordering);
     // Fees on a chain without them.
     let chain = Network::new(1).chain;
     let place = Place { height: 1, timestamp_ms: 1, parent_timestamp_ms: 0, l1_origin_number: 100, proposer_seat: 0 };
@@ -368,7 +395,7 @@ proptest! {
     }
 
     #[test]
-    fn operations_read_back(tag in 0u8..4, namespace: u64, wei: u128, bytes: u32, max: u128, express in any::<Option<[u8; 32]>>()) {
+    fn operations_read_back(tag in 0u8..5, namespace: u64, wei: u128, bytes: u32, max: u128, express in any::<Option<[u8; 32]>>()) {
         let namespace = Namespace(namespace);
         let ordering = express.map_or(Ordering::FirstCome, |key| Ordering::Express { auction_key: key.into() });
         let operation = match tag {
@@ -377,7 +404,8 @@ proptest! {
             },
             1 => Operation::TopUp { namespace, wei },
             2 => Operation::Limit { namespace, block_bytes_max: bytes, epoch_wei_max: max },
-            _ => Operation::Withdraw { namespace, wei },
+            3 => Operation::Withdraw { namespace, wei },
+            _ => Operation::Reorder { namespace, ordering },
         };
         let encoded = operation.encode();
         prop_assert_eq!(Operation::decode(Copying(&encoded)).ok(), Some(operation));

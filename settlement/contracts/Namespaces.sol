@@ -84,8 +84,7 @@ contract Namespaces is ForcedInbox {
         payable
         returns (uint64 namespace)
     {
-        if (rule > RULE_MAX) revert RuleUnknown(RULE_MAX, rule);
-        if ((rule == 0) != (auctionKey == 0)) revert AuctionKey(rule, auctionKey);
+        bytes memory ordering = _ordering(rule, auctionKey);
         uint256 maximum = openingFee + type(uint96).max;
         if (msg.value < openingFee || msg.value > maximum) revert Payment(openingFee, maximum, msg.value);
         if (opened == OPENED_MAX) revert NamespacesFull(OPENED_MAX);
@@ -93,7 +92,6 @@ contract Namespaces is ForcedInbox {
         ownerOf[namespace] = msg.sender;
         emit Opened(namespace, msg.sender);
         uint128 prepaid = uint128(msg.value - openingFee);
-        bytes memory ordering = rule == 0 ? abi.encodePacked(rule) : abi.encodePacked(rule, auctionKey);
         _say(abi.encodePacked(uint8(0), namespace, ordering, evmChainId, blockBytesMax, epochWeiMax, prepaid));
     }
 
@@ -115,6 +113,15 @@ contract Namespaces is ForcedInbox {
     function withdraw(uint64 namespace, uint128 amount) external {
         _requireOwner(namespace);
         _say(abi.encodePacked(uint8(3), namespace, amount));
+    }
+
+    /// @notice Has a namespace's lane ordered by another rule, or by another auction key, from the block of the order on that goes on to
+    /// this L1 block.
+    /// @param rule as in `open`
+    /// @param auctionKey as in `open`
+    function reorder(uint64 namespace, uint8 rule, bytes32 auctionKey) external {
+        _requireOwner(namespace);
+        _say(abi.encodePacked(uint8(4), namespace, _ordering(rule, auctionKey)));
     }
 
     /// @notice Gives a namespace to somebody else, with what is prepaid and its credit.
@@ -157,6 +164,12 @@ contract Namespaces is ForcedInbox {
         emit Paid(account, to, amount);
         (bool taken,) = to.call{value: amount}("");
         if (!taken) revert Unpaid(to, amount);
+    }
+
+    function _ordering(uint8 rule, bytes32 auctionKey) private pure returns (bytes memory) {
+        if (rule > RULE_MAX) revert RuleUnknown(RULE_MAX, rule);
+        if ((rule == 0) != (auctionKey == 0)) revert AuctionKey(rule, auctionKey);
+        return rule == 0 ? abi.encodePacked(rule) : abi.encodePacked(rule, auctionKey);
     }
 
     // No key is known of an address that is so small.

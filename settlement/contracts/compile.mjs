@@ -14,6 +14,7 @@ const groups = {
     "AggregationHub",
     "CommitteeRegistry",
     "Evidence",
+    "ExpressAuction",
     "FinalityLightClient",
     "ForcedInbox",
     "Namespaces",

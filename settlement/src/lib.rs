@@ -5,6 +5,8 @@
 //! | [`light_client`] | the `FinalityLightClient` contract: deploy, encode, read |
 //! | [`registry`] | the `CommitteeRegistry` contract: deploy, register, follow, leave |
 //! | [`evidence`] | the `Evidence` contract: deploy, report two votes that exclude each other |
+//! | [`namespaces`] | the `Namespaces` contract: open a namespace, prepay, be paid |
+//! | [`express_auction`] | the `ExpressAuction` contract: sells the first place in a namespace's lane |
 //! | [`hub`] | `AggregationHub`, its gateway and the adapters: calls and proofs |
 //! | [`rollup`] | `RollupSettlement` and its inbox: statements and the calls that settle them |
 //! | [`l1`] | a client of an L1 |
@@ -22,6 +24,7 @@ pub mod advances;
 pub mod deployment;
 pub mod dev_l1;
 pub mod evidence;
+pub mod express_auction;
 pub mod forced_inbox;
 pub mod hub;
 pub mod l1;

@@ -7,7 +7,7 @@ use crate::{
     registry::ether,
 };
 use alloy::{
-    primitives::{Address, Bytes, U256},
+    primitives::{Address, B256, Bytes, U256},
     providers::Provider,
     rpc::types::TransactionReceipt,
     sol_types::{SolConstructor, SolInterface},
@@ -27,7 +27,7 @@ pub mod contract {
 
 use contract::Namespaces as Contract;
 pub use contract::Namespaces::{
-    NamespacesErrors as Refusal, claimCall, limitCall, openCall, topUpCall, transferCall, withdrawCall,
+    NamespacesErrors as Refusal, claimCall, limitCall, openCall, reorderCall, topUpCall, transferCall, withdrawCall,
 };
 
 /// The code that creates the contract. Opening a namespace costs so much beside what is prepaid.
@@ -53,16 +53,28 @@ pub async fn deploy(
 /// The call that opens a namespace.
 #[must_use]
 pub fn open_call(ordering: Ordering, evm_chain_id: Option<u64>, block_bytes_max: u32, epoch_wei_max: u128) -> openCall {
-    let (rule, auction_key) = match ordering {
-        Ordering::FirstCome => (0, [0; 32]),
-        Ordering::Express { auction_key } => (1, auction_key.0),
-    };
+    let (rule, auction_key) = told(ordering);
     openCall {
         rule,
-        auctionKey: auction_key.into(),
+        auctionKey: auction_key,
         evmChainId: evm_chain_id.unwrap_or_default(),
         blockBytesMax: block_bytes_max,
         epochWeiMax: epoch_wei_max,
+    }
+}
+
+/// The call that has a namespace's lane ordered in another way.
+#[must_use]
+pub fn reorder_call(namespace: Namespace, ordering: Ordering) -> reorderCall {
+    let (rule, auction_key) = told(ordering);
+    reorderCall { namespace: namespace.0, rule, auctionKey: auction_key }
+}
+
+/// A rule as the contract has it.
+fn told(ordering: Ordering) -> (u8, B256) {
+    match ordering {
+        Ordering::FirstCome => (0, B256::ZERO),
+        Ordering::Express { auction_key } => (1, auction_key.0.into()),
     }
 }
 

@@ -7,6 +7,7 @@ mod contract;
 mod dev_l1;
 mod epochs;
 mod evidence;
+mod express_auction;
 mod forced_inbox;
 mod hub;
 mod namespaces;

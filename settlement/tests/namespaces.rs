@@ -25,23 +25,23 @@ use sinter_settlement::{
 };
 use std::num::NonZeroU64;
 
-const OPENING_FEE: U256 = U256::from_limbs([1_000_000, 0, 0, 0]);
+pub const OPENING_FEE: U256 = U256::from_limbs([1_000_000, 0, 0, 0]);
 const PREPAID: u64 = 5_000_000_000;
 const EPOCH_BLOCKS: u64 = 8;
 
 /// A light client whose genesis committee is opened, and the contract of its order.
-async fn deployed(suite: &mut Suite, members: &Members) -> (Address, Address) {
+pub async fn deployed(suite: &mut Suite, members: &Members) -> (Address, Address) {
     let light_client = suite.light_client(members).await;
     let code = namespaces::creation_code(light_client, OPENING_FEE);
     (light_client, suite.deploy("namespaces", code).await)
 }
 
-fn open(ordering: Ordering) -> Contract::openCall {
+pub fn open(ordering: Ordering) -> Contract::openCall {
     namespaces::open_call(ordering, Some(4_242), 70_000, 1 << 90)
 }
 
 /// What the order reads, decoded as the ledger decodes it.
-async fn operations(suite: &Suite, contract: Address) -> Vec<Operation> {
+pub async fn operations(suite: &Suite, contract: Address) -> Vec<Operation> {
     let entries = forced_inbox::entries(&suite.l1.provider, contract, (0, 0), suite.block().await).await.unwrap();
     let decode = |entry: &ForcedEntry| {
         assert_eq!(entry.namespace, ACCOUNTS);
@@ -70,6 +70,11 @@ async fn owning(suite: &mut Suite) {
     suite.accepts("limit", contract, &limit).await;
     suite.accepts("withdraw", contract, &Contract::withdrawCall { namespace: id, amount: 11 }).await;
 
+    let express = Ordering::Express { auction_key: Digest([0xcd; 32]) };
+    for ordering in [express, Ordering::FirstCome] {
+        suite.accepts("reorder", contract, &namespaces::reorder_call(first, ordering)).await;
+    }
+
     // What is wrong with a call, it says.
     let maximum = OPENING_FEE + U256::from((1u128 << 96) - 1);
     let data: Bytes = open(Ordering::FirstCome).abi_encode().into();
@@ -82,6 +87,9 @@ async fn owning(suite: &mut Suite) {
         let call = Contract::openCall { rule, auctionKey: key.into(), ..open(Ordering::FirstCome) };
         let refused = Contract::AuctionKey { rule, got: key.into() };
         suite.refuses("a key that does not belong to the rule", contract, &call, refused).await;
+        let call = Contract::reorderCall { namespace: id, rule, auctionKey: key.into() };
+        let refused = Contract::AuctionKey { rule, got: key.into() };
+        suite.refuses("nor to this one", contract, &call, refused).await;
     }
     let nobodys = Contract::NamespaceUnknown { got: id + 2 };
     let data: Bytes = Contract::topUpCall { namespace: id + 2 }.abi_encode().into();
@@ -101,6 +109,7 @@ async fn owning(suite: &mut Suite) {
     let not_his = || Contract::NotTheOwner { expected: me, got: thief };
     suite.refuses("another's limit", contract, &limit, not_his()).await;
     let withdraw = Contract::withdrawCall { namespace: id, amount: 1 };
+    suite.refuses("another's order", contract, &namespaces::reorder_call(first, express), not_his()).await;
     suite.refuses("another's money", contract, &withdraw, not_his()).await;
     suite
         .refuses("another's namespace", contract, &Contract::transferCall { namespace: id, to: thief }, not_his())
@@ -111,8 +120,8 @@ async fn owning(suite: &mut Suite) {
     suite.refuses("what was one's own", contract, &withdraw, no_more).await;
 
     let entries = forced_inbox::entries(&suite.l1.provider, contract, (0, 0), suite.block().await).await.unwrap();
-    assert_eq!(entries.len(), 6);
-    assert_eq!((entries[5].namespace, &entries[5].payload[..]), (first, &b"x"[..]));
+    assert_eq!(entries.len(), 8);
+    assert_eq!((entries[7].namespace, &entries[7].payload[..]), (first, &b"x"[..]));
     let opening = |namespace, ordering, prepaid_wei| Operation::Open {
         namespace,
         ordering,
@@ -121,7 +130,7 @@ async fn owning(suite: &mut Suite) {
         epoch_wei_max: 1 << 90,
         prepaid_wei,
     };
-    let said: Vec<_> = entries[..5].iter().map(|entry| Operation::decode(Copying(&entry.payload)).unwrap()).collect();
+    let said: Vec<_> = entries[..7].iter().map(|entry| Operation::decode(Copying(&entry.payload)).unwrap()).collect();
     assert_eq!(
         said,
         [
@@ -130,6 +139,8 @@ async fn owning(suite: &mut Suite) {
             Operation::TopUp { namespace: first, wei: 77 },
             Operation::Limit { namespace: first, block_bytes_max: 9, epoch_wei_max: 10 },
             Operation::Withdraw { namespace: first, wei: 11 },
+            Operation::Reorder { namespace: first, ordering: express },
+            Operation::Reorder { namespace: first, ordering: Ordering::FirstCome },
         ]
     );
 }

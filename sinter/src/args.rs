@@ -56,6 +56,9 @@ pub enum Command {
     /// A rollup's namespace: open it on L1, prepay for it, see what it has
     #[command(subcommand)]
     Namespace(crate::namespace::NamespaceCommand),
+    /// A namespace's ordering revenue: sell the first place in its lane, bid for it, be paid
+    #[command(subcommand)]
+    Auction(crate::auction::AuctionCommand),
     /// What was earned in fees, or taken back: see it, be paid
     #[command(subcommand)]
     Credit(crate::namespace::CreditCommand),

@@ -3,6 +3,7 @@
 mod aggregation;
 mod aggregator;
 mod args;
+mod auction;
 mod bench;
 mod chain;
 mod client;
@@ -68,6 +69,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Evidence(command) => evidence::run(&command),
         Command::Force(arguments) => force::run(&arguments),
         Command::Namespace(command) => namespace::run(&command),
+        Command::Auction(command) => auction::run(&command),
         Command::Credit(command) => namespace::run_credit(&command),
         Command::Firmware(command) => firmware::run(&command),
         Command::Soundness(arguments) => aggregation::soundness(&arguments),

@@ -36,6 +36,8 @@ pub enum NamespaceCommand {
     Limit(LimitArguments),
     /// Take back what is prepaid: it becomes the namespace's credit, which its owner is paid
     Withdraw(WithdrawArguments),
+    /// Have a namespace's lane ordered in another way, or by another auction key
+    Reorder(ReorderArguments),
     /// Give a namespace to somebody else
     Transfer(TransferArguments),
     /// What a namespace has and may, and what ordering costs now
@@ -85,7 +87,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn epoch_wei_max(&self) -> u128 {
+    /// The least of what it spends and of all that there is.
+    pub fn epoch_wei_max(&self) -> u128 {
         self.epoch_max.map_or(u128::MAX, |wei| wei.saturating_to())
     }
 }
@@ -150,6 +153,20 @@ pub struct WithdrawArguments {
     /// How much at most, in ether; without it, all
     #[arg(long, value_name = "ETHER", value_parser = parse_ether_amount)]
     pub amount: Option<U256>,
+}
+
+/// `sinter namespace reorder`.
+#[derive(Debug, Args)]
+pub struct ReorderArguments {
+    /// The owner.
+    #[command(flatten)]
+    pub payer: PayerArguments,
+    /// Which namespace
+    #[arg(long, value_name = "ID")]
+    pub namespace: u64,
+    /// The ed25519 key, 64 hex digits, whose signed bundle opens the lane; without it, first come, first ordered
+    #[arg(long, value_name = "HEX")]
+    pub auction_key: Option<String>,
 }
 
 /// `sinter namespace transfer`.
@@ -249,6 +266,11 @@ pub fn run(command: &NamespaceCommand) -> Result<(), Failure> {
                 let call = namespaces::withdrawCall { namespace: arguments.namespace, amount };
                 act(&arguments.payer, "withdrawing from the namespace", &call, U256::ZERO).await
             }
+            NamespaceCommand::Reorder(arguments) => {
+                let ordering = ordering(arguments.auction_key.as_deref())?;
+                let call = namespaces::reorder_call(Namespace(arguments.namespace), ordering);
+                act(&arguments.payer, "reordering the namespace", &call, U256::ZERO).await
+            }
             NamespaceCommand::Transfer(arguments) => {
                 let call = namespaces::transferCall { namespace: arguments.namespace, to: arguments.to };
                 act(&arguments.payer, "transferring the namespace", &call, U256::ZERO).await
@@ -324,6 +346,17 @@ pub struct Shown {
     pub ledger: Ledger,
 }
 
+/// Where the contract of a chain with fees is.
+fn address_of(chain: &Chain) -> Result<Address, Failure> {
+    match (&chain.file.fees, &chain.file.l1.forced_inbox) {
+        (Some(_), Some(inbox)) => Ok(inbox.address().into()),
+        _ => {
+            let message = "chain.toml: expected `[fees]`, got none: on this chain nobody opens a namespace on L1";
+            Err(Failure::new(Exit::Usage, message))
+        }
+    }
+}
+
 impl Contract {
     /// The contract that a chain file names, of the L1 that it names.
     ///
@@ -334,8 +367,10 @@ impl Contract {
         signer: Option<&alloy::signers::local::PrivateKeySigner>,
     ) -> Result<Self, Failure> {
         let chain = chain::load(&arguments.chain)?;
+        // Before any L1 is asked: a chain that has no contract has none on any L1.
+        let address = address_of(&chain)?;
         let provider = connect_to(chain.file.l1.chain_id, &arguments.l1, signer).await?;
-        Self::of(chain, provider)
+        Ok(Self { chain, provider, address })
     }
 
     /// The contract of a chain, through a client that may sign.
@@ -343,13 +378,34 @@ impl Contract {
     /// # Errors
     /// When the chain has no fees.
     pub fn of(chain: Chain, provider: DynProvider) -> Result<Self, Failure> {
-        match (&chain.file.fees, &chain.file.l1.forced_inbox) {
-            (Some(_), Some(inbox)) => Ok(Self { address: inbox.address().into(), provider, chain }),
-            _ => {
-                let message = "chain.toml: expected `[fees]`, got none: on this chain nobody opens a namespace on L1";
-                Err(Failure::new(Exit::Usage, message))
-            }
+        let address = address_of(&chain)?;
+        Ok(Self { chain, provider, address })
+    }
+
+    /// Its address.
+    #[must_use]
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// The L1 that it is on.
+    #[must_use]
+    pub const fn provider(&self) -> &DynProvider {
+        &self.provider
+    }
+
+    /// Checks that a namespace is this account's.
+    ///
+    /// # Errors
+    /// With [`Exit::Refused`] when it is not.
+    pub async fn require_owner(&self, namespace: Namespace, expected: Address) -> Result<(), Failure> {
+        let owner =
+            light_client::ask(&self.provider, self.address, &Calls::ownerOfCall { namespace: namespace.0 }).await;
+        let got = owner.or_fail(Exit::Failed, "asking the contract")?;
+        if got == expected {
+            return Ok(());
         }
+        Err(Failure::new(Exit::Refused, format!("namespace {namespace}: expected the owner {got}, got {expected}")))
     }
 
     /// Carries a call out, with ether. The contract is asked first.
@@ -422,10 +478,7 @@ fn same(rpc: &str, what: &str, expected: Digest, got: Digest) -> Result<(), Fail
 
 async fn open(arguments: &OpenArguments) -> Result<(), Failure> {
     let signer = read_key(&arguments.payer.key_file)?;
-    let ordering = match &arguments.auction_key {
-        None => Ordering::FirstCome,
-        Some(text) => Ordering::Express { auction_key: auction_key(text)? },
-    };
+    let ordering = ordering(arguments.auction_key.as_deref())?;
     let contract = Contract::open(&arguments.payer.contract, Some(&signer)).await?;
     let fee = contract.opening_fee().await?;
     let Limits { block_bytes_max, .. } = arguments.limits;
@@ -445,12 +498,19 @@ async fn open(arguments: &OpenArguments) -> Result<(), Failure> {
     }))
 }
 
-/// An auction key, checked: nothing could ever be signed by one that is none, and the contract cannot tell.
-fn auction_key(text: &str) -> Result<Digest, Failure> {
+fn ordering(key: Option<&str>) -> Result<Ordering, Failure> {
+    match key {
+        None => Ok(Ordering::FirstCome),
+        Some(text) => Ok(Ordering::Express { auction_key: auction_key("--auction-key", text)? }),
+    }
+}
+
+/// An auction key, checked: nothing could ever be signed by one that is none, and no contract can tell.
+pub fn auction_key(argument: &str, text: &str) -> Result<Digest, Failure> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let bytes = hex::decode(digits).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let key = bytes.filter(|bytes| commonware_cryptography::ed25519::PublicKey::decode(Copying(bytes)).is_ok());
-    let message = || Failure::new(Exit::Usage, format!("--auction-key: expected an ed25519 public key, got {text:?}"));
+    let message = || Failure::new(Exit::Usage, format!("{argument}: expected an ed25519 public key, got {text:?}"));
     key.map(Digest).ok_or_else(message)
 }
 

@@ -2,7 +2,12 @@
 //! the devnet shows.
 
 use crate::process::{errors, last_line, output, sinter};
-use alloy::primitives::U256;
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, U256},
+    providers::Provider as _,
+};
+use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
 use sinter_primitives::{
     chain::ForcedInboxSpec,
     fees::{FeeSpec, OPENED_FIRST},
@@ -83,6 +88,14 @@ impl World {
         assert!(errors(&run).contains(says), "expected {says:?} in: {}", errors(&run));
     }
 
+    /// The L1's time, in Unix seconds.
+    fn now_s(&self) -> u64 {
+        self.runtime.block_on(async {
+            let provider = connect(&self.chain.url(), None).unwrap();
+            provider.get_block_by_number(BlockNumberOrTag::Latest).await.unwrap().unwrap().header.timestamp
+        })
+    }
+
     /// How many things the order has to carry out.
     fn said(&self) -> u64 {
         self.runtime.block_on(async {
@@ -149,6 +162,92 @@ fn a_namespace_is_opened_and_is_its_owners() {
         "{}",
         errors(&nobodys)
     );
+}
+
+/// The ed25519 key of a seed's auction, as people write it.
+fn key(seed: u64) -> String {
+    hex::encode(PrivateKey::from_seed(seed).public_key())
+}
+
+#[test]
+fn a_first_place_is_sold_and_paid_for() {
+    let world = World::new();
+    let id = OPENED_FIRST.to_string();
+    world.says(0, &["namespace", "open", "--prepay", "0.5"]);
+    world.refuses(
+        0,
+        &["namespace", "reorder", "--namespace", &id, "--auction-key", "77"],
+        2,
+        "--auction-key: expected an",
+    );
+    world.says(0, &["namespace", "reorder", "--namespace", &id, "--auction-key", &key(1)]);
+    world.says(0, &["namespace", "reorder", "--namespace", &id]);
+    assert_eq!(world.said(), 3);
+
+    // Somebody else's is not his to sell, and nothing is deployed for it.
+    let revenue = Address::repeat_byte(0x77).to_string();
+    let opening =
+        ["auction", "open", "--namespace", &id, "--bid-min", "0.001", "--term-s", "3600", "--revenue", &revenue];
+    world.refuses(1, &opening, 3, &format!("expected the owner {}", dev_signer(0).address()));
+    let opened = world.says(0, &opening);
+    let auction = opened["auction"].as_str().unwrap().to_owned();
+    let at = |command: &'static str, words: &[&str]| -> Vec<String> {
+        [&["auction", command, "--auction", &auction], words].concat().iter().map(ToString::to_string).collect()
+    };
+    let says = |account, words: Vec<String>| world.says(account, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    let refuses = |account, words: Vec<String>, code, text: &str| {
+        world.refuses(account, &words.iter().map(String::as_str).collect::<Vec<_>>(), code, text);
+    };
+    refuses(0, vec!["namespace".into(), "limit".into(), "--namespace".into(), id.clone()], 3, "expected the owner");
+    refuses(1, at("bid", &["--key", "77", "--amount", "1"]), 2, "--key: expected an ed25519 public key");
+    refuses(
+        1,
+        at("bid", &["--key", &key(1), "--amount", "0.0009"]),
+        3,
+        "bid: expected at least 0.001 ether, got 0.0009",
+    );
+    let first = says(1, at("bid", &["--key", &key(1), "--amount", "1"]));
+    refuses(2, at("bid", &["--key", &key(2), "--amount", "1.05"]), 3, "bid: expected at least 1.0625");
+    let term = first["term"].as_u64().unwrap();
+    let other = (term + 1).to_string();
+    refuses(2, at("bid", &["--key", &key(2), "--amount", "2", "--term", &other]), 3, &format!("expected term {term}"));
+    refuses(1, at("begin", &[]), 3, &format!("term {} was begun before", term - 1));
+    refuses(1, at("lapse", &["--term", &term.to_string()]), 3, &format!("term {term} is not over: term {}", term - 1));
+
+    let shown = output(
+        sinter(&["auction", "show", "--auction", &auction, "--chain", "chain.toml", "--l1", &world.chain.url()])
+            .current_dir(world.directory.path()),
+    );
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["highest_bid"]["bid_wei"], "1000000000000000000");
+    assert_eq!((shown["next_term"].as_u64(), shown["last_term"].as_u64()), (Some(term), None));
+
+    world.chain.mine_later(3_600 - world.now_s() % 3_600);
+    says(2, at("begin", &[]));
+    assert_eq!(world.said(), 4);
+    says(2, at("collect", &[]));
+    let paid = world.runtime.block_on(async {
+        connect(&world.chain.url(), None).unwrap().get_balance(revenue.parse().unwrap()).await.unwrap()
+    });
+    let ether = U256::from(1_000_000_000_000_000_000u64);
+    assert!(
+        paid <= ether && paid > ether * U256::from(99) / U256::from(100),
+        "but for the seconds that passed: {paid}"
+    );
+
+    // What was sold is kept.
+    let owner = dev_signer(0).address().to_string();
+    refuses(0, at("hand-back", &["--to", &owner]), 3, "is not over");
+    refuses(1, at("close", &[]), 3, "expected the owner");
+    says(0, at("limit", &["--epoch-max", "0.1"]));
+    says(0, at("close", &[]));
+    world.chain.mine_later(7_200);
+    refuses(1, at("bid", &["--key", &key(1), "--amount", "2"]), 3, "no more terms are sold here");
+    says(0, at("hand-back", &["--to", &owner]));
+    // What has no namespace takes nobody's bid.
+    let gone = format!("namespace {id}: expected the owner {}, got 0x", dev_signer(0).address());
+    refuses(1, at("bid", &["--key", &key(1), "--amount", "2"]), 3, &gone);
+    says(0, vec!["namespace".into(), "reorder".into(), "--namespace".into(), id.clone()]);
 }
 
 #[test]

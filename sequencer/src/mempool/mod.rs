@@ -52,7 +52,7 @@ use serde::{Deserialize, Serialize};
 use sinter_primitives::{
     Body, Chain, Ledger, Namespace, Parameters, Transaction, TransactionId, TransactionKind,
     body::Lane,
-    chain::ChainFile,
+    chain::{ChainFile, Ordering},
     fees::{ACCOUNTS, FeeSpec, OPENED_FIRST, metered_bytes},
     forced_inbox::{self, ForcedEntry},
 };
@@ -110,8 +110,22 @@ pub struct Outgoing {
 struct Open {
     ledger: Arc<Ledger>,
     base_fee_wei: u128,
-    /// The place of each namespace's lane, with its rule.
-    lanes: BTreeMap<Namespace, (usize, Arc<Rule>)>,
+    /// The place of each namespace's lane, with how it is ordered.
+    lanes: BTreeMap<Namespace, (usize, Ordered)>,
+}
+
+/// How a lane is ordered: what the ledger has, the rule that it makes, and how often it has changed.
+#[derive(Clone)]
+struct Ordered {
+    ordering: Ordering,
+    rule: Arc<Rule>,
+    reordered: u64,
+}
+
+impl Ordered {
+    fn new(namespace: Namespace, ordering: Ordering, reordered: u64) -> Self {
+        Self { ordering, rule: Arc::new(rule(namespace, ordering)), reordered }
+    }
 }
 
 struct Shared {
@@ -161,13 +175,24 @@ impl Mempool {
         pool
     }
 
-    /// Sees the ledger after a final block: takes transactions of what it has open from now on, as far as that can pay.
+    /// Sees the ledger after a final block: takes transactions of what it has open from now on, as far as that can pay. Where a lane is
+    /// ordered in another way now, nothing that was to open it opens it any more.
     pub fn see(&self, ledger: &Arc<Ledger>) {
         let mut open = self.shared.open.write().unwrap_or_else(PoisonError::into_inner);
-        for (namespace, entry) in ledger.entries() {
-            if namespace != ACCOUNTS && !open.lanes.contains_key(&namespace) {
-                let lane = self.state().open(namespace);
-                open.lanes.insert(namespace, (lane, Arc::new(rule(namespace, entry.ordering))));
+        for (namespace, entry) in ledger.entries().filter(|(namespace, _)| *namespace != ACCOUNTS) {
+            match open.lanes.get_mut(&namespace) {
+                None => {
+                    let lane = self.state().open(namespace);
+                    open.lanes.insert(namespace, (lane, Ordered::new(namespace, entry.ordering, 0)));
+                }
+                Some((lane, ordered)) if ordered.ordering != entry.ordering => {
+                    *ordered = Ordered::new(namespace, entry.ordering, ordered.reordered + 1);
+                    let mut state = self.state();
+                    let forgotten = state.reorder(*lane);
+                    state.lanes[*lane].metrics.expired.increment(forgotten);
+                    self.announce(&state, 0);
+                }
+                Some(_) => {}
             }
         }
         open.ledger = ledger.clone();
@@ -238,11 +263,11 @@ impl Mempool {
     /// cost a signature, a look at the state comes first: who sends a bundle again gets no second check.
     fn admit(&self, transaction: Transaction) -> Result<Newcomer, Refusal> {
         let namespace = transaction.namespace;
-        let (lane, rule, account, base_fee_wei) = {
+        let (lane, Ordered { rule, reordered, .. }, account, base_fee_wei) = {
             let open = self.open();
-            let Some((lane, rule)) = open.lanes.get(&namespace) else { return Err(self.not_open(namespace)) };
+            let Some((lane, ordered)) = open.lanes.get(&namespace) else { return Err(self.not_open(namespace)) };
             let account = open.ledger.entry(namespace).and_then(|entry| entry.account);
-            (*lane, rule.clone(), account, open.base_fee_wei)
+            (*lane, ordered.clone(), account, open.base_fee_wei)
         };
         let (got, max) = (transaction.payload.len(), self.shared.parameters.payload_bytes_max);
         if got == 0 {
@@ -262,7 +287,8 @@ impl Mempool {
         let admission = rule
             .admit(&transaction, self.shared.chain_id)
             .map_err(|reason| Refusal::OrderingRule { namespace, reason })?;
-        Ok(Newcomer { id, transaction, lane, admission, payer: account.map(|account| (account, base_fee_wei)) })
+        let payer = account.map(|account| (account, base_fee_wei));
+        Ok(Newcomer { id, transaction, lane, admission, reordered, payer })
     }
 
     fn not_open(&self, got: Namespace) -> Refusal {
@@ -322,8 +348,14 @@ impl Mempool {
         }
         let open = self.open();
         for Picked { namespace, mut transactions } in picked {
-            let Some((_, rule)) = open.lanes.get(&namespace) else { continue };
-            rule.build(&mut transactions, &context);
+            let Some((_, known)) = open.lanes.get(&namespace) else { continue };
+            // The parent may be ahead of the last final block, and what was forced ahead of both.
+            match ledger.entry(namespace) {
+                Some(entry) if entry.ordering != known.ordering => {
+                    rule(namespace, entry.ordering).build(&mut transactions, &context);
+                }
+                _ => known.rule.build(&mut transactions, &context),
+            }
             if !transactions.is_empty() {
                 lanes.entry(namespace).or_default().append(&mut transactions);
             }

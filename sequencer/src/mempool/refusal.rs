@@ -2,7 +2,10 @@
 
 use crate::ordering::OrderingError;
 use serde::{Deserialize, Serialize};
-use sinter_primitives::{Namespace, TransactionId, fees::AccountError};
+use sinter_primitives::{
+    Namespace, TransactionId, TransactionKind,
+    fees::{AccountError, OPENED_FIRST},
+};
 
 /// What a bound counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,9 +220,16 @@ impl Refusal {
     /// admitted is at fault. The other refusals depend on when and where a transaction arrives.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownNamespace { .. } | Self::Empty | Self::PayloadTooLarge { .. } | Self::OrderingRule { .. }
-        )
+        match self {
+            Self::UnknownNamespace { .. } | Self::Empty | Self::PayloadTooLarge { .. } => true,
+            // What no rule admits.
+            Self::OrderingRule { reason: OrderingError::BundleTooShort { .. }, .. }
+            | Self::OrderingRule { reason: OrderingError::KindForbidden { got: TransactionKind::Inbox, .. }, .. } => {
+                true
+            }
+            // How a lane is ordered that was opened on L1, its owner changes: who passes this on may be a block behind, or ahead.
+            Self::OrderingRule { namespace, .. } => namespace.0 < OPENED_FIRST,
+            _ => false,
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     refusal::Refusal,
     window::Window,
 };
-use crate::ordering::Admission;
+use crate::ordering::{Admission, OrderingError};
 use sinter_primitives::{
     Namespace, Parameters, Transaction, TransactionId,
     body::encoded_bytes_in_lane,
@@ -64,6 +64,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Lane {
     pub namespace: Namespace,
+    /// How often the lane's rule has changed.
+    pub reordered: u64,
     /// In order of arrival.
     pub queue: BTreeMap<u64, Entry>,
     /// What may only open the lane of one block, by that block's height.
@@ -112,6 +114,8 @@ pub(super) struct Newcomer {
     /// The place of its namespace's lane.
     pub lane: usize,
     pub admission: Admission,
+    /// How often the lane's rule had changed when this was admitted by it.
+    pub reordered: u64,
     /// What its namespace pays out of, and wei a byte: nothing, where it is ordered for nothing.
     pub payer: Option<(Account, u128)>,
 }
@@ -188,6 +192,7 @@ impl State {
     pub fn open(&mut self, namespace: Namespace) -> usize {
         self.lanes.push(Lane {
             namespace,
+            reordered: 0,
             queue: BTreeMap::new(),
             openers: BTreeMap::new(),
             used: Size::default(),
@@ -212,11 +217,14 @@ impl State {
 
     /// Takes in `newcomer`, or says why not. Returns its place in the order of arrival.
     pub fn insert(&mut self, newcomer: Newcomer, source: Source, visibility: Visibility) -> Result<u64, Refusal> {
-        let Newcomer { id, transaction, lane: lane_index, admission, payer } = newcomer;
+        let Newcomer { id, transaction, lane: lane_index, admission, reordered, payer } = newcomer;
         self.check_new(&id, transaction.expiry_height)?;
         let last_height = self.last_height(&transaction, admission, source)?;
         let lane = &self.lanes[lane_index];
         let namespace = lane.namespace;
+        if lane.reordered != reordered {
+            return Err(Refusal::OrderingRule { namespace, reason: OrderingError::Reordered });
+        }
         if let Admission::Opens { height } = admission
             && let Some(first) = lane.openers.get(&height)
         {
@@ -257,6 +265,14 @@ impl State {
         };
         self.index.insert(id, location);
         Ok(sequence)
+    }
+
+    /// A lane's rule changes: takes out what would open it, since another auction sells its first place from now on. Returns how many
+    /// there were.
+    pub fn reorder(&mut self, lane: usize) -> u64 {
+        self.lanes[lane].reordered += 1;
+        let openers: Vec<_> = self.lanes[lane].openers.values().map(|entry| entry.id).collect();
+        openers.iter().filter(|id| self.remove(id).is_some()).count() as u64
     }
 
     /// Whether nothing with this id is or was here, and it has not expired: what a look can tell, before

@@ -91,13 +91,16 @@ pub enum OrderingError {
         /// The height that the bundle is for.
         height: u64,
     },
-    /// The chain file's auction key is no ed25519 key, so nothing can be signed by it.
+    /// The namespace's auction key is no ed25519 key, so nothing can be signed by it.
     #[error("auction key: expected an ed25519 public key, got 0x{auction_key}")]
     AuctionKey {
-        /// What the chain file has.
+        /// What the namespace has.
         #[serde(with = "sinter_primitives::header::hex_digest")]
         auction_key: Digest,
     },
+    /// The rule was another one, or another auction's, a moment ago, when the transaction was checked.
+    #[error("ordering: it changed while this came in: send it again")]
+    Reordered,
     /// A bundle that does not open its lane.
     #[error("bundle position: expected 0, got {got}")]
     BundleNotFirst {

@@ -8,7 +8,7 @@ mod flooding_peer;
 mod model;
 
 use super::*;
-use crate::ordering::seal_bundle;
+use crate::ordering::{OrderingError, seal_bundle};
 use bytes::Bytes;
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer, ed25519};
@@ -367,6 +367,60 @@ fn what_a_namespace_cannot_pay_for_is_refused_and_nobody_is_blamed() {
     assert_eq!(ids(&pool.build(&pool.ledger(), 1, &nothing(), &[])), [id]);
     let ancestors = HashSet::from([id]);
     assert_eq!(ids(&pool.build(&pool.ledger(), 1, &ancestors, &[])), [second]);
+    pool.assert_consistent();
+}
+
+#[test]
+fn another_auction_key_takes_the_first_place_and_nobody_is_blamed() {
+    let (pool, opened) = pool_with_fees();
+    let [first, second] = [1, 2].map(ed25519::PrivateKey::from_seed);
+    let by = |key: &ed25519::PrivateKey, height| {
+        let payload = seal_bundle(key, CHAIN_ID, opened, height, b"bundle");
+        Transaction { kind: TransactionKind::Express, payload, ..transaction(opened.0, 0, 8, height) }
+    };
+    let reordered = |ordering| {
+        let reorder = Operation::Reorder { namespace: opened, ordering };
+        let top_up = Operation::TopUp { namespace: opened, wei: 10_000 };
+        let said = |index, operation: Operation| {
+            let payload = operation.encode();
+            ForcedEntry { index, l1_block: 1, namespace: ACCOUNTS, payload }
+        };
+        [said(0, reorder), said(1, top_up)]
+    };
+    let express = |key: &ed25519::PrivateKey| Ordering::Express {
+        auction_key: Digest(key.public_key().as_ref().try_into().unwrap()),
+    };
+    // A bundle before anybody sells the place: a peer may be a block ahead.
+    let refusal = insert(&pool, by(&first, 3)).unwrap_err();
+    assert_eq!((refusal.code(), refusal.is_fault()), ("ordering-rule", false));
+    let user = insert(&pool, transaction(opened.0, 1, 100, 10)).unwrap();
+    pool.see(&Arc::new(pool.ledger().opened_by(&reordered(express(&first))).into_owned()));
+    let opener = insert(&pool, by(&first, 3)).unwrap();
+    assert_eq!(ids(&pool.build(&pool.ledger(), 3, &nothing(), &[])), [opener, user]);
+
+    // The block that opens with the change is built by the new rule, before the pool has seen it.
+    let change = reordered(express(&second));
+    let body = pool.build(&pool.ledger(), 3, &nothing(), &change);
+    let lane = body.lane(opened).unwrap();
+    assert_eq!(lane.transactions.iter().map(|transaction| transaction.id(CHAIN_ID)).collect::<Vec<_>>(), [user]);
+
+    // Then the old key's bundles are gone: they would keep the new one's out. So is one that was checked just before.
+    let on_its_way = pool.admit(by(&first, 5)).unwrap();
+    pool.see(&Arc::new(pool.ledger().opened_by(&change).into_owned()));
+    assert_eq!(pool.stage(&opener), None);
+    let (source, visibility) = (Source::Client(std::net::Ipv4Addr::LOCALHOST.into()), Visibility::Public);
+    let refusal = pool.insert_admitted(&mut pool.state(), on_its_way, source, visibility).unwrap_err();
+    assert_eq!(refusal, Refusal::OrderingRule { namespace: opened, reason: OrderingError::Reordered });
+    pool.assert_consistent();
+    // What no rule ever takes is a fault all the same.
+    let short = Transaction { payload: Bytes::from_static(b"short"), ..by(&first, 4) };
+    assert!(insert(&pool, short).unwrap_err().is_fault());
+    let forced = Transaction { kind: TransactionKind::Inbox, ..transaction(opened.0, 9, 50, 10) };
+    assert!(insert(&pool, forced).unwrap_err().is_fault());
+    let refusal = insert(&pool, by(&first, 4)).unwrap_err();
+    assert_eq!((refusal.code(), refusal.is_fault()), ("ordering-rule", false));
+    let opener = insert(&pool, by(&second, 3)).unwrap();
+    assert_eq!(ids(&pool.build(&pool.ledger(), 3, &nothing(), &[])), [opener, user]);
     pool.assert_consistent();
 }
 
