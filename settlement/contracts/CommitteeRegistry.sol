@@ -2,8 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Bls} from "./Bls.sol";
-import {Headers} from "./Headers.sol";
-import {ICertified} from "./ICertified.sol";
+import {IEpochs} from "./IEpochs.sol";
 import {RegistryParameters} from "./RegistryParameters.sol";
 
 /// @title Who may be drawn for a committee, with which keys, and what stands behind him.
@@ -23,8 +22,6 @@ import {RegistryParameters} from "./RegistryParameters.sol";
 ///
 /// No loop here depends on anybody else, and nobody is paid but by his own call.
 contract CommitteeRegistry is RegistryParameters {
-    using Headers for bytes;
-
     /// @notice A BLS key with what its owner proves by it.
     /// @param bls the key, 192 bytes
     /// @param possession its signature over itself: what makes it safe to add to others
@@ -99,14 +96,6 @@ contract CommitteeRegistry is RegistryParameters {
         bool released;
     }
 
-    /// @notice What was shown of an epoch.
-    /// @param origin the greatest L1 origin of its headers that were shown
-    /// @param reachedAt when the first of them was
-    struct Epoch {
-        uint64 origin;
-        uint40 reachedAt;
-    }
-
     error LengthMismatch(uint256 expected, uint256 got);
     error AddressLength(uint256 maximum, uint256 got);
     error BelowMinimum(uint256 minimum, uint256 got);
@@ -125,7 +114,7 @@ contract CommitteeRegistry is RegistryParameters {
     error NotTheHolder(address expected, address got);
     error Locked(uint256 unlocksAt);
     error EpochBeforeLeaving(uint64 epoch, uint256 expected, uint256 got);
-    error EpochNotReached(uint256 epoch);
+    error EpochNotOver(uint256 epoch);
     error KeyUnknown(bytes32 keyHash);
     error KeyInUse(bytes32 keyHash);
     error KeyReleasedAlready(bytes32 keyHash);
@@ -160,8 +149,6 @@ contract CommitteeRegistry is RegistryParameters {
     event Slashed(uint64 indexed member, uint64 indexed epoch, bytes32 keyHash, uint256 penalty, address reporter, uint256 reward);
     /// @notice A reporter was paid.
     event RewardPaid(address indexed reporter, uint256 wei_, address to);
-    /// @notice The committee of `epoch` certified a header with an L1 origin of this number.
-    event Observed(uint64 indexed epoch, uint64 origin);
 
     /// @notice A record's kind: owner (20) ‖ stake (16) ‖ BLS key (192) ‖ proof of possession (96) ‖ node key (32) ‖ its consent (64)
     /// ‖ address.
@@ -182,7 +169,7 @@ contract CommitteeRegistry is RegistryParameters {
     uint256 public constant DISPLACEMENT_BASIS_POINTS = 1_000;
 
     /// @notice What tells which headers are certified.
-    ICertified public immutable lightClient;
+    IEpochs public immutable lightClient;
     /// @notice The hash over all records.
     bytes32 public head;
     /// @notice How many records there are.
@@ -200,8 +187,6 @@ contract CommitteeRegistry is RegistryParameters {
     mapping(uint64 member => mapping(address holder => uint128)) private _shares;
     mapping(uint64 ticket => Ticket) private _tickets;
     mapping(bytes32 keyHash => Key) private _keys;
-    /// @notice What was shown of an epoch; all zero for nothing.
-    mapping(uint64 epoch => Epoch) public epochs;
     /// @notice Whether a registrant was slashed for an epoch.
     mapping(uint64 member => mapping(uint64 epoch => bool)) public slashedIn;
     /// @notice Wei that a reporter can withdraw.
@@ -211,7 +196,7 @@ contract CommitteeRegistry is RegistryParameters {
     /// @param governor_ who may propose parameters
     /// @param timelock_ seconds between a proposal and its enactment
     /// @param parameters_ the first parameters
-    constructor(ICertified lightClient_, address governor_, uint256 timelock_, Parameters memory parameters_)
+    constructor(IEpochs lightClient_, address governor_, uint256 timelock_, Parameters memory parameters_)
         RegistryParameters(governor_, timelock_, lightClient_.trustingPeriod(), parameters_)
     {
         lightClient = lightClient_;
@@ -354,19 +339,9 @@ contract CommitteeRegistry is RegistryParameters {
         if (!left) _record(id, STAKE_CHANGED, abi.encodePacked(m.activeShares));
     }
 
-    /// @notice Shows a header that the light client has: that its epoch came, and how far the L1 was seen in it.
-    function observe(bytes calldata header, uint64 index) external {
-        lightClient.certified(header, index);
-        (uint64 epoch, uint64 origin) = (header.epoch(), header.l1OriginNumber());
-        Epoch storage e = epochs[epoch];
-        if (e.reachedAt == 0) e.reachedAt = uint40(block.timestamp);
-        if (origin > e.origin) e.origin = origin;
-        emit Observed(epoch, origin);
-    }
-
     /// @notice Pays a ticket out. The first one that is paid of what leaves with or after a registrant's end releases his keys.
     /// @param number the ticket
-    /// @param epoch one with a header, shown before, whose L1 origin is not before the leaving
+    /// @param epoch one that is over, whose last header's L1 origin is not before the leaving
     /// @param to who gets the ether
     function claim(uint64 number, uint64 epoch, address to) external {
         Ticket memory t = _tickets[number];
@@ -454,17 +429,19 @@ contract CommitteeRegistry is RegistryParameters {
 
     /// @dev Reverts unless what left is in no committee any more, as far as can be known, and evidence has had its time.
     ///
-    /// A header of `epoch` with an origin at or past `since` means that the snapshots of all later draws, which are taken at
-    /// the origin of an epoch's last block, do not have it. Drawn by then are the committees up to two epochs on: when the epoch
-    /// after those is reached, the last duty is over, and from then on evidence has `exitDelay`.
+    /// The end of `epoch` with an origin at or past `since` means that the snapshots of all later draws, which are taken at
+    /// the origin of an epoch's last block, do not have it. Drawn by then are the committees up to two epochs on: when those
+    /// are over, the last duty is, and from when the light client knows it on, evidence has `exitDelay`.
     function _requirePassed(Terms memory terms, uint64 epoch) private view {
         if (block.timestamp >= terms.escapesAt) return;
-        if (epochs[epoch].origin < terms.since) revert EpochBeforeLeaving(epoch, terms.since, epochs[epoch].origin);
-        uint256 over = uint256(epoch) + terms.epochsAhead;
+        (, uint64 origin) = lightClient.epochEnd(epoch);
+        if (origin < terms.since) revert EpochBeforeLeaving(epoch, terms.since, origin);
+        uint256 last = uint256(epoch) + terms.epochsAhead - 1;
+        uint256 overAt;
         // Above 2^64 there is none.
-        uint256 reachedAt = over > type(uint64).max ? 0 : epochs[uint64(over)].reachedAt;
-        if (reachedAt == 0) revert EpochNotReached(over);
-        uint256 unlocksAt = reachedAt + terms.exitDelay;
+        if (last <= type(uint64).max) (overAt,) = lightClient.epochEnd(uint64(last));
+        if (overAt == 0) revert EpochNotOver(last);
+        uint256 unlocksAt = overAt + terms.exitDelay;
         if (block.timestamp < unlocksAt) revert Locked(unlocksAt);
     }
 

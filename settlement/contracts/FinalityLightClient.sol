@@ -70,6 +70,9 @@ contract FinalityLightClient {
         // The time of the epoch's last header; zero until that was posted.
         uint40 endedAt;
         address page1;
+        // When the epoch's last header was posted, and how far it had seen the L1.
+        uint40 endPostedAt;
+        uint56 endOrigin;
     }
 
     // One word. A post is a transaction and enters one epoch at most, so neither counter overflows.
@@ -185,6 +188,12 @@ contract FinalityLightClient {
         return (header.height(), header.namespacesRoot());
     }
 
+    /// @notice When an epoch's last header was posted (Unix seconds; 0 before), and the L1 block that it names.
+    function epochEnd(uint64 epoch) external view returns (uint40 postedAt, uint64 l1Origin) {
+        Committee storage c = _committees[epoch];
+        return (c.endPostedAt, c.endOrigin);
+    }
+
     /// @notice How much of an epoch's committee is registered.
     function committee(uint64 epoch) external view returns (uint16 seats, uint8 pagesRegistered, address page0, address page1) {
         Committee storage c = _committees[epoch];
@@ -226,7 +235,11 @@ contract FinalityLightClient {
         _head = h;
         bytes32 named = header.nextCommittee();
         if (named != 0) {
-            _committees[epoch].endedAt = h.saidAt;
+            Committee storage ended = _committees[epoch];
+            ended.endedAt = h.saidAt;
+            uint64 origin = header.l1OriginNumber();
+            (ended.endPostedAt, ended.endOrigin) =
+                (uint40(block.timestamp), origin > type(uint56).max ? type(uint56).max : uint56(origin));
             committeeDigest[epoch + 2] = named;
             emit CommitteeNamed(epoch + 2, named);
         }

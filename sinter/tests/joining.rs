@@ -202,7 +202,7 @@ fn from_the_first_ether_to_the_last() {
     // He leaves, and has to wait.
     let said = world.says(Some(0), &["exit"]);
     has(&said, "registrant 1 has left in L1 block");
-    has(&said, "ticket 1: 42.5 ether of registrant 1, claimable: no epoch was shown that saw L1 block");
+    has(&said, "ticket 1: 42.5 ether of registrant 1, claimable: no epoch is over that saw L1 block");
     has(&world.says(Some(0), &["exit"]), "nothing was sent");
     has(&world.refuses(0, &["claim"], 3), "expected something that can be paid or released, got nothing yet");
     has(&world.refuses(0, &["rotate-keys", "--config", "first.toml"], 3), "registrant 1 has left");
@@ -210,7 +210,7 @@ fn from_the_first_ether_to_the_last() {
     has(&said, "candidate  no: he has left");
     has(&said, "ticket 1: 42.5 ether");
 
-    // Nobody shows anything, so it takes its longest.
+    // Nobody posts anything, so it takes its longest.
     world.chain.mine_later(ESCAPE_S);
     let to = Address::repeat_byte(7);
     let said = world.says(Some(0), &["claim", "--to", &to.to_string()]);
@@ -245,14 +245,14 @@ fn shares_leave_and_a_full_registry_makes_room() {
     has(&world.refuses(0, &undelegate("10.5"), 3), "undelegating: ");
     let said = world.says(Some(0), &undelegate("2"));
     has(&said, "2 ether of registrant 1 leave in L1 block");
-    has(&said, "ticket 1: 2 ether of registrant 1, claimable: no epoch was shown");
+    has(&said, "ticket 1: 2 ether of registrant 1, claimable: no epoch is over");
     has(&world.refuses(1, &["undelegate", "--registrant", "1"], 3), "undelegating: ");
 
     // A key that he does not use any more is released alone.
     world.says(Some(0), &["rotate-keys", "--bls-key-file", "third/bls.key"]);
     let early = world.runs(Some(0), &["claim"]);
     assert_eq!(early.status.code(), Some(3), "{}", errors(&early));
-    has(&String::from_utf8_lossy(&early.stdout), ": liable, no epoch was shown");
+    has(&String::from_utf8_lossy(&early.stdout), ": liable, no epoch is over");
     world.chain.mine_later(ESCAPE_S);
     let said = world.says(Some(0), &["claim"]);
     has(&said, "ticket 1: 2 ether paid to");

@@ -1,7 +1,7 @@
 //! What leaves: tickets and retired keys, and how far they are from being paid and released.
 
 use super::Contract;
-use crate::light_client::{LightClientError, ask, events};
+use crate::light_client::{LightClientError, ask, contract::FinalityLightClient as LightClient, events};
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
     providers::Provider,
@@ -9,7 +9,6 @@ use alloy::{
     sol_types::SolEvent,
 };
 use sinter_primitives::committee::UNCOMPRESSED_KEY_BYTES;
-use std::collections::BTreeMap;
 
 /// What has to come before something is paid or released. The delays are those of when it began to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +47,13 @@ pub struct RetiredKey {
     pub terms: Terms,
 }
 
-/// What the contract was shown of an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// The greatest L1 block that its headers had seen.
-    pub origin: u64,
-    /// When the first of them was shown, in Unix seconds.
-    pub reached_at_s: u64,
+/// What the light client has of the epochs that something waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The first epoch whose last header had seen it leave.
+    pub seen: Option<u64>,
+    /// When the last header of the epoch was posted with which its last duty is over, in Unix seconds.
+    pub over_at_s: Option<u64>,
 }
 
 /// How far something is that leaves.
@@ -70,35 +69,35 @@ pub enum Progress {
         /// Until then, in Unix seconds.
         until_s: u64,
     },
-    /// An epoch saw that it left; the last one with a duty is not over, or nobody has shown that it is.
+    /// An epoch saw that it left; the last one with a duty is not over, as far as the light client knows.
     Seen {
         /// The epoch that saw it.
         epoch: u64,
-        /// The epoch of which a header has to be shown.
-        over: u64,
+        /// The last one.
+        last: u64,
     },
-    /// No epoch was shown that saw it leave.
+    /// No epoch is over that saw it leave, as far as the light client knows.
     Unseen,
 }
 
 impl Terms {
-    /// How far it is, as the contract will decide it at `now_s`, by what was shown.
+    /// The epoch with which the last duty of something is over that this epoch's end saw leave.
     #[must_use]
-    pub fn progress(&self, shown: &BTreeMap<u64, Shown>, now_s: u64) -> Progress {
-        if now_s >= self.escapes_at_s {
-            return Progress::Ready { epoch: 0 };
-        }
-        let over = |epoch: u64| epoch.saturating_add(self.epochs_ahead);
-        let mut seen = shown.iter().filter(|(_, shown)| shown.origin >= self.since).map(|(epoch, _)| *epoch);
-        let first = seen.clone().next();
-        let unlocked = seen.by_ref().filter_map(|epoch| Some((shown.get(&over(epoch))?.reached_at_s, epoch))).min();
-        match (unlocked, first) {
-            (Some((reached_at_s, epoch)), _) => match reached_at_s.saturating_add(self.exit_delay_s) {
+    pub const fn last(&self, seen: u64) -> u64 {
+        seen.saturating_add(self.epochs_ahead).saturating_sub(1)
+    }
+
+    /// How far it is, as the contract will decide it at `now_s`.
+    #[must_use]
+    pub fn progress(&self, ends: &Ends, now_s: u64) -> Progress {
+        match (ends.seen, ends.over_at_s) {
+            _ if now_s >= self.escapes_at_s => Progress::Ready { epoch: 0 },
+            (None, _) => Progress::Unseen,
+            (Some(epoch), None) => Progress::Seen { epoch, last: self.last(epoch) },
+            (Some(epoch), Some(over_at_s)) => match over_at_s.saturating_add(self.exit_delay_s) {
                 until_s if until_s <= now_s => Progress::Ready { epoch },
                 until_s => Progress::Locked { until_s },
             },
-            (None, Some(epoch)) => Progress::Seen { epoch, over: over(epoch) },
-            (None, None) => Progress::Unseen,
         }
     }
 }
@@ -221,25 +220,27 @@ pub async fn retired_keys(
     Ok(retired)
 }
 
-/// What the contract was shown of epochs.
+/// What the light client has of the epochs that something waits for.
 ///
 /// # Errors
 /// [`LightClientError`], when the L1 does not answer or something else stands at the address.
-pub async fn shown(
-    provider: &impl Provider,
-    registry: Address,
-    from_block: u64,
-) -> Result<BTreeMap<u64, Shown>, LightClientError> {
-    let filter = Filter::new().address(registry).event_signature(Contract::Observed::SIGNATURE_HASH);
-    let observed = events::<Contract::Observed>(provider, filter, from_block).await?;
-    let mut epochs = BTreeMap::new();
-    for epoch in observed.iter().map(|event| event.epoch) {
-        if let std::collections::btree_map::Entry::Vacant(entry) = epochs.entry(epoch) {
-            let told = ask(provider, registry, &Contract::epochsCall { epoch }).await?;
-            entry.insert(Shown { origin: told.origin, reached_at_s: told.reachedAt.to() });
+pub async fn ends(provider: &impl Provider, light_client: Address, terms: &Terms) -> Result<Ends, LightClientError> {
+    let filter = Filter::new().address(light_client).event_signature(LightClient::CommitteeNamed::SIGNATURE_HASH);
+    let named = events::<LightClient::CommitteeNamed>(provider, filter, terms.since).await?;
+    // What ends an epoch names the committee of the one after the next. They come one after the other, and see ever more of the L1.
+    let epochs: Vec<u64> = named.iter().filter_map(|event| event.epoch.checked_sub(2)).collect();
+    let end = async |epoch| ask(provider, light_client, &LightClient::epochEndCall { epoch }).await;
+    let (mut before, mut from) = (0, epochs.len());
+    while before < from {
+        let middle = before.midpoint(from);
+        match end(epochs[middle]).await?.l1Origin >= terms.since {
+            true => from = middle,
+            false => before = middle + 1,
         }
     }
-    Ok(epochs)
+    let Some(seen) = epochs.get(from).copied() else { return Ok(Ends::default()) };
+    let over_at_s: u64 = end(terms.last(seen)).await?.postedAt.to();
+    Ok(Ends { seen: Some(seen), over_at_s: (over_at_s != 0).then_some(over_at_s) })
 }
 
 /// The number of the registrant that a transaction registered.

@@ -38,10 +38,10 @@ pub fn explain(refusal: &Refusal) -> String {
         Refusal::NotTheHolder(e) => format!("expected the ticket's holder {}, got {}", e.expected, e.got),
         Refusal::Locked(e) => format!("locked until {} (Unix seconds)", e.unlocksAt),
         Refusal::EpochBeforeLeaving(e) => format!(
-            "epoch {}: expected one that was shown to have seen L1 block {}, got one that was shown up to block {}",
+            "epoch {}: expected one whose end, as posted, had seen L1 block {}, got one that had seen block {}",
             e.epoch, e.expected, e.got
         ),
-        Refusal::EpochNotReached(e) => format!("no header of epoch {} was shown yet", e.epoch),
+        Refusal::EpochNotOver(e) => format!("the end of epoch {} is not posted yet", e.epoch),
         Refusal::KeyUnknown(e) => format!("BLS key with hash {}: nobody registered it", e.keyHash),
         Refusal::KeyInUse(e) => format!("BLS key with hash {}: it is in use", e.keyHash),
         Refusal::KeyReleasedAlready(e) => {

@@ -1,8 +1,8 @@
 //! What somebody may try to gain, or to have others lose, and what becomes of it.
 
 use super::fixture::{
-    DAY, EPOCHS_AHEAD, ESCAPE_DELAY, ETHER, EVIDENCE, EXIT_DELAY, GOVERNOR, Registry, STAKE_MIN, TIMELOCK, account,
-    claim, key_hash, node_key, parameters,
+    DAY, EPOCHS_AHEAD, ESCAPE_DELAY, ETHER, EVIDENCE, EXIT_DELAY, GOVERNOR, LAST_DUTY, Registry, STAKE_MIN, TIMELOCK,
+    account, claim, key_hash, node_key, parameters,
 };
 use crate::{
     ring::Vm,
@@ -44,7 +44,7 @@ async fn reporting_oneself(suite: &mut Suite) {
 
 /// Whoever has left, and has his ether, signs what is slashed, by the last key and by one before, while a delegator sleeps.
 async fn leaving_others_behind(suite: &mut Suite) {
-    let mut registry = Registry::new(suite).await;
+    let registry = Registry::new(suite).await;
     let at = registry.address;
     let id = registry.registers(suite, 1, 1, STAKE_MIN).await;
     registry.delegates(suite, 2, id, 9 * ETHER).await;
@@ -59,11 +59,11 @@ async fn leaving_others_behind(suite: &mut Suite) {
     assert_eq!(candidates, [], "and it is in no snapshot");
 
     // Until he can claim he is liable.
-    registry.observes(suite, 5, ticket.since.to()).await;
-    registry.observes(suite, 5 + EPOCHS_AHEAD, ticket.since.to()).await;
+    registry.ends(suite, 5, ticket.since.to()).await;
+    registry.ends(suite, 5 + LAST_DUTY, ticket.since.to()).await;
     suite.l1.pass(EXIT_DELAY - DAY).await;
     let release = |keys| Contract::releaseCall { keyHash: key_hash(keys), epoch: 5 };
-    let unlocks_at = suite.reads(at, &Contract::epochsCall { epoch: 5 + EPOCHS_AHEAD }).await.reachedAt.to::<u64>();
+    let unlocks_at = registry.ended_at(suite, 5 + LAST_DUTY).await;
     let locked = Contract::Locked { unlocksAt: U256::from(unlocks_at + EXIT_DELAY) };
     suite.refuses("release a day before", at, &release(&keys[1]), locked).await;
     registry.slashes(suite, &keys[1], 4, TO).await;
@@ -138,15 +138,15 @@ async fn changing_the_rules(suite: &mut Suite) {
 /// The member of a committee waits for his delay first and lets the end of his last epoch be seen afterwards, so that evidence of
 /// what he did in it comes too late.
 async fn late_misconduct(suite: &mut Suite) {
-    let mut registry = Registry::new(suite).await;
+    let registry = Registry::new(suite).await;
     let at = registry.address;
     let id = registry.registers(suite, 1, 1, STAKE_MIN).await;
     let own = registry.exits(suite, 1, id).await;
     let since = registry.ticket(suite, own).await.since.to::<u64>();
-    registry.observes(suite, 5, since).await;
+    registry.ends(suite, 5, since).await;
     suite.l1.pass(2 * EXIT_DELAY).await;
     // Only now is it seen that his last epoch is over.
-    registry.observes(suite, 5 + EPOCHS_AHEAD, since).await;
+    registry.ends(suite, 5 + LAST_DUTY, since).await;
     suite.act_as(1);
     let unlocks = U256::from(suite.l1.now().await + EXIT_DELAY);
     suite.refuses("at once", at, &claim(own, 5, TO), Contract::Locked { unlocksAt: unlocks }).await;
@@ -183,7 +183,7 @@ async fn squatting(suite: &mut Suite) {
 
 /// Somebody takes all places with the least stake there may be.
 async fn taking_all_places(suite: &mut Suite) {
-    let mut registry = Registry::new(suite).await;
+    let registry = Registry::new(suite).await;
     let at = registry.address;
     let displace = |registry: &Registry, victim| {
         let Contract::registerCall { keys, node } = registry.registration(5, 5);
@@ -223,9 +223,9 @@ async fn taking_all_places(suite: &mut Suite) {
     // Who is displaced has left like everybody who leaves.
     let ticket = registry.ticket(suite, 1).await;
     assert_eq!((ticket.holder, ticket.member, ticket.shares), (account(1), 1, STAKE_MIN));
-    registry.passes(suite, 9, ticket.since.to()).await;
+    registry.passes(suite, 6, ticket.since.to()).await;
     suite.act_as(1);
-    suite.accepts("claim", at, &claim(1, 9 - EPOCHS_AHEAD, TO)).await;
+    suite.accepts("claim", at, &claim(1, 6, TO)).await;
     assert_eq!(suite.balance(TO).await, U256::from(STAKE_MIN));
 }
 

@@ -2,12 +2,12 @@
 
 use crate::{
     suite::{Suite, contract::ToldLightClient},
-    support::{L1_CHAIN_ID, header},
+    support::L1_CHAIN_ID,
 };
-use alloy::primitives::{Address, B256, Bytes, U256, Uint, keccak256};
+use alloy::primitives::{Address, B256, U256, Uint, keccak256};
 use commonware_codec::Encode;
 use commonware_cryptography::{Signer as _, ed25519};
-use sinter_primitives::{Header, header::L1Origin, registry::Registry as Followed};
+use sinter_primitives::registry::Registry as Followed;
 use sinter_settlement::{
     dev_l1::dev_signer,
     registry::{self, Genesis, Keys, Node, Parameters, contract::CommitteeRegistry as Contract},
@@ -22,6 +22,8 @@ pub const TIMELOCK: u64 = 70 * DAY;
 /// As `ToldLightClient` says.
 pub const TRUSTING_PERIOD: u64 = 10 * DAY;
 pub const EPOCHS_AHEAD: u64 = 3;
+/// From an epoch that saw something leave, to the end of its last duty.
+pub const LAST_DUTY: u64 = EPOCHS_AHEAD - 1;
 /// The development account that stands for the contract that checks evidence.
 pub const EVIDENCE: usize = 9;
 /// The one that governs.
@@ -66,7 +68,6 @@ pub fn key_hash(keys: &Keys) -> B256 {
 pub struct Registry {
     pub light_client: Address,
     pub address: Address,
-    posts: u64,
 }
 
 impl Registry {
@@ -79,7 +80,7 @@ impl Registry {
         let light_client = suite.deploy("light client", ToldLightClient::BYTECODE.clone()).await;
         let genesis = Genesis { light_client, governor: account(GOVERNOR), timelock_s: TIMELOCK, parameters };
         let address = suite.deploy("registry", registry::creation_code(&genesis)).await;
-        Self { light_client, address, posts: 0 }
+        Self { light_client, address }
     }
 
     /// The keys of this number, as this account registers them.
@@ -124,27 +125,22 @@ impl Registry {
         suite.reads(self.address, &Contract::ticketsCall {}).await
     }
 
-    /// Tells the light client a header of this epoch and L1 origin, and shows it to the registry.
-    pub async fn observes(&mut self, suite: &mut Suite, epoch: u64, origin: u64) {
-        let call = self.posted(suite, epoch, origin).await;
-        suite.accepts("observe", self.address, &call).await;
+    /// Tells the light client that this epoch is over, and how far its last header had seen the L1.
+    pub async fn ends(&self, suite: &mut Suite, epoch: u64, origin: u64) {
+        let end = ToldLightClient::endCall { epoch, l1Origin: origin };
+        suite.accepts("end", self.light_client, &end).await;
     }
 
-    /// Shows that epoch `over - EPOCHS_AHEAD` saw the L1 at `since`, and that `over` came, and lets evidence have its time.
-    pub async fn passes(&mut self, suite: &mut Suite, over: u64, since: u64) {
-        self.observes(suite, over - EPOCHS_AHEAD, since).await;
-        self.observes(suite, over, since).await;
+    /// When the end of an epoch was posted, in Unix seconds.
+    pub async fn ended_at(&self, suite: &Suite, epoch: u64) -> u64 {
+        suite.reads(self.light_client, &ToldLightClient::epochEndCall { epoch }).await.postedAt.to()
+    }
+
+    /// Has epoch `seen` be over with the L1 seen at `since`, then the one with the last duty, and lets evidence have its time.
+    pub async fn passes(&self, suite: &mut Suite, seen: u64, since: u64) {
+        self.ends(suite, seen, since).await;
+        self.ends(suite, seen + LAST_DUTY, since).await;
         suite.l1.pass(EXIT_DELAY).await;
-    }
-
-    /// Tells the light client such a header; gives the call that shows it.
-    pub async fn posted(&mut self, suite: &mut Suite, epoch: u64, origin: u64) -> Contract::observeCall {
-        let bytes: Bytes = epoch_header(epoch, origin).encode().to_vec().into();
-        let index = self.posts;
-        self.posts += 1;
-        let tell = ToldLightClient::tellCall { header: bytes.clone(), index };
-        suite.accepts("tell", self.light_client, &tell).await;
-        Contract::observeCall { header: bytes, index }
     }
 
     pub async fn slashes(&self, suite: &mut Suite, keys: &Keys, epoch: u64, reporter: Address) {
@@ -172,11 +168,6 @@ impl Registry {
         registry::follow(&suite.l1.provider, self.address, &mut followed, 0, last).await.unwrap();
         followed
     }
-}
-
-pub fn epoch_header(epoch: u64, origin: u64) -> Header {
-    let plain = header(10 + epoch, 0);
-    Header { epoch, l1_origin: L1Origin { number: origin, ..plain.l1_origin }, ..plain }
 }
 
 /// The call that pays a ticket out.

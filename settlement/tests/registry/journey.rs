@@ -1,6 +1,6 @@
 //! Somebody registers, others delegate, keys change, and everybody gets his ether back.
 
-use super::fixture::{EPOCHS_AHEAD, ETHER, Registry, account, claim, key_hash, node_key};
+use super::fixture::{ETHER, Registry, account, claim, key_hash, node_key};
 use crate::{
     suite::{Suite, both, gas_of},
     support::L1_CHAIN_ID,
@@ -33,7 +33,7 @@ fn pinned(registry: Address, owner: Address) -> (Keys, Node) {
 }
 
 async fn journey(suite: &mut Suite) {
-    let mut registry = Registry::new(suite).await;
+    let registry = Registry::new(suite).await;
     let at = registry.address;
     let me = suite.act_as(0);
     let (keys, node) = pinned(at, me);
@@ -83,7 +83,7 @@ async fn journey(suite: &mut Suite) {
     assert_eq!(registry.followed(suite).await.candidates(), &stakes[1..]);
     assert_eq!(suite.reads(at, &Contract::registrantsCall {}).await, 1);
     let since = registry.ticket(suite, own).await.since.to::<u64>();
-    registry.passes(suite, 20 + EPOCHS_AHEAD, since).await;
+    registry.passes(suite, 20, since).await;
     for (number, holder, wei) in [(own, 0, 33 * ETHER), (delegated, 2, 7 * ETHER + 1)] {
         suite.act_as(holder);
         let to = Address::repeat_byte(0x70 + holder as u8);
@@ -105,5 +105,5 @@ async fn from_registration_to_the_last_claim() {
     assert!(gas_of(&record, "first registration") < 500_000, "{}", gas_of(&record, "first registration"));
     assert!(gas_of(&record, "register") < 500_000);
     assert!(gas_of(&record, "delegate") < 120_000);
-    assert!(gas_of(&record, "claim") < 80_000);
+    assert!(gas_of(&record, "claim") < 90_000, "{}", gas_of(&record, "claim"));
 }

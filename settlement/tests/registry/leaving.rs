@@ -1,20 +1,16 @@
 //! Stake stays until the last committee with it is over, and until a delay has passed; or longer, if nobody can tell.
 
 use super::fixture::{
-    DAY, EPOCHS_AHEAD, ESCAPE_DELAY, ETHER, EXIT_DELAY, Registry, STAKE_MIN, account, claim, epoch_header, key_hash,
+    DAY, EPOCHS_AHEAD, ESCAPE_DELAY, ETHER, EXIT_DELAY, LAST_DUTY, Registry, STAKE_MIN, account, claim, key_hash,
 };
-use crate::suite::{
-    Suite, both,
-    contract::{Reentrant, ToldLightClient},
-};
-use alloy::primitives::{Address, B256, Bytes, U256, Uint};
-use commonware_codec::Encode;
+use crate::suite::{Suite, both, contract::Reentrant};
+use alloy::primitives::{Address, B256, U256, Uint};
 use sinter_settlement::registry::contract::CommitteeRegistry as Contract;
 
 const TO: Address = Address::repeat_byte(0x71);
 
 async fn light_client(suite: &mut Suite) {
-    let mut registry = Registry::new(suite).await;
+    let registry = Registry::new(suite).await;
     let at = registry.address;
     registry.registers(suite, 1, 1, STAKE_MIN).await;
     let number = registry.exits(suite, 1, 1).await;
@@ -27,28 +23,24 @@ async fn light_client(suite: &mut Suite) {
     // Time passes, but it is not said that the L1 was seen past the leaving.
     suite.l1.pass(EXIT_DELAY).await;
     let before = |epoch, got| Contract::EpochBeforeLeaving { epoch, expected: U256::from(since), got: U256::from(got) };
-    suite.refuses("an epoch that nobody showed", at, &claim(number, 6, TO), before(6, 0)).await;
-    registry.observes(suite, 4, since - 1).await;
+    suite.refuses("an epoch that is not over", at, &claim(number, 6, TO), before(6, 0)).await;
+    registry.ends(suite, 4, since - 1).await;
     suite.refuses("an epoch before", at, &claim(number, 4, TO), before(4, since - 1)).await;
-    // An epoch's later header may show more; an earlier one takes nothing back.
-    registry.observes(suite, 4, since).await;
-    registry.observes(suite, 4, since - 1).await;
-    assert_eq!(suite.reads(at, &Contract::epochsCall { epoch: 4 }).await.origin, since);
     // The epochs in which he may have a seat are not over.
-    registry.observes(suite, 5, since).await;
-    let not_reached = |epoch: u64| Contract::EpochNotReached { epoch: U256::from(epoch) };
-    suite.refuses("before they are over", at, &claim(number, 5, TO), not_reached(5 + EPOCHS_AHEAD)).await;
-    // They are, but evidence has not had its time; nobody starts it anew.
-    registry.observes(suite, 5 + EPOCHS_AHEAD, since).await;
+    registry.ends(suite, 5, since).await;
+    registry.ends(suite, 4 + LAST_DUTY, since).await;
+    let not_over = |epoch: u64| Contract::EpochNotOver { epoch: U256::from(epoch) };
+    suite.refuses("before they are over", at, &claim(number, 5, TO), not_over(5 + LAST_DUTY)).await;
+    // They are, but evidence has not had its time.
+    registry.ends(suite, 5 + LAST_DUTY, since).await;
     let reached = suite.l1.now().await;
     let locked = || Contract::Locked { unlocksAt: U256::from(reached + EXIT_DELAY) };
     suite.refuses("at once", at, &claim(number, 5, TO), locked()).await;
     suite.l1.pass(EXIT_DELAY - DAY).await;
-    registry.observes(suite, 5 + EPOCHS_AHEAD, since + 5).await;
     suite.refuses("a day before", at, &claim(number, 5, TO), locked()).await;
     suite.l1.pass(DAY).await;
-    let newest = 5 + EPOCHS_AHEAD;
-    suite.refuses("an epoch too late", at, &claim(number, newest, TO), not_reached(newest + EPOCHS_AHEAD)).await;
+    let newest = 5 + LAST_DUTY;
+    suite.refuses("an epoch too late", at, &claim(number, newest, TO), not_over(newest + LAST_DUTY)).await;
     // Not his.
     let other = suite.act_as(2);
     let holder = Contract::NotTheHolder { expected: account(1), got: other };
@@ -57,15 +49,6 @@ async fn light_client(suite: &mut Suite) {
     suite.act_as(1);
     suite.accepts("claim", at, &claim(number, 5, TO)).await;
     assert_eq!(suite.balance(TO).await, U256::from(STAKE_MIN));
-
-    // What the light client does not have counts for nothing.
-    let header: Bytes = epoch_header(90, 1 << 40).encode().to_vec().into();
-    let call = Contract::observeCall { header, index: 0 };
-    suite.refuses("a header that nobody posted", at, &call, ToldLightClient::NotPosted {}).await;
-    let call = registry.posted(suite, 91, 1 << 40).await;
-    suite.accepts("freeze", registry.light_client, &ToldLightClient::freezeCall {}).await;
-    suite.refuses("a frozen light client", at, &call, ToldLightClient::Frozen {}).await;
-    assert_eq!(suite.reads(at, &Contract::epochsCall { epoch: 91 }).await.origin, 0);
 }
 
 async fn escape(suite: &mut Suite) {
@@ -85,7 +68,7 @@ async fn escape(suite: &mut Suite) {
 
 /// Who delegated to somebody who left waits since then, not since he noticed.
 async fn delegators(suite: &mut Suite) {
-    let mut registry = Registry::new(suite).await;
+    let registry = Registry::new(suite).await;
     let at = registry.address;
     registry.registers(suite, 1, 1, STAKE_MIN).await;
     registry.delegates(suite, 2, 1, ETHER).await;
@@ -99,7 +82,7 @@ async fn delegators(suite: &mut Suite) {
     assert!(early_ticket.since < own_ticket.since);
     assert_eq!(late_ticket.since, own_ticket.since);
     assert_eq!(late_ticket.escapesAt, own_ticket.escapesAt);
-    registry.passes(suite, 8 + EPOCHS_AHEAD, own_ticket.since.to()).await;
+    registry.passes(suite, 8, own_ticket.since.to()).await;
     suite.accepts("claim", at, &claim(late, 8, TO)).await;
     assert_eq!(suite.balance(TO).await, U256::from(ETHER / 2));
     // Whoever leaves part keeps the rest, and nobody else's moves.
@@ -124,7 +107,7 @@ async fn unpayable(suite: &mut Suite) {
 
 /// A replaced key stays its owner's, and stays slashable until every committee that may have it is over.
 async fn keys(suite: &mut Suite) {
-    let mut registry = Registry::new(suite).await;
+    let registry = Registry::new(suite).await;
     let at = registry.address;
     registry.registers(suite, 1, 1, STAKE_MIN).await;
     let old = key_hash(&registry.keys(1, 1));
@@ -136,10 +119,10 @@ async fn keys(suite: &mut Suite) {
     suite.accepts("rotate", at, &rotate).await;
     let key = suite.reads(at, &Contract::keyCall { keyHash: old }).await;
     assert_eq!((key.member, key.since.to::<u64>(), key.released), (1, suite.block().await, false));
-    registry.observes(suite, 3, key.since.to()).await;
-    let waits = Contract::EpochNotReached { epoch: U256::from(3 + EPOCHS_AHEAD) };
+    registry.ends(suite, 3, key.since.to()).await;
+    let waits = Contract::EpochNotOver { epoch: U256::from(3 + LAST_DUTY) };
     suite.refuses("before the epochs have passed", at, &release(3), waits).await;
-    registry.observes(suite, 3 + EPOCHS_AHEAD, key.since.to()).await;
+    registry.ends(suite, 3 + LAST_DUTY, key.since.to()).await;
     let unlocks = U256::from(suite.l1.now().await + EXIT_DELAY);
     suite.refuses("at once", at, &release(3), Contract::Locked { unlocksAt: unlocks }).await;
     suite.l1.pass(EXIT_DELAY).await;

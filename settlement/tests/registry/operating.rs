@@ -1,12 +1,12 @@
 //! What an operator is told of his tickets and keys, as the contract then decides it.
 
-use super::fixture::{EPOCHS_AHEAD, ESCAPE_DELAY, ETHER, EXIT_DELAY, Registry, STAKE_MIN, account, claim, key_hash};
+use super::fixture::{ESCAPE_DELAY, ETHER, EXIT_DELAY, LAST_DUTY, Registry, STAKE_MIN, account, claim, key_hash};
 use crate::{suite::Suite, support::L1};
 use alloy::{primitives::U256, sol_types::SolCall};
 use sinter_settlement::registry::{
     contract::CommitteeRegistry as Contract,
     explain,
-    leaving::{self, Progress},
+    leaving::{self, Ends, Progress},
     refusal,
 };
 
@@ -25,7 +25,7 @@ async fn refused(suite: &Suite, registry: &Registry, call: &impl SolCall, wei: u
 
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_is_what_the_contract_decides() {
-    let (mut suite, mut registry) = suite().await;
+    let (mut suite, registry) = suite().await;
     let id = registry.registers(&mut suite, 1, 1, STAKE_MIN).await;
     let number = registry.exits(&mut suite, 1, id).await;
     let (provider, at) = (suite.l1.provider.clone(), registry.address);
@@ -37,29 +37,32 @@ async fn progress_is_what_the_contract_decides() {
     let to = account(1);
 
     // An epoch that did not see it leave tells nothing; the next one does, and then the one after its last duty.
-    registry.observes(&mut suite, 20, since - 1).await;
-    registry.observes(&mut suite, 21, since).await;
-    let shown = leaving::shown(&provider, at, 0).await.unwrap();
-    assert_eq!(shown.keys().copied().collect::<Vec<_>>(), [20, 21]);
+    assert_eq!(leaving::ends(&provider, registry.light_client, &terms).await.unwrap(), Ends::default());
+    registry.ends(&mut suite, 20, since - 1).await;
+    assert_eq!(leaving::ends(&provider, registry.light_client, &terms).await.unwrap(), Ends::default());
+    registry.ends(&mut suite, 21, since).await;
+    let ends = async || leaving::ends(&provider, registry.light_client, &terms).await.unwrap();
+    assert_eq!(ends().await, Ends { seen: Some(21), over_at_s: None });
     let now_s = suite.l1.now().await;
-    let over = 21 + EPOCHS_AHEAD;
-    assert_eq!(terms.progress(&shown, now_s), Progress::Seen { epoch: 21, over });
+    let last = 21 + LAST_DUTY;
+    assert_eq!(terms.progress(&ends().await, now_s), Progress::Seen { epoch: 21, last });
     suite.act_as(1);
     assert_eq!(
         refused(&suite, &registry, &claim(number, 21, to), 0).await,
-        format!("no header of epoch {over} was shown yet")
+        format!("the end of epoch {last} is not posted yet")
     );
 
-    registry.observes(&mut suite, over, since + 1).await;
-    let (shown, now_s) = (leaving::shown(&provider, at, 0).await.unwrap(), suite.l1.now().await);
+    registry.ends(&mut suite, 22, since + 1).await;
+    registry.ends(&mut suite, last, since + 1).await;
+    let now_s = suite.l1.now().await;
     let until_s = now_s + EXIT_DELAY;
-    assert_eq!(terms.progress(&shown, now_s), Progress::Locked { until_s });
+    assert_eq!(terms.progress(&ends().await, now_s), Progress::Locked { until_s });
     suite.act_as(1);
     let said = refused(&suite, &registry, &claim(number, 21, to), 0).await;
     assert_eq!(said, format!("locked until {until_s} (Unix seconds)"));
 
     suite.l1.pass(EXIT_DELAY).await;
-    assert_eq!(terms.progress(&shown, suite.l1.now().await), Progress::Ready { epoch: 21 });
+    assert_eq!(terms.progress(&ends().await, suite.l1.now().await), Progress::Ready { epoch: 21 });
     suite.act_as(1);
     suite.accepts("claim", at, &claim(number, 21, to)).await;
     assert!(leaving::tickets_of(&provider, at, account(1), 0).await.unwrap().is_empty(), "paid");
@@ -75,15 +78,13 @@ async fn a_ticket_escapes_by_time_alone() {
     let id = registry.registers(&mut suite, 1, 1, STAKE_MIN).await;
     let number = registry.exits(&mut suite, 1, id).await;
     let ticket = leaving::ticket(&suite.l1.provider, registry.address, number).await.unwrap().unwrap();
-    let nothing = leaving::shown(&suite.l1.provider, registry.address, 0).await.unwrap();
+    let nothing = leaving::ends(&suite.l1.provider, registry.light_client, &ticket.terms).await.unwrap();
     suite.act_as(1);
     let said = refused(&suite, &registry, &claim(number, 7, account(1)), 0).await;
     let since = ticket.terms.since;
     assert_eq!(
         said,
-        format!(
-            "epoch 7: expected one that was shown to have seen L1 block {since}, got one that was shown up to block 0"
-        )
+        format!("epoch 7: expected one whose end, as posted, had seen L1 block {since}, got one that had seen block 0")
     );
     assert_eq!(ticket.terms.progress(&nothing, suite.l1.now().await), Progress::Unseen);
     suite.l1.pass(ESCAPE_DELAY).await;

@@ -24,10 +24,10 @@ use sinter_settlement::{
         self, Parameters,
         contract::CommitteeRegistry as Calls,
         explain,
-        leaving::{self, Progress, RetiredKey, Shown, Terms, Ticket},
+        leaving::{self, Progress, RetiredKey, Terms, Ticket},
     },
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 /// Where the registry is.
 #[derive(Debug, Args)]
@@ -180,12 +180,21 @@ impl Contract {
         Ok(block.header().timestamp())
     }
 
-    /// What the contract was shown of epochs.
+    /// What something that leaves waits for, in words, and how far it is.
     ///
     /// # Errors
     /// As [`Contract::ask`].
-    pub async fn shown(&self) -> Result<BTreeMap<u64, Shown>, Failure> {
-        leaving::shown(&self.provider, self.address, self.from_block).await.or_fail(Exit::Failed, "asking the registry")
+    pub async fn waits_for(&self, terms: &Terms, now_s: u64) -> Result<(Progress, String), Failure> {
+        let ends = match now_s >= terms.escapes_at_s {
+            // Nothing else matters then, and there may be nobody to ask.
+            true => leaving::Ends::default(),
+            false => {
+                let ends = leaving::ends(&self.provider, self.light_client, terms).await;
+                ends.or_fail(Exit::Failed, "asking the light client")?
+            }
+        };
+        let progress = terms.progress(&ends, now_s);
+        Ok((progress, waits_for(terms, progress, now_s)))
     }
 
     /// All BLS keys that a registrant ever had, and those of them that he does not use and is still liable for.
@@ -230,18 +239,19 @@ impl Contract {
 }
 
 /// What something that leaves waits for, in words.
-pub fn waits_for(terms: &Terms, shown: &BTreeMap<u64, Shown>, now_s: u64) -> String {
+fn waits_for(terms: &Terms, progress: Progress, now_s: u64) -> String {
     let escape = format!("without that, {} ({})", after(terms.escapes_at_s, now_s), terms.escapes_at_s);
     let evidence = duration(terms.exit_delay_s);
-    match terms.progress(shown, now_s) {
+    match progress {
         Progress::Ready { .. } => "now".into(),
         Progress::Locked { until_s } => format!("{} ({until_s}): evidence has that time", after(until_s, now_s)),
-        Progress::Seen { epoch, over } => {
-            format!("epoch {epoch} saw it leave; {evidence} after a header of epoch {over} was shown; {escape}")
+        Progress::Seen { epoch, last } => {
+            format!("epoch {epoch} saw it leave; {evidence} after the end of epoch {last} is posted; {escape}")
         }
         Progress::Unseen => format!(
-            "no epoch was shown that saw L1 block {}; {evidence} after a header of the {}th epoch after such a one was shown; {escape}",
-            terms.since, terms.epochs_ahead
+            "no epoch is over that saw L1 block {}; {evidence} after the end of the epoch {} after such a one is posted; {escape}",
+            terms.since,
+            terms.last(0)
         ),
     }
 }
@@ -276,17 +286,18 @@ mod tests {
     #[test]
     fn what_leaves_says_what_it_waits_for() {
         let terms = Terms { since: 100, epochs_ahead: 3, exit_delay_s: 86_400, escapes_at_s: 1_000_000 };
-        let shown = |epochs: &[(u64, u64, u64)]| {
-            let shown = |(epoch, origin, reached_at_s)| (epoch, Shown { origin, reached_at_s });
-            epochs.iter().copied().map(shown).collect::<BTreeMap<_, _>>()
+        let says = |seen, over_at_s, now_s| {
+            waits_for(&terms, terms.progress(&leaving::Ends { seen, over_at_s }, now_s), now_s)
         };
-        let unseen = waits_for(&terms, &shown(&[(4, 99, 10)]), 0);
-        assert!(unseen.starts_with("no epoch was shown that saw L1 block 100"), "{unseen}");
-        let seen = waits_for(&terms, &shown(&[(4, 99, 10), (5, 100, 20)]), 0);
-        assert!(seen.starts_with("epoch 5 saw it leave; 1 d after a header of epoch 8"), "{seen}");
-        let over = shown(&[(5, 100, 20), (6, 120, 30), (9, 140, 50), (8, 130, 40)]);
-        assert_eq!(waits_for(&terms, &over, 100), "in 23 h 59 min (86440): evidence has that time");
-        assert_eq!(waits_for(&terms, &over, 86_440), "now");
-        assert_eq!(waits_for(&terms, &shown(&[]), 1_000_000), "now", "it escapes");
+        let unseen = says(None, None, 0);
+        assert!(
+            unseen.starts_with("no epoch is over that saw L1 block 100; 1 d after the end of the epoch 2 after"),
+            "{unseen}"
+        );
+        let seen = says(Some(5), None, 0);
+        assert!(seen.starts_with("epoch 5 saw it leave; 1 d after the end of epoch 7 is posted"), "{seen}");
+        assert_eq!(says(Some(5), Some(40), 100), "in 23 h 59 min (86440): evidence has that time");
+        assert_eq!(says(Some(5), Some(40), 86_440), "now");
+        assert_eq!(says(None, None, 1_000_000), "now", "it escapes");
     }
 }

@@ -1,9 +1,8 @@
 //! `sinter sequencer exit`, `undelegate` and `claim`: stake goes.
 
-use super::contract::{Contract, OwnerArguments, RegistrantArguments, waits_for};
+use super::contract::{Contract, OwnerArguments, RegistrantArguments};
 use crate::{
-    client,
-    exit::{Exit, Failure, OrFail, print_result},
+    exit::{Exit, Failure, print_result},
     l1::parse_ether_amount,
 };
 use alloy::{
@@ -11,18 +10,11 @@ use alloy::{
     rpc::types::TransactionReceipt,
 };
 use clap::Args;
-use commonware_codec::Encode;
-use sinter_primitives::Header;
-use sinter_sequencer::rpc::{SinterApiClient, types::BlockId};
-use sinter_settlement::{
-    light_client::{self, Posted},
-    registry::{
-        contract::CommitteeRegistry as Calls,
-        ether,
-        leaving::{self, Progress, RetiredKey, Terms, Ticket},
-    },
+use sinter_settlement::registry::{
+    contract::CommitteeRegistry as Calls,
+    ether,
+    leaving::{self, Progress, RetiredKey, Ticket},
 };
-use std::collections::BTreeMap;
 
 /// `sinter sequencer exit`.
 #[derive(Debug, Args)]
@@ -58,9 +50,6 @@ pub struct ClaimArguments {
     /// Who gets the ether, if not that account
     #[arg(long, value_name = "ADDRESS")]
     pub to: Option<Address>,
-    /// A member's RPC: headers that a ticket waits for, and the light client has, are shown to the registry first
-    #[arg(long, value_name = "URL")]
-    pub rpc: Option<String>,
 }
 
 /// Ends a registration.
@@ -100,10 +89,10 @@ async fn liable(contract: &Contract, owner: Address) -> Result<Vec<RetiredKey>, 
 
 /// Says of each ticket what it waits for.
 async fn print_waiting(contract: &Contract, tickets: impl Iterator<Item = &Ticket>) -> Result<(), Failure> {
-    let (shown, now_s) = (contract.shown().await?, contract.now_s().await?);
+    let now_s = contract.now_s().await?;
     for ticket in tickets {
         let Ticket { number, member, shares, .. } = ticket;
-        let waits_for = waits_for(&ticket.terms, &shown, now_s);
+        let (_, waits_for) = contract.waits_for(&ticket.terms, now_s).await?;
         print_result(format_args!(
             "ticket {number}: {} of registrant {member}, claimable: {waits_for}",
             ether(U256::from(*shares))
@@ -147,7 +136,7 @@ fn opened_by(receipt: &TransactionReceipt) -> Result<u64, Failure> {
 /// Has tickets and rewards paid out, and keys released that nobody can be slashed for any more.
 ///
 /// # Errors
-/// With [`Exit::Refused`] when nothing can be done yet; when the L1 or the member does not answer.
+/// With [`Exit::Refused`] when nothing can be done yet; when the L1 does not answer.
 pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
     let (contract, owner) = Contract::open_as_owner(&arguments.owner).await?;
     let mut tickets = contract.tickets_of(owner).await?;
@@ -164,11 +153,6 @@ pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
             "{owner} has no ticket that waits, no key that is liable and no reward: nothing was sent"
         ));
     }
-    if let Some(url) = &arguments.rpc {
-        for terms in tickets.iter().map(|ticket| &ticket.terms).chain(keys.iter().map(|key| &key.terms)) {
-            show(&contract, owner, url, terms).await?;
-        }
-    }
     let to = arguments.to.unwrap_or(owner);
     let mut is_done = !owed.is_zero();
     if is_done {
@@ -176,10 +160,10 @@ pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
         let transaction = receipt.transaction_hash;
         print_result(format_args!("rewards for evidence: {} paid to {to} (transaction {transaction})", ether(owed)))?;
     }
-    let (shown, now_s) = (contract.shown().await?, contract.now_s().await?);
+    let now_s = contract.now_s().await?;
     let mut waiting = Vec::new();
     for ticket in &tickets {
-        let Progress::Ready { epoch } = ticket.terms.progress(&shown, now_s) else {
+        let (Progress::Ready { epoch }, _) = contract.waits_for(&ticket.terms, now_s).await? else {
             waiting.push(ticket);
             continue;
         };
@@ -201,8 +185,8 @@ pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
     }
     for key in &keys {
         let hash = key.hash;
-        match key.terms.progress(&shown, now_s) {
-            Progress::Ready { epoch } => {
+        match contract.waits_for(&key.terms, now_s).await? {
+            (Progress::Ready { epoch }, _) => {
                 let call = Calls::releaseCall { keyHash: hash, epoch };
                 let receipt = contract.send(owner, &format!("releasing key {hash}"), &call, U256::ZERO).await?;
                 let transaction = receipt.transaction_hash;
@@ -211,7 +195,7 @@ pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
                 ))?;
                 is_done = true;
             }
-            _ => print_result(format_args!("key {hash}: liable, {}", waits_for(&key.terms, &shown, now_s)))?,
+            (_, waits_for) => print_result(format_args!("key {hash}: liable, {waits_for}"))?,
         }
     }
     if !is_done {
@@ -221,53 +205,4 @@ pub async fn claim(arguments: &ClaimArguments) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-/// Shows the registry the headers that something waits for, as far as the light client has them: one of the first epoch that saw it
-/// leave, and one of the epoch with which its last duty is over.
-async fn show(contract: &Contract, payer: Address, url: &str, terms: &Terms) -> Result<(), Failure> {
-    // A header that saw that L1 block was posted after it.
-    let posts = light_client::posts(&contract.provider, contract.light_client, terms.since).await;
-    let mut last_of: BTreeMap<u64, Posted> = BTreeMap::new();
-    for post in posts.or_fail(Exit::Failed, "reading the light client")? {
-        last_of.insert(contract.chain.file.parameters.epoch_of(post.height), post);
-    }
-    let now_s = contract.now_s().await?;
-    let mut shown = contract.shown().await?;
-    if terms.progress(&shown, now_s) == Progress::Unseen {
-        for post in last_of.values() {
-            let header = header(url, post).await?;
-            if header.l1_origin.number >= terms.since {
-                observe(contract, payer, &header, post).await?;
-                break;
-            }
-        }
-        shown = contract.shown().await?;
-    }
-    if let Progress::Seen { over, .. } = terms.progress(&shown, now_s)
-        && let Some(post) = last_of.get(&over)
-    {
-        observe(contract, payer, &header(url, post).await?, post).await?;
-    }
-    Ok(())
-}
-
-async fn observe(contract: &Contract, payer: Address, header: &Header, post: &Posted) -> Result<(), Failure> {
-    let call = Calls::observeCall { header: header.encode().to_vec().into(), index: post.post };
-    let receipt = contract.send(payer, "showing a header", &call, U256::ZERO).await?;
-    print_result(format_args!(
-        "showed the registry the header of height {}, of epoch {} (transaction {})",
-        header.height, header.epoch, receipt.transaction_hash
-    ))
-}
-
-/// The header that was posted, from a member, who cannot lie about it.
-async fn header(url: &str, post: &Posted) -> Result<Header, Failure> {
-    let header = client::http(url)?.header(BlockId::Height(post.height)).await.or_fail(Exit::Failed, url)?;
-    if header.digest() == post.digest {
-        return Ok(header);
-    }
-    let (expected, got) = (post.digest, header.digest());
-    let message = format!("{url}: height {}: expected the posted header 0x{expected}, got 0x{got}", post.height);
-    Err(Failure::new(Exit::Refused, message))
 }

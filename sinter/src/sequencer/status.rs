@@ -1,7 +1,7 @@
 //! `sinter sequencer status`: what an operator has on L1, where it has a seat, and what waits to be paid.
 
 use super::{
-    contract::{Contract, RegistryArguments, waits_for},
+    contract::{Contract, RegistryArguments},
     identity,
 };
 use crate::{
@@ -19,12 +19,8 @@ use sinter_primitives::{
     registry::{Registrant, Registry},
 };
 use sinter_sequencer::rpc::SinterApiClient;
-use sinter_settlement::registry::{
-    contract::CommitteeRegistry as Calls,
-    ether,
-    leaving::{Shown, Terms},
-};
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
+use sinter_settlement::registry::{contract::CommitteeRegistry as Calls, ether, leaving::Terms};
+use std::{fmt::Write as _, path::PathBuf};
 
 /// `sinter sequencer status`.
 #[derive(Debug, Args)]
@@ -137,16 +133,17 @@ struct Leaving {
 }
 
 impl Leaving {
-    fn new(terms: &Terms, shown: &BTreeMap<u64, Shown>, now_s: u64) -> Self {
-        Self {
+    async fn new(contract: &Contract, terms: &Terms, now_s: u64) -> Result<Self, Failure> {
+        let (_, when) = contract.waits_for(terms, now_s).await?;
+        Ok(Self {
             ticket: None,
             registrant: None,
             shares: None,
             bls_key_hash: None,
             since_block: terms.since,
             escapes_at_s: terms.escapes_at_s,
-            when: waits_for(terms, shown, now_s),
-        }
+            when,
+        })
     }
 }
 
@@ -158,22 +155,24 @@ pub async fn run(arguments: &StatusArguments) -> Result<(), Failure> {
     let contract = Contract::open(&arguments.registry, None).await?;
     let registry = contract.registry().await?;
     let (owner, numbers) = meant(&contract, &registry, &arguments.who).await?;
-    let (shown, now_s) = (contract.shown().await?, contract.now_s().await?);
+    let now_s = contract.now_s().await?;
     let committees = match &arguments.rpc {
         Some(url) => committees(&contract, url).await?,
         None => Vec::new(),
     };
     let mut registrants = Vec::new();
     for number in numbers {
-        registrants.push(standing(&contract, &registry, number, &committees, (&shown, now_s)).await?);
+        registrants.push(standing(&contract, &registry, number, &committees, now_s).await?);
     }
-    let tickets = contract.tickets_of(owner).await?;
-    let tickets = tickets.iter().map(|ticket| Leaving {
-        ticket: Some(ticket.number),
-        registrant: Some(ticket.member),
-        shares: Some(ticket.shares.to_string()),
-        ..Leaving::new(&ticket.terms, &shown, now_s)
-    });
+    let mut tickets = Vec::new();
+    for ticket in contract.tickets_of(owner).await? {
+        tickets.push(Leaving {
+            ticket: Some(ticket.number),
+            registrant: Some(ticket.member),
+            shares: Some(ticket.shares.to_string()),
+            ..Leaving::new(&contract, &ticket.terms, now_s).await?
+        });
+    }
     let parameters = contract.parameters().await?;
     let place = Place {
         contract: contract.address,
@@ -181,7 +180,7 @@ pub async fn run(arguments: &StatusArguments) -> Result<(), Failure> {
         registrants: contract.ask(&Calls::registrantsCall {}).await?,
         registrants_max: parameters.registrantsMax,
     };
-    let status = Status { registry: place, owner, registrants, tickets: tickets.collect() };
+    let status = Status { registry: place, owner, registrants, tickets };
     if arguments.json {
         return print_result(serde_json::to_string(&status).or_fail(Exit::Failed, "writing the status as JSON")?);
     }
@@ -244,13 +243,16 @@ async fn standing(
     registry: &Registry,
     number: u64,
     committees: &[(u64, Option<Committee>)],
-    (shown, now_s): (&BTreeMap<u64, Shown>, u64),
+    now_s: u64,
 ) -> Result<Standing, Failure> {
     let member = contract.ask(&Calls::memberCall { id: number }).await?;
     let own = contract.ask(&Calls::sharesOfCall { id: number, holder: member.owner }).await?;
     let (keys, retired) = contract.keys_of(number).await?;
-    let liable =
-        retired.iter().map(|key| Leaving { bls_key_hash: Some(key.hash), ..Leaving::new(&key.terms, shown, now_s) });
+    let mut liable = Vec::new();
+    for key in &retired {
+        let leaving = Leaving::new(contract, &key.terms, now_s).await?;
+        liable.push(Leaving { bls_key_hash: Some(key.hash), ..leaving });
+    }
     let registered = registry.registrants().get(&number);
     let seats = committees.iter().map(|(epoch, committee)| EpochSeat {
         epoch: *epoch,
@@ -272,7 +274,7 @@ async fn standing(
         }),
         no_candidate_because: no_candidate_because(registry, number, registered),
         seats: seats.collect(),
-        liable: liable.collect(),
+        liable,
     })
 }
 
