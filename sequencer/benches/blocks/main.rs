@@ -7,24 +7,20 @@
 //! Arguments, all numbers: fewest seats (4), most seats (32), most bytes a block (8388608), megabit a second (1000), blocks (12), seed (1).
 #![allow(clippy::unwrap_used, missing_docs)]
 
-// The fault tests use all of it.
-#[allow(dead_code)]
-#[path = "../../tests/faults/cluster.rs"]
-mod cluster;
-#[allow(dead_code)]
-#[path = "../../tests/faults/liar.rs"]
-mod liar;
 #[path = "../wan/mod.rs"]
 mod wan;
 
-use cluster::{Cluster, Context, members, test_chain};
 use commonware_runtime::{Clock as _, Runner as _, deterministic};
 use commonware_utils::sync::Mutex;
 use serde_json::{Value, json};
 use sinter_primitives::Parameters;
 use sinter_sequencer::{committees::Repeat, shards::ShardsConfig};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use wan::{FILL_INTERVAL, Finals, PAYLOAD_BYTES, fill, quantile, watch};
+use wan::{
+    FILL_INTERVAL, Finals, PAYLOAD_BYTES,
+    cluster::{Cluster, Context, members, test_chain},
+    fill, quantile, watch,
+};
 
 const SEATS: [usize; 3] = [4, 10, 32];
 const BLOCK_BYTES: [usize; 6] = [64 << 10, 256 << 10, 1 << 20, 2 << 20, 4 << 20, 8 << 20];

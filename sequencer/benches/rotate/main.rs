@@ -9,17 +9,9 @@
 //! Arguments, all numbers: seats (50), epochs (4), blocks an epoch (24), bytes a block (262144), megabit a second (1000), seed (1).
 #![allow(clippy::unwrap_used, missing_docs)]
 
-// The fault tests use all of it.
-#[allow(dead_code)]
-#[path = "../../tests/faults/cluster.rs"]
-mod cluster;
-#[allow(dead_code)]
-#[path = "../../tests/faults/liar.rs"]
-mod liar;
 #[path = "../wan/mod.rs"]
 mod wan;
 
-use cluster::{Cluster, Context, Member, Receiver, Sender, members, seats, test_chain};
 use commonware_consensus::{
     simplex::{elector::RoundRobin, mocks},
     types::Epoch,
@@ -33,7 +25,11 @@ use serde_json::json;
 use sinter_primitives::{Committee, Parameters};
 use sinter_sequencer::{channels, committees::Succession, consensus, draw::Draw};
 use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
-use wan::{FILL_INTERVAL, Finals, PAYLOAD_BYTES, REGIONS, fill, floor_ms, quantile, watch};
+use wan::{
+    FILL_INTERVAL, Finals, PAYLOAD_BYTES, REGIONS,
+    cluster::{Cluster, Context, Member, Receiver, Sender, members, seats, test_chain},
+    fill, floor_ms, quantile, watch,
+};
 
 /// Members beyond those with seats: as many are new in every epoch.
 const WITHOUT_SEAT: usize = REGIONS;

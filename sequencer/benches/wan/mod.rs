@@ -5,8 +5,18 @@
 //! Finality is from a block's timestamp, which its leader sets when it builds it, until a member has it final. Every run of a seed is the
 //! same.
 
-use crate::cluster::{Cluster, NAMESPACE, OTHER_NAMESPACE};
+#![allow(
+    dead_code,
+    reason = "no benchmark uses all that they share, and none all that the fault tests' cluster can do"
+)]
+
+#[path = "../../tests/faults/cluster.rs"]
+pub mod cluster;
+#[path = "../../tests/faults/liar.rs"]
+mod liar;
+
 use bytes::Bytes;
+use cluster::{Cluster, NAMESPACE, OTHER_NAMESPACE};
 use commonware_p2p::simulated::Link;
 use commonware_runtime::{Spawner as _, Supervisor as _};
 use commonware_utils::{probability, sync::Mutex};
@@ -54,7 +64,6 @@ fn link(from: usize, to: usize) -> Link {
 
 /// The least finality that any protocol of three hops has here at its median, over leaders and members, in milliseconds: a block to
 /// everybody, a quorum's votes to everybody, and a quorum's votes again, with nothing between.
-#[allow(dead_code)]
 pub fn floor_ms(seats: usize) -> u64 {
     let quorum = seats - (seats - 1) / 3;
     let hop_us = |from: usize, to: usize| if from == to { 0 } else { 500 * ROUND_TRIPS_MS[region(from)][region(to)] };
