@@ -2,7 +2,7 @@
 //!
 //! The real engine, application and disk formats, on commonware's deterministic runtime with its simulated network. Sixty members in ten
 //! regions, fifty of whom have seats in every epoch, ten others in each; full blocks. One JSON object a line, for nobody faulty, a third of
-//! the seats silent, and a third of them proposing two blocks whenever they lead. Every run of a seed prints the same.
+//! the seats silent, and a third of them proposing two blocks whenever they lead.
 //!
 //! The network is that of `wan/mod.rs`.
 //!

@@ -2,8 +2,8 @@
 //!
 //! **The model.** A message takes half of the round trip between two regions ([`ROUND_TRIPS_MS`]) with a jitter of a millisecond, and its
 //! share of each member's bandwidth. Processors take no time here: what finality costs of them is what `sinter bench order` measures.
-//! Finality is from a block's timestamp, which its leader sets when it builds it, until a member has it final. Every run of a seed is the
-//! same.
+//! Finality is from a block's timestamp, which its leader sets when it builds it, until a member has it final. Runs
+//! of one seed differ by a few in a hundred: not all chance in a node comes from the seed.
 
 #![allow(
     dead_code,
