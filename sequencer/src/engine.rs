@@ -74,10 +74,10 @@ const PENDING_BLOCKS_MAX: NonZeroUsize = NZUsize!(16);
 const REPAIR_BLOCKS_MAX: NonZeroUsize = NZUsize!(16);
 /// Memory for blocks that peers sent before consensus asked for them, over all peers.
 const BROADCAST_BYTES_MAX: usize = 256 << 20;
-/// Blocks kept per peer at most: an early relay, a block, and a re-send or two. More are never of use.
+/// Blocks kept per peer at most: a block, those of its term that follow, and a re-send or two. More are never of use.
 const BROADCAST_BLOCKS_PER_PEER_MAX: usize = 6;
-/// Blocks kept per peer at least, whatever they take: the one that is voted on, and the next, which a leader
-/// sends before the former is certified.
+/// Blocks kept per peer at least, whatever they take: the one that is voted on, and the next of its term, which a leader sends before
+/// the former is certified.
 const BROADCAST_BLOCKS_PER_PEER_MIN: usize = 2;
 /// Views behind the last finalized one for which votes are tracked as evidence, and blocks kept for peers.
 pub(crate) const RETAINED_VIEWS: ViewDelta = ViewDelta::new(128);
@@ -460,7 +460,6 @@ async fn check_votes<E: Storage>(
     let parameters = &chain.file.parameters;
     let height = index.tip().header.height;
     let abstentions = format!("{prefix}{ABSTENTIONS_PARTITION}");
-    let name = epoch.to_be_bytes();
     let has_votes =
         async |epoch| Ok::<_, EngineError>(!names(context, &votes_partition(prefix, epoch)).await?.is_empty());
     // At its boundary an epoch's journal may not have begun; then the one before it must be there.
@@ -472,11 +471,10 @@ async fn check_votes<E: Storage>(
         return Err(EngineError::VotesLost { height });
     }
     let boundary = header_at(chain, index, parameters.boundary_before(epoch))?;
-    let abstained = names(context, &abstentions).await?.iter().any(|abstained| *abstained == name)
+    let abstained = noted(context, &abstentions).await?.contains(&epoch)
         || boundary.is_some_and(|boundary| committees.is_from_before(&boundary));
     if is_lost && !abstained {
-        let (blob, _) = context.open(&abstentions, &name).await.map_err(storage)?;
-        blob.sync().await.map_err(storage)?;
+        note(context, &abstentions, epoch).await?;
     }
     if is_lost || abstained {
         let last = parameters.boundary_before(epoch.saturating_add(1));
@@ -489,6 +487,18 @@ async fn check_votes<E: Storage>(
     Ok(())
 }
 
+/// Notes an epoch in a partition of such notes. It is on disk when this returns.
+pub(crate) async fn note<E: Storage>(context: &E, partition: &str, epoch: u64) -> Result<(), EngineError> {
+    let (blob, _) = context.open(partition, &epoch.to_be_bytes()).await.map_err(storage)?;
+    blob.sync().await.map_err(storage)
+}
+
+/// The epochs that are noted in a partition, in no order.
+pub(crate) async fn noted<E: Storage>(context: &E, partition: &str) -> Result<Vec<u64>, EngineError> {
+    let names = names(context, partition).await?;
+    Ok(names.iter().filter_map(|name| name.as_slice().try_into().ok()).map(u64::from_be_bytes).collect())
+}
+
 /// The blobs of a partition; none where there is no such partition.
 async fn names<E: Storage>(context: &E, partition: &str) -> Result<Vec<Vec<u8>>, EngineError> {
     match context.scan(partition).await {
@@ -498,7 +508,7 @@ async fn names<E: Storage>(context: &E, partition: &str) -> Result<Vec<Vec<u8>>,
     }
 }
 
-fn storage(error: commonware_runtime::Error) -> EngineError {
+pub(crate) fn storage(error: commonware_runtime::Error) -> EngineError {
     EngineError::Storage(error.to_string())
 }
 

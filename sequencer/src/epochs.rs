@@ -51,6 +51,9 @@ use tracing::{debug, info};
 /// How often a peer that talks of a later epoch is asked for the last block of this node's.
 const ASK_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Names the epochs whose voting journals this node began and still has.
+const BEGUN_PARTITION: &str = "begun";
+
 /// Votes of one peer for the next epoch that are kept until this node is there.
 const VOTES_HEARD_MAX: usize = 8;
 
@@ -141,7 +144,6 @@ where
     let mut muxes = Muxes { votes, certificates, resolver };
     let parameters = parts.chain.file.parameters;
     let mut entrance: Option<(u64, Entrance<S>)> = None;
-    let mut ended = epochs.borrow().epoch.checked_sub(1);
     loop {
         let start = *epochs.borrow_and_update();
         let open = match entrance.take() {
@@ -149,6 +151,7 @@ where
             // This node was away for more than an epoch.
             _ => muxes.open(start.epoch).await?,
         };
+        keep_two_journals(&context, &parts.votes_prefix, start.epoch).await?;
         let mut engine = enter(&context, &parts, open, start, strategy.clone())?;
         // Members that are a moment ahead begin the next epoch: what they say then waits there for this node.
         let mut next = muxes.open(start.epoch.saturating_add(1)).await?;
@@ -163,8 +166,6 @@ where
         };
         engine.abort();
         let _ = engine.await;
-        // Two journals stay, this epoch's and the next one's to come: nothing is signed in those before.
-        forget(&context, &parts.votes_prefix, ended.replace(start.epoch)).await?;
         entrance = Some((start.epoch.saturating_add(1), next));
     }
 }
@@ -374,17 +375,82 @@ async fn catch_up<E: Clock, S: Sender<PublicKey = PublicKey>>(
     }
 }
 
-/// Removes an epoch's voting journal.
-async fn forget<E: Storage>(context: &E, prefix: &str, epoch: Option<u64>) -> Result<(), EngineError> {
-    let Some(epoch) = epoch else { return Ok(()) };
-    match context.remove(&engine::votes_partition(prefix, epoch), None).await {
-        Ok(()) | Err(commonware_runtime::Error::PartitionMissing(_)) => Ok(()),
-        Err(error) => Err(EngineError::Storage(error.to_string())),
+/// Notes that an epoch's voting journal begins, and removes those before it but for the last: nothing is signed there any more. Which
+/// there are is read from the disk, since a node may stop between any two steps of this, and come back epochs later.
+async fn keep_two_journals<E: Storage>(context: &E, prefix: &str, epoch: u64) -> Result<(), EngineError> {
+    let begun = format!("{prefix}{BEGUN_PARTITION}");
+    let mut before = engine::noted(context, &begun).await?;
+    before.retain(|begun| *begun < epoch);
+    before.sort_unstable();
+    before.pop();
+    for old in before {
+        for (partition, name) in [(&engine::votes_partition(prefix, old), None), (&begun, Some(&old.to_be_bytes()[..]))]
+        {
+            match context.remove(partition, name).await {
+                Ok(()) | Err(commonware_runtime::Error::PartitionMissing(_)) => {}
+                Err(error) => return Err(engine::storage(error)),
+            }
+        }
     }
+    engine::note(context, &begun, epoch).await
 }
 
 /// A leader that is known to be away costs nothing: its views are skipped at once.
 fn skip_policy(parameters: &Parameters) -> SkipPolicy {
     let slowest = parameters.certification_timeout_ms.max(parameters.timeout_retry_ms);
     SkipPolicy::Enabled { timeout: Duration::from_millis(2 * slowest), budget: SkipBudget::Participants }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use commonware_runtime::{Blob as _, Runner as _, deterministic};
+
+    /// Epochs below 20 that there is a journal of.
+    async fn journals(context: &deterministic::Context) -> Vec<u64> {
+        let mut epochs = Vec::new();
+        for epoch in 0..20 {
+            if context.scan(&engine::votes_partition("seat-", epoch)).await.is_ok() {
+                epochs.push(epoch);
+            }
+        }
+        epochs
+    }
+
+    /// Begins an epoch: its journal is written after it is noted.
+    async fn begin(context: &deterministic::Context, epoch: u64) {
+        keep_two_journals(context, "seat-", epoch).await.unwrap();
+        let (blob, _) = context.open(&engine::votes_partition("seat-", epoch), b"view").await.unwrap();
+        blob.sync().await.unwrap();
+    }
+
+    #[test]
+    fn two_journals_stay_whatever_happened_before() {
+        deterministic::Runner::default().start(|context| async move {
+            begin(&context, 0).await;
+            begin(&context, 1).await;
+            assert_eq!(journals(&context).await, [0, 1]);
+            begin(&context, 2).await;
+            assert_eq!(journals(&context).await, [1, 2]);
+            // It comes back where it was.
+            begin(&context, 2).await;
+            assert_eq!(journals(&context).await, [1, 2]);
+            // It was away.
+            begin(&context, 9).await;
+            assert_eq!(journals(&context).await, [2, 9]);
+            // It stopped after it had noted the next, and before there was a journal.
+            keep_two_journals(&context, "seat-", 10).await.unwrap();
+            begin(&context, 10).await;
+            assert_eq!(journals(&context).await, [9, 10]);
+            // It stopped between the removal of a journal and that of its name.
+            context.remove(&engine::votes_partition("seat-", 9), None).await.unwrap();
+            begin(&context, 11).await;
+            begin(&context, 12).await;
+            assert_eq!(journals(&context).await, [11, 12]);
+            let mut noted = engine::noted(&context, "seat-begun").await.unwrap();
+            noted.sort_unstable();
+            assert_eq!(noted, [11, 12]);
+        });
+    }
 }
