@@ -16,7 +16,7 @@ use crate::{
     validity::{self, InvalidBlock, Slot},
 };
 use commonware_codec::EncodeSize;
-use commonware_consensus::{Application, Epochable, Handoff, marshal::ancestry::Ancestry};
+use commonware_consensus::{Application, Epochable, marshal::ancestry::Ancestry};
 use commonware_cryptography::{Digested, Digestible};
 use commonware_macros::select;
 use commonware_parallel::Strategy;
@@ -394,26 +394,6 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
     type Context = Context;
     type Block = SequencedBlock;
     type Input = ();
-
-    /// Builds on a parent that is notarized but not yet certified, when there is something to order. The block
-    /// travels at once; the vote waits for the certification, so an outgoing leader is trusted with nothing.
-    async fn prepare(
-        &mut self,
-        (runtime, context): (E, Context),
-        mut ancestry: impl Ancestry<SequencedBlock>,
-        (): (),
-    ) -> Handoff<Digested<SequencedBlock>> {
-        let Some(parent) = ancestry.next().await else { return Handoff::Wait };
-        let Some(lineage) = self.lineage(parent, ancestry).await else { return Handoff::Wait };
-        let parent = &lineage.parent.header;
-        let advance = self.advance(&context, parent);
-        let ledger = &lineage.parent.ledger;
-        let body = self.mempool.build(ledger, parent.height + 1, &lineage.unfinalized_ids(), &advance.forced);
-        if body.lanes.is_empty() {
-            return Handoff::Wait;
-        }
-        self.build(&runtime, &context, lineage, (advance, body)).await.map_or(Handoff::Wait, Handoff::Stage)
-    }
 
     async fn propose(
         &mut self,

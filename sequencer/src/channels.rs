@@ -20,7 +20,7 @@ pub const CERTIFICATES: u64 = 1;
 pub const RESOLVER: u64 = 2;
 /// Proposed blocks, from their proposers, whole or in shards ([`crate::shards`]).
 pub const BLOCKS: u64 = 3;
-/// Requests for finalized blocks that a node missed, and their answers (marshal's resolver).
+/// Requests for notarized and final blocks that a node has not got, and their answers (marshal's resolver).
 pub const BACKFILL: u64 = 4;
 /// Transactions on their way to the next leaders.
 pub const TRANSACTIONS: u64 = 5;

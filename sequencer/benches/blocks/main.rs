@@ -10,12 +10,12 @@
 #[path = "../wan/mod.rs"]
 mod wan;
 
-use commonware_runtime::{Clock as _, Runner as _, deterministic};
+use commonware_runtime::{Clock as _, Runner as _};
 use commonware_utils::sync::Mutex;
 use serde_json::{Value, json};
 use sinter_primitives::Parameters;
 use sinter_sequencer::{committees::Repeat, shards::ShardsConfig};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 use wan::{
     FILL_INTERVAL, Finals, PAYLOAD_BYTES,
     cluster::{Cluster, Context, members, test_chain},
@@ -49,7 +49,7 @@ fn main() {
     for seats in SEATS.into_iter().filter(|seats| (seats_min..=seats_max).contains(seats)) {
         for block_bytes in BLOCK_BYTES.into_iter().filter(|bytes| *bytes <= block_bytes_max) {
             let model = Model { seats, block_bytes, megabit_per_s, blocks, seed };
-            let [mut whole, mut shards] = [u64::MAX, 0].map(|upload_bytes_min| run(model, upload_bytes_min));
+            let [mut whole, mut shards] = [u64::MAX, 0].map(|saved_bytes_min| run(model, saved_bytes_min));
             let ratio = |one: u64, other: u64| (one as f64 / other as f64 * 100.0).round() / 100.0;
             let p50 = |measured: &mut Measured| quantile(&mut measured.finality_ms, 50);
             println!(
@@ -78,12 +78,11 @@ fn report(measured: &mut Measured) -> Value {
     })
 }
 
-fn run(model: Model, upload_bytes_min: u64) -> Measured {
-    let config = deterministic::Config::new().with_seed(model.seed).with_timeout(Some(Duration::from_secs(3_600)));
-    deterministic::Runner::new(config).start(|context| measure(context, model, upload_bytes_min))
+fn run(model: Model, saved_bytes_min: u64) -> Measured {
+    wan::runner(model.seed).start(|context| measure(context, model, saved_bytes_min))
 }
 
-async fn measure(context: Context, model: Model, upload_bytes_min: u64) -> Measured {
+async fn measure(context: Context, model: Model, saved_bytes_min: u64) -> Measured {
     let parameters = Parameters {
         block_bytes_max: model.block_bytes,
         payload_bytes_max: PAYLOAD_BYTES,
@@ -95,7 +94,7 @@ async fn measure(context: Context, model: Model, upload_bytes_min: u64) -> Measu
     let all = members(model.seats);
     let chain = Arc::new(test_chain(&all, parameters));
     let mut cluster = Cluster::of(context, chain, all, Arc::new(Repeat)).await;
-    cluster.shards = ShardsConfig { upload_bytes_min };
+    cluster.shards = ShardsConfig { saved_bytes_min };
     wan::spread(&cluster, model.megabit_per_s).await;
     cluster.start_all().await;
     let finals: Finals = Arc::new(Mutex::new(vec![BTreeMap::new(); model.seats]));

@@ -6,6 +6,7 @@ use super::{
     collector::{Collector, window},
     message::{Checked, Code, Root, SHARD, Shard, Share, ShareError, WHOLE, block_bytes_max, code},
     metrics::Metrics,
+    saved_bytes,
 };
 use crate::{
     committees::{Committees, Seated},
@@ -58,8 +59,10 @@ struct Epoch {
     number: u64,
     seated: Arc<Seated>,
     leaders: Scheduler,
-    /// Whom this node passes its shards on to: the members of this epoch and of the next.
+    /// The other seats.
     others: Vec<PublicKey>,
+    /// Members of the next epoch who have none in this one.
+    next: Vec<PublicKey>,
     /// `None` where blocks stay whole.
     code: Option<Config>,
     collector: Collector,
@@ -109,19 +112,25 @@ async fn next_epoch(epochs: &mut watch::Receiver<EpochStart>) {
     }
 }
 
+/// The message that has a whole block.
+fn whole(block: IoBuf) -> IoBufs {
+    let mut message = IoBufs::from(block);
+    message.prepend(IoBuf::from(&[WHOLE]));
+    message
+}
+
 impl Epoch {
     fn new<B, T>(parts: &Parts<B, T>, start: EpochStart) -> Result<Self, EngineError> {
         let number = start.epoch;
         let seated = parts.committees.get(number).ok_or(EngineError::Stopped("the committees"))?;
         let leaders = Schedule::new(&parts.chain, &start, &seated.committee)?.of(&seated.participants);
+        let others = seated.participants.iter().filter(|key| **key != parts.me).cloned().collect();
         let next = parts.committees.get(number.saturating_add(1));
-        let members = seated.participants.iter().chain(next.iter().flat_map(|next| next.participants.iter()));
-        let mut others: Vec<_> = members.filter(|key| **key != parts.me).cloned().collect();
-        others.sort_unstable();
-        others.dedup();
+        let next = next.iter().flat_map(|next| next.participants.iter());
+        let next = next.filter(|key| **key != parts.me && seated.seat(key).is_none()).cloned().collect();
         let code = code(seated.participants.len());
         let collector = Collector::new(code.map_or(usize::MAX, |config| config.minimum_shards.get().into()));
-        Ok(Self { number, seated, leaders, others, code, collector })
+        Ok(Self { number, seated, leaders, others, next, code, collector })
     }
 
     fn leader(&self, view: u64) -> Option<&PublicKey> {
@@ -188,35 +197,40 @@ where
         true
     }
 
-    /// Sends a block: in shards where this node leads its view and would have much to upload.
+    /// Sends a block: in shards where this node leads its view and they save much.
     async fn send(&mut self, recipients: Recipients<PublicKey>, block: IoBufs) {
-        let is_for_all = matches!(recipients, Recipients::All);
-        let others = self.epoch.seated.participants.len().saturating_sub(1);
-        let upload_bytes = block.len().saturating_mul(others) as u64;
-        let mut block = block;
-        if is_for_all && upload_bytes >= self.parts.config.upload_bytes_min {
-            let whole = block.coalesce();
-            if let Some((header, config)) = self.led(&whole)
-                && self.send_shards(header, config, whole.clone()).await
-            {
-                return self.metrics.sent_in_shards.increment(1);
-            }
-            block = whole.into();
+        if !matches!(recipients, Recipients::All) {
+            self.sender.send(recipients, whole(block.coalesce()), false);
+            return;
         }
-        if is_for_all {
-            self.metrics.sent_whole.increment(1);
+        let block = block.coalesce();
+        let led = self.led(&block);
+        if let (Some(header), Some(config)) = (led, self.epoch.code)
+            && saved_bytes(block.len(), self.epoch.others.len(), config.minimum_shards.get().into())
+                >= self.parts.config.saved_bytes_min
+            && self.send_shards(header, config, block.clone()).await
+        {
+            return self.metrics.sent_in_shards.increment(1);
         }
-        block.prepend(IoBuf::from(&[WHOLE]));
-        self.sender.send(recipients, block, false);
+        self.metrics.sent_whole.increment(1);
+        // Who does not vote on it asks for it once it is notarized: what they would take is uploaded before any seat has its own.
+        let is_for_seats = led.is_some_and(|header| !self.is_last(&header));
+        let recipients = if is_for_seats { Recipients::Some(self.epoch.others.clone()) } else { Recipients::All };
+        self.sender.send(recipients, whole(block), false);
     }
 
-    /// The header of a block that this node proposes in a view to come, with the epoch's code. One that is proposed again at an epoch's
-    /// end is of an earlier view, whose shards nobody takes any more: it stays whole, as does one of an epoch that has not begun here.
-    fn led(&self, block: &IoBuf) -> Option<(Header, Config)> {
+    /// Whether the next epoch stands on this block: its members need it as soon as the seats.
+    fn is_last(&self, header: &Header) -> bool {
+        let parameters = &self.parts.chain.file.parameters;
+        header.height == parameters.boundary_before(header.epoch.saturating_add(1))
+    }
+
+    /// The header of a block that this node proposes in a view to come. One that is proposed again at an epoch's end is of an earlier view,
+    /// whose shards nobody takes any more, as nobody does of an epoch that has not begun here: those go whole, and to everybody.
+    fn led(&self, block: &IoBuf) -> Option<Header> {
         let header = Header::decode(block.slice(..Header::SIZE.min(block.len()))).ok()?;
         let is_led = header.epoch == self.epoch.number && self.epoch.leader(header.view) == Some(&self.parts.me);
-        let config = self.epoch.code.filter(|_| is_led && header.view > self.certified())?;
-        Some((header, config))
+        (is_led && header.view > self.certified()).then_some(header)
     }
 
     /// Sends a block's shards, if it has any.
@@ -293,7 +307,8 @@ where
         let checked = checked.map_err(|problem| ShareError::Path { seat, view, problem })?;
         if relays {
             self.epoch.collector.relayed(view, root);
-            let others = self.epoch.others.iter().filter(|other| *other != peer).cloned().collect();
+            let others =
+                self.epoch.others.iter().chain(&self.epoch.next).filter(|other| *other != peer).cloned().collect();
             self.sender.send(Recipients::Some(others), message, false);
             self.metrics.relayed.increment(1);
         }

@@ -2,7 +2,7 @@
 
 use super::cluster::CLOSED_NAMESPACE;
 use bytes::Bytes;
-use commonware_consensus::{Application, Handoff, marshal::ancestry::Ancestry};
+use commonware_consensus::{Application, marshal::ancestry::Ancestry};
 use commonware_cryptography::bls12381::primitives::group::Private;
 use commonware_cryptography::{Digested, Digestible};
 use commonware_math::algebra::Random as _;
@@ -208,18 +208,6 @@ impl<E: Clock, T: Strategy> Application<E> for Liar<T> {
     type Context = Context;
     type Block = SequencedBlock;
     type Input = ();
-
-    async fn prepare(
-        &mut self,
-        (runtime, context): (E, Context),
-        ancestry: impl Ancestry<SequencedBlock>,
-        (): (),
-    ) -> Handoff<Digested<SequencedBlock>> {
-        match self.inner.prepare((runtime, context), ancestry, ()).await {
-            Handoff::Stage(block) => self.tell(block).map_or(Handoff::Wait, Handoff::Stage),
-            other => other,
-        }
-    }
 
     async fn propose(
         &mut self,
