@@ -18,13 +18,13 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{Sha256, Signer as _};
 use commonware_p2p::utils::mux::{MuxHandle, Muxer};
-use commonware_runtime::{Clock as _, Runner as _, Supervisor as _, deterministic};
+use commonware_runtime::{Clock as _, Runner as _, Supervisor as _};
 use commonware_utils::sync::Mutex;
 use futures::{FutureExt as _, future::BoxFuture};
 use serde_json::json;
-use sinter_primitives::{Committee, Parameters};
+use sinter_primitives::{Chain, Committee, Parameters};
 use sinter_sequencer::{channels, committees::Succession, consensus, draw::Draw};
-use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc};
 use wan::{
     FILL_INTERVAL, Finals, PAYLOAD_BYTES, REGIONS,
     cluster::{Cluster, Context, Member, Receiver, Sender, members, seats, test_chain},
@@ -93,6 +93,14 @@ impl Windows {
         };
         Self((2..model.epochs as usize + 2).map(committee).collect())
     }
+
+    /// The committee of any epoch.
+    fn of<'a>(&'a self, chain: &'a Chain, epoch: u64) -> &'a Committee {
+        match epoch {
+            0 | 1 => &chain.committee,
+            epoch => &self.0[epoch as usize - 2],
+        }
+    }
 }
 
 impl Succession for Windows {
@@ -105,8 +113,7 @@ impl Succession for Windows {
 fn main() {
     let model = Model::from_arguments();
     for fault in [Fault::None, Fault::Silent, Fault::Equivocating] {
-        let config = deterministic::Config::new().with_seed(model.seed).with_timeout(Some(Duration::from_secs(3_600)));
-        deterministic::Runner::new(config).start(|context| measure(context, model, fault));
+        wan::runner(model.seed).start(|context| measure(context, model, fault));
     }
 }
 
@@ -147,10 +154,7 @@ async fn equivocate(cluster: &Cluster, model: &Model, member: usize) {
     let mut certificates = mux(cluster, member, channels::CERTIFICATES).await;
     for epoch in 0..=model.epochs {
         let windows = Windows::new(model, &cluster.members);
-        let committee = match epoch {
-            0 | 1 => &cluster.chain.committee,
-            epoch => &windows.0[epoch as usize - 2],
-        };
+        let committee = windows.of(&cluster.chain, epoch);
         let key = cluster.key(member);
         let bls_key = cluster.members[member].bls_key.clone();
         let Ok(scheme) = consensus::signer(&cluster.chain.hash, committee, &key, bls_key) else { continue };
@@ -177,6 +181,7 @@ async fn mux(cluster: &Cluster, member: usize, channel: u64) -> MuxHandle<Sender
 }
 
 fn report(cluster: &Cluster, model: &Model, fault: Fault, honest: &[usize], finals: &[BTreeMap<u64, u64>]) {
+    let windows = Windows::new(model, &cluster.members);
     let snapshot = cluster.node(honest[0]).index.snapshot().unwrap();
     let header = |height: u64| snapshot.header(height).unwrap().unwrap();
     // Without the first blocks, which nobody has filled.
@@ -185,14 +190,19 @@ fn report(cluster: &Cluster, model: &Model, fault: Fault, honest: &[usize], fina
         let place = height % model.epoch_blocks;
         place < 2 || place == model.epoch_blocks - 1
     };
-    let (mut inside, mut boundary, mut intervals) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut inside, mut boundary, mut followers, mut intervals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut bytes, mut boundary_gap_ms) = (0, 0);
     for height in heights.clone() {
         let this = header(height);
         bytes += snapshot.namespace_table(height).unwrap().leaves().iter().map(|leaf| leaf.byte_count).sum::<u64>();
         for member in honest {
             let latency = finals[*member][&height].saturating_sub(this.timestamp_ms);
-            if is_boundary(height) { boundary.push(latency) } else { inside.push(latency) }
+            let key = cluster.key(*member).as_ref().try_into().unwrap();
+            match (windows.of(&cluster.chain, this.epoch).seat_of(&key), is_boundary(height)) {
+                (None, _) => followers.push(latency),
+                (Some(_), true) => boundary.push(latency),
+                (Some(_), false) => inside.push(latency),
+            }
         }
         // From one final block to the next, at one member.
         let gap = finals[honest[0]][&height] - finals[honest[0]][&(height - 1)];
@@ -216,6 +226,7 @@ fn report(cluster: &Cluster, model: &Model, fault: Fault, honest: &[usize], fina
             "floor_ms_p50": floor_ms(model.seats),
             "finality_ms": { "p50": quantile(&mut inside, 50), "p99": quantile(&mut inside, 99) },
             "boundary_finality_ms": { "p50": quantile(&mut boundary, 50), "p99": quantile(&mut boundary, 99) },
+            "followers_finality_ms": { "p50": quantile(&mut followers, 50), "p99": quantile(&mut followers, 99) },
             "interval_ms_p50": quantile(&mut intervals, 50),
             "boundary_gap_ms_max": boundary_gap_ms,
             "views_lost_at_boundaries": lost_at_boundaries,

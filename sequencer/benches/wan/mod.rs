@@ -1,9 +1,9 @@
 //! A wide-area network of members in ten regions, on commonware's deterministic runtime: what the benchmarks of this folder share.
 //!
 //! **The model.** A message takes half of the round trip between two regions ([`ROUND_TRIPS_MS`]) with a jitter of a millisecond, and its
-//! share of each member's bandwidth. Processors take no time here: what finality costs of them is what `sinter bench order` measures.
-//! Finality is from a block's timestamp, which its leader sets when it builds it, until a member has it final. Runs
-//! of one seed differ by a few in a hundred: not all chance in a node comes from the seed.
+//! share of each member's bandwidth. Processors take next to no time here ([`STEP`]): what finality costs of them is what
+//! `sinter bench order` measures. Finality is from a block's timestamp, which its leader sets when it builds it, until a member has it
+//! final. Runs of one seed differ by a few in a hundred: not all chance in a node comes from the seed.
 
 #![allow(
     dead_code,
@@ -18,7 +18,7 @@ mod liar;
 use bytes::Bytes;
 use cluster::{Cluster, NAMESPACE, OTHER_NAMESPACE};
 use commonware_p2p::simulated::Link;
-use commonware_runtime::{Spawner as _, Supervisor as _};
+use commonware_runtime::{Spawner as _, Supervisor as _, deterministic};
 use commonware_utils::{probability, sync::Mutex};
 use sinter_primitives::{Transaction, TransactionKind};
 use sinter_sequencer::{
@@ -43,11 +43,19 @@ const ROUND_TRIPS_MS: [[u64; 10]; 10] = [
 ];
 pub const REGIONS: usize = ROUND_TRIPS_MS.len();
 pub const PAYLOAD_BYTES: usize = 16 << 10;
+/// What it takes one task of a node to wake another. A proposal goes through dozens of them on its way to being final.
+const STEP: Duration = Duration::from_micros(10);
 /// How often mempools are filled.
 pub const FILL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// When each member had each height final, in milliseconds.
 pub type Finals = Arc<Mutex<Vec<BTreeMap<u64, u64>>>>;
+
+/// The runtime that all of a benchmark's nodes share.
+pub fn runner(seed: u64) -> deterministic::Runner {
+    let config = deterministic::Config::new().with_seed(seed).with_cycle(STEP);
+    deterministic::Runner::new(config.with_timeout(Some(Duration::from_secs(3_600))))
+}
 
 const fn region(member: usize) -> usize {
     member % REGIONS

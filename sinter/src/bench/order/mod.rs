@@ -74,7 +74,8 @@ const FULL: Plan = Plan {
     transport_round: Duration::from_secs(5),
     throughput: Duration::from_secs(30),
     idle: Duration::from_secs(60),
-    loaded: Duration::from_secs(300),
+    // Caches and the window of recent ids take some minutes to fill.
+    loaded: Duration::from_secs(900),
 };
 
 const QUICK: Plan = Plan {
