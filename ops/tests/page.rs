@@ -113,6 +113,39 @@ async fn a_machine_is_shown_live() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn trees_are_shown_from_the_root_down() {
+    if !browser("a tree") {
+        return;
+    }
+    let cells = [
+        (0, "made", 3000),
+        (0, "later", 0),
+        (1, "made", 4),
+        (1, "proving", 2),
+        (1, "ready", 1),
+        (2, "later", 3),
+        (3, "later", 0),
+    ];
+    let render = move || {
+        cells
+            .map(|(level, state, nodes)| {
+                format!("sinter_aggregator_nodes{{level=\"{level}\",state=\"{state}\"}} {nodes}\n")
+            })
+            .concat()
+    };
+    let address = serve(Machine::Aggregator, page::routes(Machine::Aggregator, Arc::new(render))).await;
+    let page = seen(address, "tree", 1400).await;
+    let body = page.split("<script>").next().unwrap();
+    let place = |text: &str| body.find(text).unwrap_or_else(|| panic!("no {text} in {body}"));
+    assert!(place("level 2") < place("level 1") && place("level 1") < place("leaves"), "{body}");
+    assert!(place("3 later") > 0 && place("4 made, 2 proving, 1 ready") > 0 && place("3,000 made") > 0);
+    let drawn = |class: &str| body.matches(&format!("<i class=\"{class}\"")).count();
+    // A cell for each node, and one for three thousand.
+    assert_eq!(["made", "proving", "ready", "later"].map(drawn), [5, 2, 1, 3], "{body}");
+    assert!(!body.contains("level 3"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_machine_without_numbers_says_so() {
     if !browser("an empty page") {
         return;

@@ -1,6 +1,6 @@
 //! The numbers, under `sinter_aggregator_…`.
 
-use crate::queue::Totals;
+use crate::queue::{LEVELS, Level, Totals};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use sinter_prover::guarded::{self, Event};
 use std::time::Duration;
@@ -22,6 +22,7 @@ const LEASES: &str = "sinter_aggregator_leases";
 const UNSETTLED: &str = "sinter_aggregator_batches_unsettled";
 const LATE: &str = "sinter_aggregator_batches_late";
 const STUCK: &str = "sinter_aggregator_batches_stuck";
+const NODES: &str = "sinter_aggregator_nodes";
 const PROVERS: &str = "sinter_aggregator_provers";
 const GPUS: &str = "sinter_aggregator_gpus";
 const GPU_PROOFS: &str = "sinter_aggregator_gpu_proofs_total";
@@ -49,6 +50,10 @@ pub fn describe() {
     describe_gauge!(UNSETTLED, "Batches that are closed and not settled.");
     describe_gauge!(LATE, "Batches that are not settled though the deadline of a job has passed.");
     describe_gauge!(STUCK, "Batches that cannot be sealed; somebody has to look.");
+    describe_gauge!(
+        NODES,
+        "Nodes of the trees that are being made, by level from the leaves up and by how far they are."
+    );
     describe_gauge!(PROVERS, "Provers that were seen lately, on all boxes.");
     describe_gauge!(GPUS, "GPUs that this box proves on; 0 when it proves on the processor.");
     describe_counter!(GPU_PROOFS, "Proofs made by a GPU that hold, by device.");
@@ -143,5 +148,14 @@ pub(crate) fn totals(totals: &Totals) {
     ];
     for (name, value) in gauges {
         gauge!(name).set(*value as f64);
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "gauges are floating-point, and counts here are far below 2^52")]
+pub(crate) fn levels(levels: &[Level; LEVELS]) {
+    for (number, Level { made, proving, ready, later }) in levels.iter().enumerate() {
+        for (state, nodes) in [("made", made), ("proving", proving), ("ready", ready), ("later", later)] {
+            gauge!(NODES, "level" => number.to_string(), "state" => state).set(*nodes as f64);
+        }
     }
 }

@@ -92,6 +92,7 @@ impl Scheduler {
         }
         self.close().await?;
         metrics::totals(&self.queue.totals().await?);
+        metrics::levels(&self.queue.levels().await?);
         Ok(())
     }
 

@@ -55,6 +55,19 @@ impl Span {
     }
 }
 
+/// How high a node with so many leaves stands: 0 for a leaf.
+#[must_use]
+pub const fn level(leaves: u64) -> u32 {
+    leaves.next_power_of_two().trailing_zeros()
+}
+
+/// How many nodes of a level the tree of a batch with `size` leaves has: complete ones, and the right end's.
+#[must_use]
+pub const fn nodes_at(level: u32, size: u64) -> u64 {
+    let rest = size % (1 << level);
+    (size >> level) + (2 * rest > 1 << level) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +111,21 @@ mod tests {
             prop_assert!(done.contains(&root));
             for node in done {
                 prop_assert!(node == root || node.parent(Some(size)).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn every_node_is_of_one_level() {
+        for size in 1..200 {
+            let mut counts = [0; 9];
+            let mut nodes = vec![Span { first: 0, leaves: size }];
+            while let Some(node) = nodes.pop() {
+                counts[level(node.leaves) as usize] += 1;
+                nodes.extend(node.children().into_iter().flat_map(|(left, right)| [left, right]));
+            }
+            for (at, count) in (0..).zip(counts) {
+                assert_eq!(nodes_at(at, size), count, "level {at} of {size} leaves");
             }
         }
     }

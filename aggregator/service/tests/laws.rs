@@ -5,8 +5,9 @@ use crate::kit::{Kit, PROGRAM, Place, account, job, postgres::Server};
 use bytes::Bytes;
 use sinter_service::{
     Hash, JobId, QueueError, Refusal,
-    queue::{BatchState, Done, Expired, Failed, JobState, Lane, ProgramState, ProgramsMax},
+    queue::{BatchState, Done, Expired, Failed, JobState, LEVELS, Lane, Level, ProgramState, ProgramsMax},
 };
+use tokio_util::sync::CancellationToken;
 
 macro_rules! laws {
     ($($law:ident,)*) => {
@@ -40,6 +41,7 @@ laws! {
     a_single_job_is_folded_with_the_null_statement,
     an_odd_batch_promotes_its_right_end,
     neighbours_are_folded_while_the_batch_is_open,
+    trees_are_counted_by_level,
     the_fence_decides_and_not_the_time,
     a_heartbeat_keeps_a_lease,
     a_lease_that_is_given_back_costs_nothing,
@@ -122,6 +124,33 @@ async fn neighbours_are_folded_while_the_batch_is_open(kit: Kit) {
     kit.work().await;
     assert_eq!((kit.words.calls("fold"), kit.words.calls("fold (one two)")), (1, 1));
     assert_eq!(kit.queue.batches(BatchState::Open, 9).await.unwrap()[0].nodes_made, 4);
+}
+
+async fn trees_are_counted_by_level(kit: Kit) {
+    let nodes = async |level: usize| {
+        let Level { made, proving, ready, later } = kit.queue.levels().await.unwrap()[level];
+        [made, proving, ready, later]
+    };
+    for proof in ["one", "two", "three"] {
+        kit.submit("a", proof).await;
+    }
+    kit.work().await;
+    // Of a batch that is open nobody knows how high it grows.
+    assert_eq!((nodes(0).await, nodes(1).await, nodes(2).await), ([3, 0, 0, 0], [1, 0, 0, 0], [0; 4]));
+    kit.submit("a", "four").await;
+    let (worker, stop) = (kit.worker("kit"), CancellationToken::new());
+    assert!(worker.step(Lane::Verify, &stop).await.unwrap());
+    assert_eq!(nodes(0).await, [3, 0, 1, 0]);
+    let wrap = kit.claim(Lane::Prove).await;
+    assert_eq!(nodes(0).await, [3, 1, 0, 0]);
+    kit.queue.give_back(&wrap.lease).await.unwrap();
+    assert!(worker.step(Lane::Prove, &stop).await.unwrap());
+    // The fourth leaf closed it.
+    assert_eq!((nodes(0).await, nodes(1).await, nodes(2).await), ([4, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]));
+    assert!(worker.step(Lane::Prove, &stop).await.unwrap());
+    assert_eq!((nodes(1).await, nodes(2).await), ([2, 0, 0, 0], [0, 0, 1, 0]));
+    kit.work().await;
+    assert_eq!(kit.queue.levels().await.unwrap(), [Level::default(); LEVELS]);
 }
 
 async fn the_fence_decides_and_not_the_time(kit: Kit) {

@@ -381,6 +381,14 @@ impl SealSubmitter {
         self.metrics.base_fee_wei.set(status.base_fee_wei as f64);
         self.metrics.base_fee_max_wei.set(status.base_fee_max_wei as f64);
         self.metrics.deadline.set(f64::from(outlook as u8));
+        let delivered =
+            self.seals.iter().filter(|seal| seal.count > 0).filter_map(|seal| Some((seal.count, seal.delivery?)));
+        if let Some((count, Delivery { gas_used, gas_price_wei, .. })) =
+            delivered.max_by_key(|(_, delivery)| delivery.block)
+        {
+            self.metrics.batch_gas.set(gas_used as f64);
+            self.metrics.proof_cost_wei.set(gas_used as f64 * gas_price_wei as f64 / f64::from(count));
+        }
         self.submitter.metrics().pending.set(self.submitter.pending() as f64);
         self.status.send_replace(status);
     }

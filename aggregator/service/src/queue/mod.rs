@@ -81,7 +81,7 @@ pub use outcome::{Done, Failed};
 pub use programs::{ProgramRow, ProgramState, ProgramsMax};
 pub use tasks::{Claim, Lane, Lease, ProgramInput, Work};
 pub use upkeep::Expired;
-pub use views::{BatchState, BatchStatus, JobState, JobStatus, Totals};
+pub use views::{BatchState, BatchStatus, JobState, JobStatus, LEVELS, Level, Totals};
 pub use wake::Waiter;
 
 use clock::Clock;

@@ -1,7 +1,10 @@
 //! What is shown of the queue.
 
 use super::{Queue, QueueError, Tx, get};
-use crate::ids::{Account, BatchId, Hash, JobId};
+use crate::{
+    ids::{Account, BatchId, Hash, JobId},
+    tree,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
@@ -164,6 +167,22 @@ pub struct Totals {
     pub provers: i64,
 }
 
+/// Levels that are told apart: what is higher counts as of the last.
+pub const LEVELS: usize = 12;
+
+/// How many nodes of a level the trees of batches that are not folded yet have, by what is to be done for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Level {
+    /// They are there.
+    pub made: i64,
+    /// Somebody proves them.
+    pub proving: i64,
+    /// They could be proved.
+    pub ready: i64,
+    /// What is below them is not there yet.
+    pub later: i64,
+}
+
 /// A hash that may not be there yet.
 fn hash(row: &AnyRow, column: &str) -> Result<Option<Hash>, QueueError> {
     Ok(get::<Option<String>>(row, column)?.map(|text| text.parse()).transpose()?)
@@ -214,6 +233,45 @@ impl Queue {
             Ok(JobId(get(&row, "id")?))
         })?;
         self.job(account, id).await
+    }
+
+    /// The trees that are being made, all of them together, from the leaves up. Wraps that have no place yet are leaves.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn levels(&self) -> Result<[Level; LEVELS], QueueError> {
+        transact!(self, tx => {
+            let mut levels = [Level::default(); LEVELS];
+            let at = |leaves: i64| (tree::level(leaves.max(1).unsigned_abs()) as usize).min(LEVELS - 1);
+            let nodes = "SELECT nodes.leaves, batches.state, COUNT(*) AS nodes, COUNT(nodes.blob) AS made FROM nodes
+                JOIN batches ON batches.id = nodes.batch WHERE batches.state IN ('open', 'closed')
+                GROUP BY nodes.leaves, batches.state";
+            for row in sqlx::query(nodes).fetch_all(&mut *tx.sql).await? {
+                let level = &mut levels[at(get(&row, "leaves")?)];
+                level.made += get::<i64>(&row, "made")?;
+                if get::<String>(&row, "state")? == "closed" {
+                    level.later -= get::<i64>(&row, "nodes")?;
+                }
+            }
+            let tasks = "SELECT COALESCE(leaves, 1) AS leaves, COUNT(*) AS tasks, COUNT(lease_until_ms) AS leased FROM tasks
+                WHERE kind IN ('wrap', 'null', 'fold') GROUP BY COALESCE(leaves, 1)";
+            for row in sqlx::query(tasks).fetch_all(&mut *tx.sql).await? {
+                let level = &mut levels[at(get(&row, "leaves")?)];
+                let leased: i64 = get(&row, "leased")?;
+                level.proving += leased;
+                level.ready += get::<i64>(&row, "tasks")? - leased;
+            }
+            let sizes = "SELECT size, COUNT(*) AS batches FROM batches WHERE state = 'closed' AND size > 0 GROUP BY size";
+            for row in sqlx::query(sizes).fetch_all(&mut *tx.sql).await? {
+                let (size, batches): (i64, i64) = (get(&row, "size")?, get(&row, "batches")?);
+                let size = size.unsigned_abs();
+                for level in 0..=tree::level(size) {
+                    let nodes = i64::try_from(tree::nodes_at(level, size)).unwrap_or(i64::MAX);
+                    levels[(level as usize).min(LEVELS - 1)].later += nodes.saturating_mul(batches);
+                }
+            }
+            Ok(levels)
+        })
     }
 
     /// A batch's statements by their places, without the null statement.
