@@ -509,7 +509,15 @@ pub const METRICS: &[Metric] = &[
         "0 all is well, 1 gas above the ceiling, 2 missed",
     ),
     metric(Aggregator, "Settling", Gauge, Count, "sinter_settle_batch_gas", &[], "Gas of the last batch"),
-    metric(Aggregator, "Settling", Gauge, Wei, "sinter_settle_proof_cost_wei", &[], "What a proof of it cost"),
+    metric(
+        Aggregator,
+        "Settling",
+        Gauge,
+        Wei,
+        "sinter_settle_proof_cost_wei",
+        &[],
+        "Cost of a proof of the last batch",
+    ),
     metric(
         Aggregator,
         "Settling",
