@@ -253,8 +253,11 @@ impl Queue {
                     level.later -= get::<i64>(&row, "nodes")?;
                 }
             }
-            let tasks = "SELECT COALESCE(leaves, 1) AS leaves, COUNT(*) AS tasks, COUNT(lease_until_ms) AS leased FROM tasks
-                WHERE kind IN ('wrap', 'null', 'fold') GROUP BY COALESCE(leaves, 1)";
+            // Each half by its own index: what waits to be verified is not looked at.
+            let tasks = "SELECT COALESCE(leaves, 1) AS leaves, COUNT(*) AS tasks, 0 AS leased FROM tasks
+                WHERE lane = 'prove' AND kind <> 'register' AND lease_until_ms IS NULL GROUP BY COALESCE(leaves, 1)
+                UNION ALL SELECT COALESCE(leaves, 1), COUNT(*), COUNT(*) FROM tasks
+                WHERE lane = 'prove' AND kind <> 'register' AND lease_until_ms IS NOT NULL GROUP BY COALESCE(leaves, 1)";
             for row in sqlx::query(tasks).fetch_all(&mut *tx.sql).await? {
                 let level = &mut levels[at(get(&row, "leaves")?)];
                 let leased: i64 = get(&row, "leased")?;
