@@ -30,10 +30,14 @@ fi
 for target in "$@"; do
     corpus=$work/corpus/$target
     artifacts=$work/artifacts/$target
-    mkdir -p "$corpus" "$artifacts"
+    mkdir -p "$corpus" "$artifacts" "$work/seeds/$target"
+    # What tests read is a seed, too: it is never older than the decoders.
+    for seed in "$here/seeds/$target"/* "$here/../tests/fixtures"/*; do
+        [ ! -f "$seed" ] || cp "$seed" "$work/seeds/$target/"
+    done
     log=$work/$target.log
     echo "fuzz $target for $seconds s"
-    if ! "$work/$host/release/$target" "$corpus" "$here/seeds/$target" -max_total_time="$seconds" -timeout=10 \
+    if ! "$work/$host/release/$target" "$corpus" "$work/seeds/$target" -max_total_time="$seconds" -timeout=10 \
         -rss_limit_mb=2048 -max_len=16384 -artifact_prefix="$artifacts/" -verbosity=1 >"$log" 2>&1; then
         tail -n 60 "$log"
         echo "fuzz $target failed: the input is in $artifacts"
