@@ -8,7 +8,7 @@ use crate::{
     draw::PREVRANDAO_DELAY_S,
     fees::{self, FeeSpec},
     forced_inbox,
-    header::{Header, L1Origin, VERSION},
+    header::{Header, L1Origin, PROTOCOL_FIRST},
     ledger::Ledger,
     reveals::Mix,
 };
@@ -378,7 +378,8 @@ impl Chain {
     #[must_use]
     pub fn genesis(&self) -> Header {
         Header {
-            version: VERSION,
+            next_protocol: 0,
+            protocol: PROTOCOL_FIRST,
             chain_id: self.file.chain_id,
             height: 0,
             epoch: 0,

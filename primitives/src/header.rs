@@ -3,7 +3,8 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 2 | version |
+//! | 0 | 1 | protocol of the next epoch (zero where it is this block's) |
+//! | 1 | 1 | protocol |
 //! | 2 | 8 | chain id |
 //! | 10 | 8 | height |
 //! | 18 | 8 | epoch |
@@ -28,8 +29,10 @@ use commonware_codec::{Buf, Encode, Error, FixedSize, Read, ReadExt, Write};
 use commonware_cryptography::{Hasher, Sha256};
 use serde::{Deserialize, Serialize};
 
-/// The header version that this code writes and reads.
-pub const VERSION: u16 = 1;
+/// The rules that every chain begins with.
+pub const PROTOCOL_FIRST: u8 = 1;
+/// The last rules that this release knows: see `docs/protocol.md`, section 14.
+pub const PROTOCOL_MAX: u8 = 2;
 
 /// A point on the L1 chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,8 +47,10 @@ pub struct L1Origin {
 /// What the committee signs. Layout in the module's first lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Header {
-    /// Always [`VERSION`].
-    pub version: u16,
+    /// The rules of the next epoch's blocks, where they are others than this block's; zero where they are not.
+    pub next_protocol: u8,
+    /// The rules that the block obeys, from [`PROTOCOL_FIRST`] on.
+    pub protocol: u8,
     /// The chain's id, from `chain.toml`.
     pub chain_id: u64,
     /// Blocks since genesis, which has height 0.
@@ -90,11 +95,24 @@ impl Header {
     pub fn digest(&self) -> Digest {
         Sha256::hash(&[&self.encode()])
     }
+
+    /// The rules that a child of this block obeys, if it is of `epoch`: this block's or the next one.
+    #[must_use]
+    pub const fn protocol_in(&self, epoch: u64) -> u8 {
+        if epoch == self.epoch || self.next_protocol == 0 { self.protocol } else { self.next_protocol }
+    }
+
+    /// What a child of this block names as its next protocol, if it is of `epoch` and changes nothing.
+    #[must_use]
+    pub const fn next_protocol_in(&self, epoch: u64) -> u8 {
+        if epoch == self.epoch { self.next_protocol } else { 0 }
+    }
 }
 
 impl Write for Header {
     fn write(&self, buf: &mut impl BufMut) {
-        self.version.write(buf);
+        self.next_protocol.write(buf);
+        self.protocol.write(buf);
         self.chain_id.write(buf);
         self.height.write(buf);
         self.epoch.write(buf);
@@ -122,7 +140,8 @@ impl Read for Header {
     type Cfg = ();
     fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
         let header = Self {
-            version: u16::read(buf)?,
+            next_protocol: u8::read(buf)?,
+            protocol: u8::read(buf)?,
             chain_id: u64::read(buf)?,
             height: u64::read(buf)?,
             epoch: u64::read(buf)?,
@@ -139,8 +158,9 @@ impl Read for Header {
             next_committee: Digest::read(buf)?,
             randomness: Digest::read(buf)?,
         };
-        if header.version != VERSION {
-            return Err(Error::Invalid("Header", "unknown version"));
+        // Every protocol has this layout: who does not know the rules of one can still follow its committees.
+        if header.protocol < PROTOCOL_FIRST {
+            return Err(Error::Invalid("Header", "no protocol"));
         }
         Ok(header)
     }

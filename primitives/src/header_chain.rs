@@ -3,7 +3,9 @@
 //! Not every height has a finalization of its own: a certificate over a header finalizes all of its
 //! ancestors. Such a height is proven by the parent-linked headers from it up to a certified one.
 
-use crate::{Certificate, Digest, Header, certificate::CertificateError, receipt::TrustedNetwork};
+use crate::{
+    Certificate, Digest, Header, certificate::CertificateError, header::PROTOCOL_MAX, receipt::TrustedNetwork,
+};
 use serde::{Deserialize, Serialize};
 
 /// Most headers in a chain that is verified.
@@ -21,15 +23,13 @@ pub enum HeaderChainError {
         /// How many came.
         got: usize,
     },
-    /// A header version that this code does not know.
-    #[error("header {height}: expected version {expected}, got {got}")]
-    Version {
+    /// A header under rules that this release does not know.
+    #[error("header {height}: expected a protocol up to {PROTOCOL_MAX}, got {got}: a later release may know it")]
+    Protocol {
         /// The header's height.
         height: u64,
-        /// The known version.
-        expected: u16,
-        /// The header's version.
-        got: u16,
+        /// The header's protocol.
+        got: u8,
     },
     /// A header of another chain.
     #[error("header {height}: expected chain id {expected}, got {got}")]
@@ -111,12 +111,13 @@ pub struct CertifiedHeader {
 }
 
 impl CertifiedHeader {
-    /// Checks the certificate and that it is for this header.
+    /// Checks the certificate and that it is for this header. Its protocol may be any: committees follow on each other under all of them,
+    /// but what its roots commit to is for those who know it.
     ///
     /// # Errors
     /// [`HeaderChainError`], saying what was expected.
     pub fn verify(&self, network: &TrustedNetwork) -> Result<(), HeaderChainError> {
-        check_header(&self.header, network)?;
+        check_chain(&self.header, network)?;
         check_certificate(&self.header, &self.certificate, network)
     }
 }
@@ -143,7 +144,11 @@ impl HeaderChain {
         }
         // The cheap checks first: a certificate costs a pairing.
         for header in &self.headers {
-            check_header(header, network)?;
+            let height = header.height;
+            if header.protocol > PROTOCOL_MAX {
+                return Err(HeaderChainError::Protocol { height, got: header.protocol });
+            }
+            check_chain(header, network)?;
         }
         for pair in self.headers.windows(2) {
             if let [parent, child] = pair {
@@ -169,11 +174,8 @@ impl HeaderChain {
     }
 }
 
-fn check_header(header: &Header, network: &TrustedNetwork) -> Result<(), HeaderChainError> {
+fn check_chain(header: &Header, network: &TrustedNetwork) -> Result<(), HeaderChainError> {
     let height = header.height;
-    if header.version != crate::header::VERSION {
-        return Err(HeaderChainError::Version { height, expected: crate::header::VERSION, got: header.version });
-    }
     if header.chain_id != network.chain_id {
         return Err(HeaderChainError::ChainId { height, expected: network.chain_id, got: header.chain_id });
     }

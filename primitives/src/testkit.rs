@@ -9,7 +9,7 @@ use crate::{
     certificate::{MESSAGE_DST, Signers},
     chain::{ChainFile, L1Spec, NamespaceSpec, Ordering, Parameters},
     committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
-    header::{L1Origin, VERSION},
+    header::L1Origin,
     ledger::Place,
     merkle::MerkleTree,
     receipt::{HeaderChain, NamespaceBlock, NamespaceRange, Receipt, TrustedNetwork},
@@ -221,7 +221,6 @@ impl Blocks {
             Place { height, timestamp_ms, parent_timestamp_ms: parent.timestamp_ms, l1_origin_number, proposer_seat };
         let table = self.ledger.apply(&self.network.chain, &place, &body).expect("transactions of open namespaces");
         let header = Header {
-            version: VERSION,
             height,
             view: parent.view + 1,
             parent_view: parent.view,

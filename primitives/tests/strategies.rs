@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*};
 use sinter_primitives::{
     Accumulator, Block, Body, Digest, Header, Namespace, NamespaceLeaf, NamespaceTable, Transaction, TransactionKind,
     body::{BodyBounds, Lane},
-    header::{L1Origin, VERSION},
+    header::{L1Origin, PROTOCOL_FIRST},
 };
 use std::collections::BTreeMap;
 
@@ -66,7 +66,8 @@ pub fn body() -> impl Strategy<Value = Body> {
 
 pub fn header() -> impl Strategy<Value = Header> {
     (any::<[u64; 8]>(), any::<u32>(), proptest::array::uniform7(digest())).prop_map(|(n, proposer_seat, d)| Header {
-        version: VERSION,
+        next_protocol: proposer_seat as u8,
+        protocol: PROTOCOL_FIRST,
         chain_id: n[0],
         height: n[1],
         epoch: n[2],

@@ -97,7 +97,8 @@ mod tests {
     fn block(height: u64) -> SequencedBlock {
         let none = Digest([0; 32]);
         let header = Header {
-            version: 1,
+            next_protocol: 0,
+            protocol: 1,
             chain_id: 1,
             height,
             epoch: 0,

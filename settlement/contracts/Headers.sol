@@ -4,17 +4,18 @@ pragma solidity 0.8.37;
 /// @title The block header's layout: fixed-size big-endian fields (docs/protocol.md).
 library Headers {
     error HeaderLength(uint256 expected, uint256 got);
-    error HeaderVersion(uint256 expected, uint256 got);
+    error HeaderProtocol(uint256 least, uint256 got);
     error HeaderChainId(uint256 expected, uint256 got);
 
     uint256 internal constant BYTES = 294;
-    uint256 internal constant VERSION = 1;
+    uint256 internal constant PROTOCOL_FIRST = 1;
 
-    /// @notice Reverts unless these are the bytes of a header of this version and chain.
+    /// @notice Reverts unless these are the bytes of a header of this chain. Every protocol has this layout: what the committee
+    /// goes over to does not end what is settled here.
     function check(bytes calldata header, uint64 chainId) internal pure {
         if (header.length != BYTES) revert HeaderLength(BYTES, header.length);
-        uint256 version = _word(header, 0) >> 240;
-        if (version != VERSION) revert HeaderVersion(VERSION, version);
+        uint256 protocol = uint8(header[1]);
+        if (protocol < PROTOCOL_FIRST) revert HeaderProtocol(PROTOCOL_FIRST, protocol);
         if (_u64(header, 2) != chainId) revert HeaderChainId(chainId, _u64(header, 2));
     }
 

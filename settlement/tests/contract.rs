@@ -128,8 +128,8 @@ async fn accepted_and_refused_posts(l1: &L1, record: &mut Record) {
         mutated[at] ^= 1;
         raw_post(&mutated, good.view, good.parent_view, U256::from(good.signers.bits()), signature)
     };
-    let version = Refusal::HeaderVersion(Contract::HeaderVersion { expected: U256::from(1), got: U256::from(0) });
-    bench.refuses("header version", mutate(1), version).await;
+    let protocol = Refusal::HeaderProtocol(Contract::HeaderProtocol { least: U256::from(1), got: U256::from(0) });
+    bench.refuses("header protocol", mutate(1), protocol).await;
     let chain = Refusal::HeaderChainId(Contract::HeaderChainId {
         expected: U256::from(CHAIN_ID),
         got: U256::from(CHAIN_ID ^ 1),

@@ -16,7 +16,7 @@ use sinter_primitives::{
     Certificate, Committee, Digest, Header,
     certificate::{MESSAGE_DST, Signers},
     committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
-    header::{L1Origin, VERSION},
+    header::{L1Origin, PROTOCOL_FIRST},
 };
 use sinter_settlement::{
     dev_l1::{self, DevL1, DevL1Config, Mining},
@@ -103,7 +103,8 @@ impl Members {
 pub fn header(height: u64, variant: u8) -> Header {
     let digest = |tag: u8| Digest([tag ^ variant; 32]);
     Header {
-        version: VERSION,
+        next_protocol: 0,
+        protocol: PROTOCOL_FIRST,
         chain_id: CHAIN_ID,
         height,
         epoch: 0,

@@ -4,6 +4,7 @@ use crate::proofs::blocks;
 use sinter_primitives::{
     Digest, Header,
     certificate::CertificateError,
+    header::PROTOCOL_MAX,
     receipt::{CertifiedHeader, HeaderChain, HeaderChainError, TrustedNetwork},
     testkit::{Blocks, Network},
 };
@@ -115,9 +116,12 @@ fn another_epoch_or_an_earlier_view_in_the_certificate() {
 }
 
 #[test]
-fn a_header_version_of_the_future() {
+fn a_protocol_of_the_future() {
     let blocks = blocks();
-    let header = Header { version: 2, ..blocks.tip().header };
-    let chain = HeaderChain { headers: vec![header], certificate: blocks.network.finalize(&header) };
-    assert!(matches!(verify(&blocks, &chain), Err(HeaderChainError::Version { expected: 1, got: 2, .. })));
+    let header = Header { protocol: PROTOCOL_MAX + 1, ..blocks.tip().header };
+    let certificate = blocks.network.finalize(&header);
+    // Who votes is the same under all of them.
+    CertifiedHeader { header, certificate }.verify(&blocks.network.trusted()).expect("a committee that votes as ever");
+    let chain = HeaderChain { headers: vec![header], certificate };
+    assert!(matches!(verify(&blocks, &chain), Err(HeaderChainError::Protocol { got, .. }) if got == PROTOCOL_MAX + 1));
 }

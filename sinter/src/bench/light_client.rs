@@ -13,7 +13,7 @@ use sinter_primitives::{
     Certificate, Committee, Digest, Header,
     certificate::{MESSAGE_DST, Signers},
     committee::{Seat, UNDRAWN_STAKE_WEI, sign_proof_of_possession},
-    header::{L1Origin, VERSION},
+    header::{L1Origin, PROTOCOL_FIRST},
 };
 use sinter_settlement::{
     dev_l1::{self, DevL1Config},
@@ -103,7 +103,8 @@ fn certify(header: &Header, committee: &Committee, secrets: &[SecretKey]) -> Res
 
 fn header(height: u64) -> Header {
     Header {
-        version: VERSION,
+        next_protocol: 0,
+        protocol: PROTOCOL_FIRST,
         chain_id: CHAIN_ID,
         height,
         epoch: 0,
