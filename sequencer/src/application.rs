@@ -13,6 +13,7 @@ use crate::{
     ledgers::{AHEAD_MAX, Gap, Ledgers, Lineage, NotKept, State},
     mempool::Mempool,
     telemetry::{self, timed},
+    upgrades::Upgrades,
     validity::{self, InvalidBlock, Slot},
 };
 use commonware_codec::EncodeSize;
@@ -26,7 +27,7 @@ use sinter_primitives::{
     Block, Body, Chain, Header,
     fees::Address,
     forced_inbox::{ForcedEntry, ORIGIN_STEP_MAX, fits},
-    header::{L1Origin, VERSION},
+    header::L1Origin,
     ledger::Place,
     reveals::Mix,
 };
@@ -58,6 +59,7 @@ impl Advance {
 pub struct Sequencer<T: Strategy> {
     chain: Arc<Chain>,
     committees: Committees,
+    upgrades: Upgrades,
     ledgers: Arc<Ledgers>,
     mempool: Mempool,
     l1: Option<Arc<dyn L1View>>,
@@ -71,7 +73,7 @@ impl<T: Strategy> Sequencer<T> {
     #[must_use]
     pub fn new(
         chain: Arc<Chain>,
-        committees: Committees,
+        (committees, upgrades): (Committees, Upgrades),
         ledgers: Arc<Ledgers>,
         mempool: Mempool,
         l1: Option<Arc<dyn L1View>>,
@@ -80,7 +82,7 @@ impl<T: Strategy> Sequencer<T> {
     ) -> Self {
         let l1 = l1.filter(|_| chain.file.l1.is_followed());
         let fee_recipient = fee_recipient.filter(|_| chain.file.fees.is_some());
-        Self { chain, committees, ledgers, mempool, l1, fee_recipient, strategy }
+        Self { chain, committees, upgrades, ledgers, mempool, l1, fee_recipient, strategy }
     }
 
     /// The states that proposals build on.
@@ -89,10 +91,21 @@ impl<T: Strategy> Sequencer<T> {
         &self.ledgers
     }
 
-    /// Where consensus says that a block on `parent` with this L1 origin belongs, and whose epoch it is. `None` when it names a
-    /// leader who has no seat.
-    async fn slot(&self, context: &Context, parent: &State, l1_origin: L1Origin) -> Option<(Slot, Arc<Seated>)> {
+    /// Where consensus says that a block on `parent` with this L1 origin belongs, and whose epoch it is. One that is `proposed` may name
+    /// what this node agrees to as the next protocol. `None` when consensus names a leader who has no seat.
+    async fn slot(
+        &self,
+        context: &Context,
+        parent: &State,
+        l1_origin: L1Origin,
+        proposed: Option<&Header>,
+    ) -> Option<(Slot, Arc<Seated>)> {
         let epoch = context.epoch().get();
+        let next_protocol = match proposed.map(|header| header.next_protocol) {
+            Some(got) if self.upgrades.accepts(&parent.header, epoch, got) => got,
+            None if is_next(context) => self.upgrades.named(&parent.header, epoch),
+            _ => parent.header.next_protocol_in(epoch),
+        };
         let (parent_view, parent_digest) = context.parent;
         let seated = self.committees.get(epoch)?;
         let slot = Slot {
@@ -102,6 +115,7 @@ impl<T: Strategy> Sequencer<T> {
             parent: parent_digest,
             leader_seat: seated.seat(&context.leader)?,
             next_committee: self.committees.named_after(parent, l1_origin).await,
+            next_protocol,
         };
         Some((slot, seated))
     }
@@ -111,8 +125,7 @@ impl<T: Strategy> Sequencer<T> {
     /// for that.
     fn advance(&self, context: &Context, parent: &Header) -> Advance {
         let mut advance = Advance::none(parent);
-        let is_next = context.round.view().get() <= context.parent.0.get().saturating_add(1);
-        let Some(l1) = self.l1.as_ref().filter(|_| is_next) else { return advance };
+        let Some(l1) = self.l1.as_ref().filter(|_| is_next(context)) else { return advance };
         let from = parent.l1_origin.number;
         let Some(latest) = l1.latest().filter(|latest| latest.number > from) else { return advance };
         if self.chain.file.l1.forced_inbox.is_none() {
@@ -259,7 +272,7 @@ impl<T: Strategy> Sequencer<T> {
         (advance, mut body): (Advance, Body),
     ) -> Option<Digested<SequencedBlock>> {
         let parent = &lineage.parent;
-        let (slot, _) = self.slot(context, parent, advance.origin).await?;
+        let (slot, _) = self.slot(context, parent, advance.origin, None).await?;
         let term = validity::reveal_due(&self.chain, &slot, parent.header.height + 1);
         body.reveal = term.and_then(|term| self.committees.reveal(&Mix(parent.header.randomness), term));
         body.fee_recipient = self.fee_recipient;
@@ -336,6 +349,11 @@ impl<T: Strategy> Sequencer<T> {
     }
 }
 
+/// Whether no view lies between a block and its parent. Where one does, it may have failed for what its block asked of the others.
+fn is_next(context: &Context) -> bool {
+    context.round.view().get() <= context.parent.0.get().saturating_add(1)
+}
+
 /// The block of `slot` on `parent` that orders `body`, with its time and its advance on the L1, and the state after it. A reveal in the
 /// body is the proposer's, as is the fee recipient, and what was forced opens its lanes.
 ///
@@ -361,7 +379,8 @@ pub fn assemble(
     };
     let table = ledger.apply_identified(chain, &place, &body, &ids)?;
     let header = Header {
-        version: VERSION,
+        next_protocol: slot.next_protocol,
+        protocol: parent.header.protocol_in(slot.epoch),
         chain_id: chain.file.chain_id,
         height,
         epoch: slot.epoch,
@@ -413,7 +432,8 @@ impl<E: Clock, T: Strategy> Application<E> for Sequencer<T> {
             let block = ancestry.next().await?;
             let parent = ancestry.next().await?;
             let lineage = self.lineage(parent, ancestry).await?;
-            let slot = self.slot(&context, &lineage.parent, block.inner().header.l1_origin).await?;
+            let header = &block.inner().header;
+            let slot = self.slot(&context, &lineage.parent, header.l1_origin, Some(header)).await?;
             Some(self.verdict(&runtime, slot, lineage, block).await)
         };
         match outcome.await {

@@ -26,6 +26,8 @@ pub const BACKFILL: u64 = 4;
 pub const TRANSACTIONS: u64 = 5;
 /// Votes that exclude each other, with their signatures.
 pub const EVIDENCE: u64 = 6;
+/// Which protocols members are ready for.
+pub const READINESS: u64 = 7;
 
 /// How urgent a channel is. Within a connection, a message of a higher class overtakes all queued bytes of lower ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +72,7 @@ impl Channel {
 }
 
 /// Every channel, by id.
-pub const ALL: [Channel; 7] = [
+pub const ALL: [Channel; 8] = [
     Channel::new(VOTES, "votes", Class::Consensus, 2048, 256),
     Channel::new(CERTIFICATES, "certificates", Class::Consensus, 2048, 256),
     Channel::new(RESOLVER, "resolver", Class::Consensus, 512, 64),
@@ -79,6 +81,7 @@ pub const ALL: [Channel; 7] = [
     Channel::new(TRANSACTIONS, "transactions", Class::Transactions, 512, 32),
     // Each is a pairing to check, and there is one a seat, epoch and kind.
     Channel::new(EVIDENCE, "evidence", Class::Transactions, 8, 16),
+    Channel::new(READINESS, "readiness", Class::Consensus, 2, 4),
 ];
 
 /// The quota of one of this file's channels, for `lookup::Network::register`.

@@ -23,6 +23,7 @@ use sinter_primitives::{
     Namespace,
     address::{self, NodeAddress},
     fees::{Address, may_earn},
+    header::{PROTOCOL_FIRST, PROTOCOL_MAX},
 };
 use std::{
     collections::BTreeMap,
@@ -258,6 +259,10 @@ pub struct NodeConfig {
     /// Addresses that replace those of `chain.toml`: node key (hex) to `host:port`.
     #[serde(default)]
     pub peers: BTreeMap<String, String>,
+    /// The last protocol that this node takes part in, of those that its release knows. With less than all, it is not ready for the
+    /// next one, and stops where the others go over to it.
+    #[serde(default = "default_protocol_max")]
+    pub protocol_max: u8,
     /// Bounds of the mempool.
     #[serde(default)]
     pub mempool: MempoolConfig,
@@ -288,6 +293,10 @@ fn default_disk_free_bytes_min() -> u64 {
 
 fn default_l1_poll_interval_ms() -> u64 {
     2_000
+}
+
+const fn default_protocol_max() -> u8 {
+    PROTOCOL_MAX
 }
 
 fn default_bls_signer_timeout_ms() -> u64 {
@@ -410,6 +419,7 @@ impl NodeConfig {
         in_range("join_from (URLs)", self.join_from.len(), 0, JOIN_FROM_MAX)?;
         in_range("l1_poll_interval_ms", self.l1_poll_interval_ms, L1_POLL_INTERVAL_MS_MIN, L1_POLL_INTERVAL_MS_MAX)?;
         in_range("bls_signer_timeout_ms", self.bls_signer_timeout_ms, 10, 10_000)?;
+        in_range("protocol_max", self.protocol_max, PROTOCOL_FIRST, PROTOCOL_MAX)?;
         in_range("worker_threads", self.worker_threads, 1, 1024)?;
         // A node must hold enough for a peer that was away to catch up from, and its own window of ids.
         in_range("retention_blocks", self.retention_blocks, 1 << 10, u64::MAX)?;
@@ -528,6 +538,8 @@ mod tests {
             ("retention_blocks = 5", "retention_blocks"),
             ("retention_blocks = \"many\"", "retention_blocks"),
             ("no_such_key = 1", "no_such_key"),
+            ("protocol_max = 0", "protocol_max"),
+            ("protocol_max = 3", "protocol_max"),
             ("[namespaces.seven]\nrpc_url = \"http://localhost\"", "seven"),
             ("[namespaces.7]\nurl = \"http://localhost\"", "url"),
             ("[peers]\nabcd = \"localhost:1\"", "peers.abcd"),

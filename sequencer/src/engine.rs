@@ -8,6 +8,7 @@
 //!   peers ── backfill ──► marshal's resolver      └──► Sequencer ◄── ledgers ◄── finalizer ── index, mempool
 //!   peers ── transactions ──► dissemination ──► mempool
 //!   peers ── evidence ──► gossip ──► evidence store ◄── observer
+//!   peers ── readiness ──► announcer ──► upgrades ◄── Sequencer
 //! ```
 
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
     scheme::Voter,
     shards::{self, ShardsConfig},
     status::Status,
+    upgrades::{Announcer, UnknownProtocol, Upgrades},
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
@@ -125,6 +127,8 @@ pub struct Settings {
     pub dissemination: DisseminationConfig,
     /// When its blocks go in shards.
     pub shards: ShardsConfig,
+    /// The last protocol that it takes part in.
+    pub protocol_max: u8,
     /// Opens the names of this node's partitions; empty where it has the storage for itself.
     pub partition_prefix: String,
 }
@@ -162,6 +166,8 @@ pub struct Network<S, R, B, P> {
     pub transactions: (S, R),
     /// Votes that exclude each other.
     pub evidence: (S, R),
+    /// Which protocols members are ready for.
+    pub readiness: (S, R),
     /// Cuts off a peer that breaks the protocol.
     pub blocker: B,
     /// The committee, as the network knows it.
@@ -204,6 +210,9 @@ pub enum EngineError {
         /// The height that is missing.
         boundary: u64,
     },
+    /// The chain has gone over to rules that this node does not take part in.
+    #[error(transparent)]
+    Protocol(#[from] UnknownProtocol),
     /// A committee has nobody to lead it.
     #[error("leaders: {0}")]
     Leaders(#[from] DrawError),
@@ -225,6 +234,7 @@ pub struct Engine {
     broadcast: Handle<()>,
     dissemination: Handle<()>,
     gossip: Handle<()>,
+    announcer: Handle<()>,
 }
 
 impl Engine {
@@ -244,6 +254,7 @@ impl Engine {
             _ = &mut self.broadcast => EngineError::Stopped("block broadcast"),
             _ = &mut self.dissemination => EngineError::Stopped("dissemination"),
             _ = &mut self.gossip => EngineError::Stopped("gossip of evidence"),
+            _ = &mut self.announcer => EngineError::Stopped("readiness"),
         }
     }
 }
@@ -280,6 +291,7 @@ where
         retention_blocks,
         dissemination,
         shards,
+        protocol_max,
         partition_prefix,
     } = settings;
     let marshal_partition = format!("{partition_prefix}{MARSHAL_PARTITION}");
@@ -288,11 +300,13 @@ where
     let bounds = Scheme::certificate_codec_config_unbounded();
     let certificates = open_archive(&context, &marshal_partition, "finalizations", &page_cache, bounds).await?;
     let blocks = open_archive(&context, &marshal_partition, "blocks", &page_cache, parameters.body_bounds()).await?;
-    let ledgers = Arc::new(recover(&chain, &index, &blocks).await?);
+    let ledgers = Arc::new(recover(&chain, &index, &blocks, protocol_max).await?);
     let start = epoch_start(&chain, &index)?;
     let known = known_committees(&chain, &index, &*succession, start.epoch).await?;
     let begun_ms = index.snapshot()?.beginning()?.map(|beginning| beginning.begun_ms);
     let committees = Committees::new(chain.clone(), (node_key.clone(), voters), succession.clone(), begun_ms, known)?;
+    let upgrades = Upgrades::new(protocol_max, node_key.clone(), committees.clone());
+    upgrades.check(parameters.boundary_before(start.epoch).saturating_add(1), start.protocol)?;
     check_votes(&context, &partition_prefix, &chain, &index, &committees, start.epoch).await?;
     let mut window = index.recent_ids(parameters.expiry_blocks)?;
     // Idle heights hold no ids, but the mempool must know how far the chain is.
@@ -374,6 +388,7 @@ where
         finalizer::Parts {
             chain: chain.clone(),
             committees: committees.clone(),
+            upgrades: upgrades.clone(),
             epochs,
             ledgers: ledgers.clone(),
             mempool: mempool.clone(),
@@ -390,7 +405,7 @@ where
 
     let sequencer = Sequencer::new(
         chain.clone(),
-        committees.clone(),
+        (committees.clone(), upgrades.clone()),
         ledgers.clone(),
         mempool.clone(),
         l1.clone(),
@@ -421,6 +436,10 @@ where
         network.blocker.clone(),
     )
     .start(network.evidence);
+    let blocker = network.blocker.clone();
+    let announcer =
+        Announcer::new(context.child("readiness"), upgrades.clone(), ledgers.clone(), status.clone(), blocker)
+            .start(network.readiness);
     if let Some(l1) = l1 {
         let (ledgers, heads) = (ledgers.clone(), heads_receiver);
         context.child("draw").spawn(move |context| draw::anticipate(context, l1, succession, ledgers, heads));
@@ -429,6 +448,7 @@ where
     let parts = epochs::Parts {
         chain,
         committees,
+        upgrades,
         adapter,
         marshal: mailbox.clone(),
         ledgers,
@@ -444,7 +464,18 @@ where
         epochs::Channels { votes: network.votes, certificates: network.certificates, resolver: network.resolver };
     let consensus =
         context.child("epochs").spawn(move |context| epochs::run(context, parts, channels, epochs_receiver, strategy));
-    Ok(Engine { marshal: mailbox, recent, finalizer, consensus, delivery, shards, broadcast, dissemination, gossip })
+    Ok(Engine {
+        marshal: mailbox,
+        recent,
+        finalizer,
+        consensus,
+        delivery,
+        shards,
+        broadcast,
+        dissemination,
+        gossip,
+        announcer,
+    })
 }
 
 /// Refuses to vote in an epoch when the record of earlier votes in it is gone while other history of it is there. Where the epoch

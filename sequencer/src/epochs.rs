@@ -22,6 +22,7 @@ use crate::{
     observer::Observer,
     status::Status,
     telemetry,
+    upgrades::Upgrades,
 };
 use commonware_consensus::{
     Application,
@@ -66,13 +67,15 @@ pub struct EpochStart {
     pub boundary: Digest,
     /// What leaders had revealed by then.
     pub mix: Mix,
+    /// The rules that its blocks obey.
+    pub protocol: u8,
 }
 
 impl EpochStart {
     /// The epoch above the block of `header`, which is the last of its own, or genesis.
     #[must_use]
     pub fn above(epoch: u64, header: &Header) -> Self {
-        Self { epoch, boundary: header.digest(), mix: Mix(header.randomness) }
+        Self { epoch, boundary: header.digest(), mix: Mix(header.randomness), protocol: header.protocol_in(epoch) }
     }
 }
 
@@ -82,6 +85,8 @@ pub struct Parts<E, A: Application<E>, B> {
     pub chain: Arc<Chain>,
     /// Who votes in which epoch.
     pub committees: Committees,
+    /// Which rules this node takes part in.
+    pub upgrades: Upgrades,
     /// Decides and checks what is ordered.
     pub adapter: Inline<E, Scheme, A, SequencedBlock, FixedEpocher>,
     /// Has the blocks.
@@ -146,6 +151,7 @@ where
     let mut entrance: Option<(u64, Entrance<S>)> = None;
     loop {
         let start = *epochs.borrow_and_update();
+        parts.upgrades.check(parameters.boundary_before(start.epoch).saturating_add(1), start.protocol)?;
         let open = match entrance.take() {
             Some((epoch, open)) if epoch == start.epoch => open,
             // This node was away for more than an epoch.
@@ -260,7 +266,8 @@ where
     track(&parts.committees, &parts.track, epoch);
     parts.status.observe_round(epoch, 0);
     gauge!(telemetry::SEATED).set(u8::from(parts.committees.has_seat(epoch)));
-    info!(epoch, boundary = %start.boundary, seats = seated.participants.len(), votes = seated.is_voting(), "epoch begins");
+    let protocol = start.protocol;
+    info!(epoch, protocol, boundary = %start.boundary, seats = seated.participants.len(), votes = seated.is_voting(), "epoch begins");
 
     let observer = Observer::new(
         parts.adapter.clone(),

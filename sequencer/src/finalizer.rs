@@ -18,6 +18,7 @@ use crate::{
     mempool::Mempool,
     status::Status,
     telemetry::{self, timed},
+    upgrades::{UnknownProtocol, Upgrades},
     validity::{self, InvalidBlock},
 };
 use commonware_actor::Feedback;
@@ -66,6 +67,9 @@ pub enum FinalizerError {
         /// The committee's epoch.
         epoch: u64,
     },
+    /// The chain has gone over to rules that this node does not take part in.
+    #[error(transparent)]
+    Protocol(#[from] UnknownProtocol),
     /// A final block does not follow from its parent.
     #[error("final block at height {height} does not follow from its parent: {source}")]
     Invalid {
@@ -90,6 +94,8 @@ pub struct Parts {
     pub chain: Arc<Chain>,
     /// Who votes in which epoch.
     pub committees: Committees,
+    /// Which rules this node takes part in.
+    pub upgrades: Upgrades,
     /// Told of every epoch that begins.
     pub epochs: watch::Sender<EpochStart>,
     /// The states above the tip.
@@ -293,6 +299,7 @@ async fn index_blocks<'a>(
         if height != tip.header.height + 1 {
             return Err(FinalizerError::Gap { tip: tip.header.height, got: height });
         }
+        parts.upgrades.check(height, block.inner().header.protocol)?;
         tip = state_after(&parts.chain, &parts.ledgers, &tip, block)?;
         parts.committees.finalized(&tip).await?;
         new.push((block, tip.clone()));

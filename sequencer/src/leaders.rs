@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn start(epoch: u64, mix: u8) -> EpochStart {
-        EpochStart { epoch, boundary: Digest([0; 32]), mix: Mix(Digest([mix; 32])) }
+        EpochStart { epoch, boundary: Digest([0; 32]), mix: Mix(Digest([mix; 32])), protocol: 1 }
     }
 
     fn chain(adjust: impl FnOnce(&mut ChainFile)) -> Chain {

@@ -42,5 +42,6 @@ pub mod status;
 pub mod telemetry;
 pub mod timeline;
 mod tls;
+pub mod upgrades;
 pub mod validity;
 pub mod votes;

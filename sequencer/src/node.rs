@@ -14,6 +14,7 @@ use crate::{
     draw::{Drawing, STANDBY_MAX},
     engine::{self, Engine, EngineError, Settings, Shared},
     evidence::{self, EVIDENCE_DIRECTORY, EvidenceError, EvidenceStore},
+    finalizer::FinalizerError,
     handle::{Handle, Head},
     history::History,
     index::{Index, IndexError},
@@ -148,7 +149,7 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    /// Whether nothing was started because of what the operator wrote.
+    /// Whether starting again mends nothing: it is about what the operator wrote, or installed.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
         matches!(
@@ -165,6 +166,7 @@ impl NodeError {
                 | Self::NoL1
                 | Self::Signer(_)
                 | Self::Quic(_)
+                | Self::Engine(EngineError::Protocol(_) | EngineError::Finalizer(FinalizerError::Protocol(_)))
         )
     }
 }
@@ -401,6 +403,7 @@ async fn start_and_wait(
             retention_blocks: config.retention_blocks,
             dissemination: config.dissemination,
             shards: config.shards,
+            protocol_max: config.protocol_max,
             partition_prefix: String::new(),
         },
         network,
@@ -525,6 +528,7 @@ fn join_network(
         backfill: register(channels::BACKFILL),
         transactions: register(channels::TRANSACTIONS),
         evidence: register(channels::EVIDENCE),
+        readiness: register(channels::READINESS),
         blocker: oracle.clone(),
         peers: oracle,
         track,

@@ -10,7 +10,7 @@ use crate::{
     finalizer::FinalizerError,
     index::{Beginning, FinalizedBlock, Index, IndexError, Persist},
     ledgers::{Ledgers, State},
-    validity,
+    upgrades, validity,
 };
 use commonware_consensus::{
     Block as _,
@@ -83,11 +83,13 @@ pub(crate) async fn known_committees(
     Ok(known)
 }
 
-/// The ledger tree on the index's tip, after the index has caught up with the archive's final blocks.
+/// The ledger tree on the index's tip, after the index has caught up with the archive's final blocks, all of them under protocols up to
+/// `protocol_max`.
 pub(crate) async fn recover<E: Storage + Metrics + Clock>(
     chain: &Chain,
     index: &Index,
     blocks: &Archive<E, Arc<SequencedBlock>>,
+    protocol_max: u8,
 ) -> Result<Ledgers, EngineError> {
     let mut tip = indexed_tip(chain, index)?;
     let mut replayed = 0u64;
@@ -98,6 +100,7 @@ pub(crate) async fn recover<E: Storage + Metrics + Clock>(
         if block.parent() != tip.digest {
             break; // the index reports it as what it is, a conflict, when marshal delivers the block
         }
+        upgrades::check(protocol_max, height, block.header.protocol)?;
         let ids = validity::ids(chain, &block.body);
         let state =
             validity::follow(chain, &tip, &block, ids).map_err(|source| FinalizerError::Invalid { height, source })?;

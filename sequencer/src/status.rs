@@ -1,6 +1,6 @@
 //! What a running node says about itself: a few atomics that consensus writes and the RPC reads.
 
-use crate::timeline::Timeline;
+use crate::{timeline::Timeline, upgrades::Readiness};
 use commonware_utils::sync::Mutex;
 use sinter_primitives::Parameters;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -16,6 +16,7 @@ pub struct Status {
     finalized_at_ms: AtomicU64,
     peers: AtomicU32,
     faults: AtomicU64,
+    readiness: Mutex<(u8, Readiness, Readiness)>,
     /// When things happened.
     pub timeline: Timeline,
 }
@@ -33,6 +34,7 @@ impl Status {
             finalized_at_ms: AtomicU64::new(0),
             peers: AtomicU32::new(0),
             faults: AtomicU64::new(0),
+            readiness: Mutex::default(),
             timeline: Timeline::default(),
         }
     }
@@ -107,6 +109,18 @@ impl Status {
     /// Sets the number of connected members.
     pub fn set_peers(&self, peers: u32) {
         self.peers.store(peers, Ordering::Relaxed);
+    }
+
+    /// The last protocol that this node takes part in; and how ready this epoch's members, and the next one's, are for the one after the
+    /// chain's.
+    #[must_use]
+    pub fn readiness(&self) -> (u8, Readiness, Readiness) {
+        *self.readiness.lock()
+    }
+
+    /// Sets them.
+    pub fn observe_readiness(&self, protocol_max: u8, this_epoch: Readiness, next_epoch: Readiness) {
+        *self.readiness.lock() = (protocol_max, this_epoch, next_epoch);
     }
 
     /// Counts a proven fault.

@@ -29,6 +29,14 @@ pub const VOTES_ABSTAINED: &str = "sinter_votes_abstained_total";
 pub const BASE_FEE_WEI: &str = "sinter_base_fee_wei";
 /// Wei that are left of what a namespace prepaid, by namespace.
 pub const NAMESPACE_BALANCE_WEI: &str = "sinter_namespace_balance_wei";
+/// The rules that the last final block obeys.
+pub const PROTOCOL: &str = "sinter_protocol";
+/// The rules that the next epoch's blocks obey.
+pub const PROTOCOL_NEXT: &str = "sinter_protocol_next";
+/// The last rules that this node takes part in.
+pub const PROTOCOL_MAX: &str = "sinter_protocol_max";
+/// Seats of this epoch, and of the next one, by `epoch`, that are ready for the rules after this epoch's.
+pub const PROTOCOL_READY_SEATS: &str = "sinter_protocol_ready_seats";
 /// Bytes that are free under the data directory.
 pub const DISK_FREE_BYTES: &str = "sinter_disk_free_bytes";
 
@@ -55,6 +63,14 @@ pub fn describe() {
     describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block");
     describe_counter!(FAULTS, Unit::Count, "Proven faults of committee members: two votes that exclude each other");
     describe_counter!(VOTES_ABSTAINED, Unit::Count, "Votes not cast because the signer was away or refused");
+    describe_gauge!(PROTOCOL, Unit::Count, "Protocol of the last final block");
+    describe_gauge!(PROTOCOL_NEXT, Unit::Count, "Protocol of the next epoch's blocks");
+    describe_gauge!(PROTOCOL_MAX, Unit::Count, "Last protocol that this node takes part in");
+    describe_gauge!(
+        PROTOCOL_READY_SEATS,
+        Unit::Count,
+        "Seats that are ready for the protocol after this one, by epoch"
+    );
     describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "Free space under the data directory");
     counter!(VOTES_DELAYED).absolute(0);
     counter!(VIEWS_NULLIFIED).absolute(0);

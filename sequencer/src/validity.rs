@@ -3,7 +3,8 @@
 //! Of the L1 it takes what happened there up to the block's L1 origin. Never of transaction bytes, which the namespace's rollup judges; and
 //! never of the wall clock, which only delays a vote. What is checked, in this order:
 //!
-//! 1. the header names this chain, its parent, and the view it was proposed in, by the view's leader;
+//! 1. the header names this chain, its parent, and the view it was proposed in, by the view's leader; it obeys the rules that the chain
+//!    has come to, and names others for the next epoch only where members agree ([`crate::upgrades`]);
 //! 2. time moves forward; the L1 origin never goes back, nor on by more than it may, and moves only where the chain follows the L1; an
 //!    epoch's last block names the committee of the epoch after the next;
 //! 3. the body is within bounds and is the one that the header commits to; a reveal stands where one may, is the proposer's, and
@@ -21,7 +22,7 @@ use crate::{
 use sinter_primitives::{
     Block, Body, Chain, Committee, Digest, Header, Ledger, Namespace, Transaction, TransactionId, TransactionKind,
     forced_inbox::{self, ForcedEntry, ORIGIN_STEP_MAX},
-    header::{L1Origin, VERSION},
+    header::L1Origin,
     ledger::{LedgerError, Place},
     reveals::{Mix, RevealError, Term},
 };
@@ -45,6 +46,8 @@ pub struct Slot {
     pub leader_seat: u32,
     /// Digest of the committee that the block must name: zero, but in an epoch's last block.
     pub next_committee: Digest,
+    /// What the block must name as the next epoch's protocol, where it is another; zero where it is not.
+    pub next_protocol: u8,
 }
 
 /// Why a block is invalid.
@@ -254,7 +257,8 @@ pub fn origin_may_follow(chain: &Chain, parent: L1Origin, origin: L1Origin) -> b
 }
 
 fn check_place(chain: &Chain, parent: &Header, slot: &Slot, header: &Header) -> Result<(), InvalidBlock> {
-    number("version", u64::from(VERSION), u64::from(header.version))?;
+    number("protocol", u64::from(parent.protocol_in(slot.epoch)), u64::from(header.protocol))?;
+    number("next protocol", u64::from(slot.next_protocol), u64::from(header.next_protocol))?;
     number("chain id", chain.file.chain_id, header.chain_id)?;
     number("height", parent.height.saturating_add(1), header.height)?;
     number("epoch", slot.epoch, header.epoch)?;

@@ -9,8 +9,8 @@ use super::{
     proofs::Prover,
     subscriptions::Subscriptions,
     types::{
-        Accepted, BlockId, BlockView, ChainInfo, EpochLedger, Id, LaneView, NamespaceView, NodeStatus, RangePage,
-        SendTransaction, TransactionStatus, TransactionTrace,
+        Accepted, BlockId, BlockView, ChainInfo, EpochLedger, Id, LaneView, NamespaceView, NodeStatus, ProtocolStatus,
+        RangePage, SendTransaction, TransactionStatus, TransactionTrace,
     },
 };
 use crate::{
@@ -206,6 +206,7 @@ impl SinterApiServer for SinterMethods {
             earliest_height: earliest.map_err(|error| error::internal(&error))?,
             epoch,
             view,
+            protocol: protocol(handle),
             peers: status.peers(),
             faults: status.faults(),
             started_ms: status.started_ms(),
@@ -230,6 +231,24 @@ impl SinterApiServer for SinterMethods {
         with_payloads: Option<bool>,
     ) -> SubscriptionResult {
         self.subscriptions.namespace(pending, namespace, from_height, with_payloads.unwrap_or(true)).await
+    }
+}
+
+/// Which rules hold after the last block that the index holds.
+fn protocol(handle: &Handle) -> ProtocolStatus {
+    let tip = handle.index.tip().header;
+    let parameters = &handle.chain.file.parameters;
+    let next_epoch = tip.epoch.saturating_add(1);
+    let (max, this, next) = handle.status.readiness();
+    ProtocolStatus {
+        current: tip.protocol,
+        next: tip.protocol_in(next_epoch),
+        next_height: parameters.epoch_blocks.map(|_| parameters.boundary_before(next_epoch).saturating_add(1)),
+        max,
+        seats: this.seats,
+        ready_seats: this.ready,
+        next_seats: next.seats,
+        next_ready_seats: next.ready,
     }
 }
 

@@ -247,6 +247,8 @@ pub struct NodeStatus {
     pub epoch: u64,
     /// The highest view of it in which it has seen a certificate.
     pub view: u64,
+    /// The rules that the chain has, and will have.
+    pub protocol: ProtocolStatus,
     /// Committee members that it is connected to.
     pub peers: u32,
     /// Proven faults of members that it has seen.
@@ -255,6 +257,27 @@ pub struct NodeStatus {
     pub started_ms: u64,
     /// What waits to be ordered.
     pub mempool: MempoolStats,
+}
+
+/// Which rules hold, and who is ready for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolStatus {
+    /// That of the last final block.
+    pub current: u8,
+    /// That of the next epoch's blocks.
+    pub next: u8,
+    /// Where the next epoch begins; none where this one never ends.
+    pub next_height: Option<u64>,
+    /// The last one that this node takes part in.
+    pub max: u8,
+    /// Seats of the epoch.
+    pub seats: u32,
+    /// Those that are ready for the protocol after the current one.
+    pub ready_seats: u32,
+    /// Seats of the next epoch.
+    pub next_seats: u32,
+    /// Those that are ready for it.
+    pub next_ready_seats: u32,
 }
 
 /// A block became final: one message for every height, in order, none left out.

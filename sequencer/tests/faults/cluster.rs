@@ -19,7 +19,7 @@ use sinter_primitives::{
     Chain, Digest, Namespace, Parameters, Transaction, TransactionKind,
     chain::{ChainFile, ForcedInboxSpec, L1Spec, NamespaceSpec, Ordering, RegistrySpec},
     committee::Seat,
-    header::L1Origin,
+    header::{L1Origin, PROTOCOL_MAX},
 };
 use sinter_sequencer::{
     channels,
@@ -48,7 +48,7 @@ pub const OTHER_NAMESPACE: Namespace = Namespace(2);
 pub const CLOSED_NAMESPACE: Namespace = Namespace(3);
 
 /// A node's channels.
-pub const CHANNELS: [u64; 7] = [
+pub const CHANNELS: [u64; 8] = [
     channels::VOTES,
     channels::CERTIFICATES,
     channels::RESOLVER,
@@ -56,6 +56,7 @@ pub const CHANNELS: [u64; 7] = [
     channels::BACKFILL,
     channels::TRANSACTIONS,
     channels::EVIDENCE,
+    channels::READINESS,
 ];
 
 pub type Context = deterministic::Context;
@@ -110,6 +111,8 @@ pub struct Cluster {
     pub l1: Vec<Option<Arc<dyn L1View>>>,
     /// When the members' blocks go in shards.
     pub shards: ShardsConfig,
+    /// The last protocol that members take part in, by seat.
+    pub protocol_max: Vec<u8>,
     pub oracle: Oracle<PublicKey, Context>,
     pub nodes: Vec<Option<Node>>,
     directory: TempDir,
@@ -174,6 +177,7 @@ impl Cluster {
             succession,
             l1: (0..count).map(|_| None).collect(),
             shards: ShardsConfig::default(),
+            protocol_max: vec![PROTOCOL_MAX; count],
             oracle,
             nodes: (0..count).map(|_| None).collect(),
             directory: tempfile::tempdir().unwrap(),
@@ -298,6 +302,7 @@ impl Cluster {
             retention_blocks: 1 << 20,
             dissemination: DisseminationConfig::default(),
             shards: self.shards,
+            protocol_max: self.protocol_max[seat],
             partition_prefix: Self::prefix(seat),
         };
         let mut channels = channels.into_iter();
@@ -310,6 +315,7 @@ impl Cluster {
             backfill: next(),
             transactions: next(),
             evidence: next(),
+            readiness: next(),
             blocker: self.oracle.control(self.key(seat)),
             peers: self.oracle.manager(),
             // Everybody sees everybody.

@@ -47,7 +47,7 @@ pub fn committee(members: &[Member], of: std::ops::Range<usize>) -> Committee {
 }
 
 /// Eight members. The first four have epochs 0 and 1, and then every other one; the rest have those between.
-async fn two_committees(context: Context) -> Cluster {
+pub async fn two_committees(context: Context) -> Cluster {
     let members = members(2 * SEATS);
     let chain = test_chain(&members[..SEATS], with_epochs());
     let turns = Turns(vec![committee(&members, SEATS..2 * SEATS), committee(&members, 0..SEATS)]);

@@ -73,6 +73,7 @@ impl Case {
             parent,
             leader_seat: 2,
             next_committee: Digest([0; 32]),
+            next_protocol: 0,
         };
         let entry = said(0, 6, open(500 * u128::from(FLOOR_WEI)));
         let lane = Lane { namespace: ACCOUNTS, transactions: vec![entry.transaction()] };

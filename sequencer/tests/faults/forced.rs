@@ -62,6 +62,7 @@ impl Case {
             parent: parent.digest,
             leader_seat: 2,
             next_committee: Digest([0; 32]),
+            next_protocol: 0,
         };
         let forced = entries();
         let user = Transaction {

@@ -43,6 +43,7 @@ pub enum Lie {
     L1Origin,
     InboxCursor,
     NextCommittee,
+    NextProtocol,
     Randomness,
     Reveal,
     /// The only one that is none: a block may be empty.
@@ -50,7 +51,7 @@ pub enum Lie {
 }
 
 impl Lie {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LedgerRoot,
         Self::NamespaceTable,
         Self::RepeatOfAncestor,
@@ -67,6 +68,7 @@ impl Lie {
         Self::L1Origin,
         Self::InboxCursor,
         Self::NextCommittee,
+        Self::NextProtocol,
         Self::Randomness,
         Self::Reveal,
     ];
@@ -107,6 +109,10 @@ impl<T: Strategy> Liar<T> {
             Lie::L1Origin => return self.with(block, |block| block.header.l1_origin.number += 1),
             Lie::InboxCursor => header.inbox_cursor += 1,
             Lie::NextCommittee => header.next_committee = another,
+            // Named where nothing is, and taken back where something is.
+            Lie::NextProtocol => {
+                header.next_protocol = if header.next_protocol == 0 { header.protocol + 1 } else { 0 };
+            }
             Lie::Randomness => header.randomness = another,
             // A point of the subgroup, and nobody's reveal.
             Lie::Reveal => {
@@ -173,6 +179,7 @@ impl<T: Strategy> Liar<T> {
             parent: header.parent,
             leader_seat: header.proposer_seat,
             next_committee: header.next_committee,
+            next_protocol: header.next_protocol,
         };
         let parent = self.inner.ledgers().get(&header.parent)?;
         let advance = Advance { origin: header.l1_origin, ..Advance::none(&parent.header) };

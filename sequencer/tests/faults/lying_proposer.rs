@@ -54,6 +54,7 @@ lies! {
     l1_origin_that_moves: L1Origin,
     inbox_cursor_that_moves: InboxCursor,
     next_committee: NextCommittee,
+    next_protocol: NextProtocol,
     randomness: Randomness,
     reveal_of_nobody: Reveal,
 }

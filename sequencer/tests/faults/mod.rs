@@ -25,4 +25,5 @@ mod restart;
 mod shards;
 mod torn_journal;
 mod twins;
+mod upgrade;
 mod validity;

@@ -24,6 +24,7 @@ async fn with_twins(context: Context, seen: [&'static [usize]; 2]) -> Cluster {
     cluster.members.push(cluster.members[TWIN].clone());
     cluster.nodes.push(None);
     cluster.l1.push(None);
+    cluster.protocol_max.push(cluster.protocol_max[TWIN]);
     let groups = Arc::new(seen.map(|seats| seats.iter().map(|seat| cluster.key(*seat)).collect::<Vec<PublicKey>>()));
     let of = |origin: SplitOrigin| usize::from(origin == SplitOrigin::Secondary);
     let (mut first, mut second) = (Vec::new(), Vec::new());

@@ -31,6 +31,7 @@ impl Case {
             parent: parent.digest,
             leader_seat: 2,
             next_committee: Digest([0; 32]),
+            next_protocol: 0,
         };
         let lanes = vec![
             Lane {
@@ -83,7 +84,8 @@ fn an_honest_block_is_valid_and_empty_ones_are() {
 #[test]
 fn every_field_of_the_header_is_checked() {
     let another = Digest([9; 32]);
-    assert_eq!(Case::broken_by_header(|block| block.header.version += 1), "version");
+    assert_eq!(Case::broken_by_header(|block| block.header.protocol += 1), "protocol");
+    assert_eq!(Case::broken_by_header(|block| block.header.next_protocol += 1), "next protocol");
     assert_eq!(Case::broken_by_header(|block| block.header.chain_id += 1), "chain id");
     assert_eq!(Case::broken_by_header(|block| block.header.height += 1), "height");
     assert_eq!(Case::broken_by_header(|block| block.header.epoch += 1), "epoch");

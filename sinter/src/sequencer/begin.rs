@@ -13,6 +13,7 @@ use sinter_sequencer::{
     index::{Index, IndexError},
     node::INDEX_FILE,
     rpc::SinterApiClient,
+    upgrades,
 };
 use std::{
     fs,
@@ -87,7 +88,8 @@ pub async fn begin(config: &NodeConfig) -> Result<(), Failure> {
         info!("no epoch of this chain ever ends: this node begins at genesis");
         return Ok(());
     }
-    let mut joining = Joining { index, ends, may_be_new: config.join_trusted.is_none() };
+    let (may_be_new, protocol_max) = (config.join_trusted.is_none(), config.protocol_max);
+    let mut joining = Joining { index, ends, may_be_new, protocol_max };
     joining.resume()?;
     match joining.join(&config.join_from).await {
         // It has begun, and no block has come since: that there is nothing newer, or nobody to tell, is no reason to stand still.
@@ -133,6 +135,8 @@ struct Joining {
     ends: Ends,
     /// Whether the network may be so new that a node begins at genesis.
     may_be_new: bool,
+    /// The last protocol that the node takes part in.
+    protocol_max: u8,
 }
 
 impl Joining {
@@ -158,10 +162,13 @@ impl Joining {
                 failures.push(failure);
             }
         }
-        let newest = self.ends.last().map(|end| end.header.epoch);
-        let Some(epoch) = newest.filter(|epoch| epoch.saturating_add(1) >= ENDS_MIN as u64) else {
+        let newest = self.ends.last().map(|end| end.header);
+        let Some(end) = newest.filter(|end| end.epoch.saturating_add(1) >= ENDS_MIN as u64) else {
             return self.begin_at_genesis(&failures);
         };
+        let epoch = end.epoch;
+        upgrades::check(self.protocol_max, end.height.saturating_add(1), end.protocol_in(epoch.saturating_add(1)))
+            .or_fail(Exit::Usage, "`join_from`")?;
         let ends = &self.ends;
         let mut checkpoint = any(members, async |node| {
             let answer = node.epoch_ledger(epoch).await?;

@@ -18,7 +18,7 @@ use sinter_primitives::{
     network::TrustedNetwork,
     registry::{Registrant, Registry},
 };
-use sinter_sequencer::rpc::SinterApiClient;
+use sinter_sequencer::rpc::{SinterApiClient, types::ProtocolStatus};
 use sinter_settlement::registry::{contract::CommitteeRegistry as Calls, ether, leaving::Terms};
 use std::{fmt::Write as _, path::PathBuf};
 
@@ -59,6 +59,8 @@ pub struct WhoArguments {
 struct Status {
     registry: Place,
     owner: Address,
+    /// What the member that was asked says of the rules; nothing where none was.
+    protocol: Option<ProtocolStatus>,
     registrants: Vec<Standing>,
     tickets: Vec<Leaving>,
 }
@@ -156,9 +158,9 @@ pub async fn run(arguments: &StatusArguments) -> Result<(), Failure> {
     let registry = contract.registry().await?;
     let (owner, numbers) = meant(&contract, &registry, &arguments.who).await?;
     let now_s = contract.now_s().await?;
-    let committees = match &arguments.rpc {
-        Some(url) => committees(&contract, url).await?,
-        None => Vec::new(),
+    let (committees, protocol) = match &arguments.rpc {
+        Some(url) => committees(&contract, url).await.map(|(all, protocol)| (all, Some(protocol)))?,
+        None => (Vec::new(), None),
     };
     let mut registrants = Vec::new();
     for number in numbers {
@@ -180,7 +182,7 @@ pub async fn run(arguments: &StatusArguments) -> Result<(), Failure> {
         registrants: contract.ask(&Calls::registrantsCall {}).await?,
         registrants_max: parameters.registrantsMax,
     };
-    let status = Status { registry: place, owner, registrants, tickets };
+    let status = Status { registry: place, owner, protocol, registrants, tickets };
     if arguments.json {
         return print_result(serde_json::to_string(&status).or_fail(Exit::Failed, "writing the status as JSON")?);
     }
@@ -218,8 +220,8 @@ async fn meant(contract: &Contract, registry: &Registry, who: &WhoArguments) -> 
 }
 
 /// The committees of the member's epoch and the two after it, the last one if it is fixed: each as the one before, from chain.toml's on,
-/// has certified it.
-async fn committees(contract: &Contract, url: &str) -> Result<Vec<(u64, Option<Committee>)>, Failure> {
+/// has certified it. And what the member says of the rules.
+async fn committees(contract: &Contract, url: &str) -> Result<(Committees, ProtocolStatus), Failure> {
     let node = client::http(url)?;
     let status = node.status().await.or_fail(Exit::Failed, url)?;
     let (expected, got) = (contract.chain.hash, status.chain_hash);
@@ -235,8 +237,11 @@ async fn committees(contract: &Contract, url: &str) -> Result<Vec<(u64, Option<C
     let ends = node.hand_overs(epoch).await.or_fail(Exit::Failed, url)?;
     trusted.follow(&ends, after).map_err(client::not_handed_over).or_fail(Exit::Failed, url)?;
     committees.push((after, trusted.committee_of(after).cloned()));
-    Ok(committees)
+    Ok((committees, status.protocol))
 }
+
+/// By epoch; nothing where none is fixed yet.
+type Committees = Vec<(u64, Option<Committee>)>;
 
 async fn standing(
     contract: &Contract,
@@ -306,6 +311,23 @@ fn no_candidate_because(registry: &Registry, number: u64, registrant: Option<&Re
     ))
 }
 
+fn protocol_as_text(protocol: &ProtocolStatus) -> String {
+    let ProtocolStatus { current, next, next_height, max, seats, ready_seats, next_seats, next_ready_seats } = protocol;
+    match next_height.filter(|_| next != current) {
+        Some(height) if next > max => {
+            format!(
+                "protocol {current}; {next} from height {height} on, before which this member stops: it knows up to {max}"
+            )
+        }
+        Some(height) => format!("protocol {current}; {next} from height {height} on"),
+        None => format!(
+            "protocol {current}, this member up to {max}; ready for {}: {ready_seats} of {seats} seats, {next_ready_seats} of \
+             {next_seats} of the next epoch",
+            current.saturating_add(1)
+        ),
+    }
+}
+
 fn as_text(status: &Status) -> String {
     // Writing to a string cannot fail.
     let mut text = String::new();
@@ -313,6 +335,9 @@ fn as_text(status: &Status) -> String {
     let Place { contract, stake_min_wei, registrants, registrants_max } = &status.registry;
     let minimum = ether_of(stake_min_wei);
     let _ = writeln!(text, "registry {contract}: {registrants} of {registrants_max} places taken, {minimum} at least");
+    if let Some(protocol) = &status.protocol {
+        let _ = writeln!(text, "{}", protocol_as_text(protocol));
+    }
     if status.registrants.is_empty() {
         let _ = writeln!(text, "{} has registered nobody", status.owner);
     }

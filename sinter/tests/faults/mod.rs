@@ -12,3 +12,4 @@ mod partition_healed;
 mod slow_link;
 mod torn_journal;
 mod two_down;
+mod upgrade;
