@@ -13,7 +13,7 @@ if [ -n "${IMAGE_KVM:-}" ]; then
     slower=1
 else
     accelerator=(-accel tcg,thread=multi -cpu max)
-    slower=5
+    slower=4
 fi
 
 say() { printf '\n== %4d s  %s\n' $SECONDS "$*"; }
@@ -85,10 +85,12 @@ expect() {
     shift
     for pattern in "$@"; do
         until said | grep --quiet -e "$pattern"; do
+            sleep 0.5
             [ $((SECONDS - from)) -lt $within ] || failed "expected the console to say '$pattern' within $within s"
+            # What was refused, and was not to be, is not waited for any longer.
+            ! said | grep --quiet -e 'refused: ' -e 'FAILED' || failed "expected the console to say '$pattern', got a refusal"
             kill -0 $machine 2>/dev/null || sleep 1
             kill -0 $machine 2>/dev/null || said | grep --quiet -e "$pattern" || failed "the machine ended before it said '$pattern'"
-            sleep 0.5
         done
         echo "holds: $(said | grep --max-count 1 -e "$pattern")"
     done

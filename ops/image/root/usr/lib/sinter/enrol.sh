@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes a machine the owner's: its state is encrypted with a key that its TPM keeps, and so are the secrets that a volume SINTER_ENROL
+# Makes a machine the owner's: its state is encrypted with a key that its TPM keeps, and so are the secrets that a volume SINTER_KEYS
 # brings. Once; from then on it opens what it made. There is no other way in: without a TPM, or without Secure Boot, it refuses.
 set -eu
 
 data=/dev/disk/by-partlabel/sinter-data
-volume=/dev/disk/by-label/SINTER_ENROL
+volume=/dev/disk/by-label/SINTER_KEYS
 medium=/run/sinter-enrol
 state=/var/lib/sinter
 # Secure Boot's keys, and which of them signed what was started: an update that the same owner signed opens what was sealed.
@@ -25,7 +25,7 @@ trusted_platform() {
 
 open_state() {
     udevadm settle --timeout=30 || true
-    systemd-cryptsetup attach sinter-data $data - "tpm2-device=auto,headless=1" ||
+    /usr/lib/systemd/systemd-cryptsetup attach sinter-data $data - "tpm2-device=auto,headless=1" ||
         refuse "state: expected this machine's TPM, with the Secure Boot keys of the day it was enrolled, to open it, got a refusal"
     mount -o nosuid,nodev,noexec /dev/mapper/sinter-data /var/lib
 }
@@ -39,8 +39,8 @@ looked_through() {
         *) refuse "$(basename "$file"): expected aggregator.toml, l1.key, tls.key, NAME.pem or NAME.network, got a file that is none" ;;
         esac
     done
-    [ -f $medium/aggregator.toml ] || refuse "aggregator.toml: expected it on the volume SINTER_ENROL, got none"
-    [ "$(blockdev --getro $volume)" = 0 ] || refuse "the volume SINTER_ENROL: expected it writable, so that it can be wiped, got read-only"
+    [ -f $medium/aggregator.toml ] || refuse "aggregator.toml: expected it on the volume SINTER_KEYS, got none"
+    [ "$(blockdev --getro $volume)" = 0 ] || refuse "the volume SINTER_KEYS: expected it writable, so that it can be wiped, got read-only"
 }
 
 # The disk's rest becomes the state. What is interrupted here leaves no partition, and is begun again.
@@ -110,7 +110,7 @@ enrol() {
 udevadm settle --timeout=30 || echo "<4>devices are still being looked for"
 if [ ! -e $data ]; then
     if ! wait_for_medium; then
-        echo "not enrolled: expected a volume SINTER_ENROL, got none: start again with it"
+        echo "not enrolled: expected a volume SINTER_KEYS, got none: start again with it"
         exit 0
     fi
     trusted_platform
@@ -121,7 +121,7 @@ if [ ! -e $data ]; then
 fi
 open_state
 if [ ! -e $state/enrolled ]; then
-    wait_for_medium || refuse "expected the volume SINTER_ENROL, with which enrolment was begun, got none"
+    wait_for_medium || refuse "expected the volume SINTER_KEYS, with which enrolment was begun, got none"
     trusted_platform
     enrol
 elif [ -e $volume ]; then
@@ -129,7 +129,7 @@ elif [ -e $volume ]; then
         mount_medium
         wipe
     else
-        echo "<4>this machine is enrolled: the volume SINTER_ENROL was not read"
+        echo "<4>this machine is enrolled: the volume SINTER_KEYS was not read"
     fi
 fi
 if [ -n "$(find $state/etc -name '*.network')" ]; then

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Takes an update: sinter.bundle, from a volume SINTER_UPDATE, into the slot that does not run. The order is what makes it safe to be
+# Takes an update: sinter.bundle, from a volume SINTER_NEXT, into the slot that does not run. The order is what makes it safe to be
 # killed at any point: all of it is checked before anything is written; what would start the other slot is removed before that slot
 # changes, and written last. The slot that runs, which is known to be good, is never touched.
 set -eu
 
-volume=/dev/disk/by-label/SINTER_UPDATE
+volume=/dev/disk/by-label/SINTER_NEXT
 work=/run/sinter-update
 kernels=/efi/EFI/Linux
 # How often a version may fail to start before the other slot has its turn.
@@ -91,7 +91,7 @@ mkdir -p $work/medium
 mount -o ro,nosuid,nodev,noexec $volume $work/medium
 trap 'umount $work/medium' EXIT
 bundle=$work/medium/sinter.bundle
-[ -f $bundle ] || refuse "expected sinter.bundle on the volume SINTER_UPDATE, got none"
+[ -f $bundle ] || refuse "expected sinter.bundle on the volume SINTER_NEXT, got none"
 signed
 suitable
 whole
