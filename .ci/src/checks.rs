@@ -1,7 +1,7 @@
 //! The checks, in their order.
 
 use crate::{
-    Outcome, ansible, devnet, dist,
+    Outcome, ansible, devnet, dist, image,
     install::{Rights, install},
     ops, package,
     shell::{Workspace, read, run},
@@ -52,6 +52,12 @@ pub const LONG: &[Check] = &[
         about: "playbooks against Debians that boot in containers",
         needs: &["tools", "build"],
         run: ansible::check,
+    },
+    Check {
+        name: "image",
+        about: "the appliance's image: built, started to its self-test; Secure Boot, tampering, rollback, update",
+        needs: &[],
+        run: image::check,
     },
 ];
 

@@ -87,10 +87,9 @@ const UNPACKED: [(&str, &str); 3] = [
 
 /// Installs what is missing.
 pub fn install(workspace: &Workspace) -> Outcome {
-    let rights = Rights::here(workspace);
-    println!("packages can be installed as: {rights:?}");
+    let mut apt = Apt::here(workspace);
+    println!("packages can be installed as: {:?}", apt.rights);
     let mut without = Vec::new();
-    let mut apt = Apt { workspace, rights, updated: false };
     for program in PROGRAMS {
         if workspace.answers(program.name, program.probe) {
             continue;
@@ -115,14 +114,29 @@ pub fn install(workspace: &Workspace) -> Outcome {
     if without.is_empty() { Outcome::Passed } else { Outcome::PassedWithout(without) }
 }
 
-struct Apt<'a> {
+/// Debian's packages, as this process can install them.
+pub struct Apt<'a> {
     workspace: &'a Workspace,
     rights: Rights,
     updated: bool,
 }
 
-impl Apt<'_> {
-    fn install(&mut self, packages: &[&str]) -> Result<(), String> {
+impl<'a> Apt<'a> {
+    /// With the rights that there are, and a list of packages that is brought up to date when it is first needed.
+    pub fn here(workspace: &'a Workspace) -> Self {
+        Self { workspace, rights: Rights::here(workspace), updated: false }
+    }
+
+    /// Whether this process is root itself.
+    pub fn is_root(&self) -> bool {
+        self.rights == Rights::Root
+    }
+
+    /// Installs packages.
+    ///
+    /// # Errors
+    /// One line that says what could not be installed.
+    pub fn install(&mut self, packages: &[&str]) -> Result<(), String> {
         if self.rights == Rights::User {
             return Err(format!("install the Debian package {} by hand: no root, no sudo", packages.join(" ")));
         }

@@ -15,6 +15,7 @@ mod ansible;
 mod checks;
 mod devnet;
 mod dist;
+mod image;
 mod install;
 mod notices;
 mod ops;

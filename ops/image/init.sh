@@ -51,9 +51,9 @@ done
 
 veritysetup open "$device" root "$device" "$hash" --hash-offset "$bytes" --panic-on-corruption ||
     fail "$label: expected a root with hash $hash, got another: it was changed"
-mount -t squashfs -o ro /dev/mapper/root /root || fail "$label: the root does not hold: it was changed"
+mount -t squashfs -o ro /dev/mapper/root /system || fail "$label: the root does not hold: it was changed"
 say "version $version, from $label"
 for moved in dev proc sys run; do
-    mount --move /$moved /root/$moved
+    mount --move /$moved /system/$moved
 done
-exec switch_root /root /usr/lib/systemd/systemd
+exec switch_root /system /usr/lib/systemd/systemd

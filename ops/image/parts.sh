@@ -19,8 +19,9 @@ libtss2-esys-3.0.2-0,libtss2-mu0,libtss2-rc0,libtss2-tcti-device0,minisign,ca-ce
 # `sh` stays: the scripts in /usr/lib/sinter are its, and nothing gives a person one.
 UNWANTED="bin/bash bin/rbash bin/login bin/su sbin/agetty sbin/getty sbin/sulogin usr/bin/apt* usr/bin/dpkg* usr/bin/perl*
     usr/bin/newgrp usr/bin/chsh usr/bin/chfn usr/bin/passwd usr/bin/chage usr/bin/gpasswd usr/bin/expiry sbin/unix_chkpwd
-    usr/lib/apt etc/apt dev/* run/* tmp/* var/lib/apt var/lib/dpkg var/cache var/log boot vmlinuz* initrd.img* usr/share/doc usr/share/man
-    usr/share/locale usr/share/info usr/lib/systemd/system/*getty* usr/lib/systemd/system-generators/systemd-getty-generator
+    usr/lib/apt etc/apt etc/cron* etc/logrotate.d usr/libexec/dpkg var/lib/apt var/lib/dpkg var/cache var/log
+    dev/* run/* tmp/* boot vmlinuz* initrd.img* usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/bug
+    usr/share/lintian usr/lib/systemd/system/*getty* usr/lib/systemd/system-generators/systemd-getty-generator
     usr/lib/systemd/system-generators/systemd-debug-generator usr/lib/systemd/system/debug-shell.service
     usr/lib/systemd/system/boot.automount usr/lib/systemd/system-generators/systemd-gpt-auto-generator
     usr/lib/systemd/system/sysinit.target.wants/systemd-boot-system-token.service"
@@ -52,10 +53,11 @@ fresh_root() {
 furnish() {
     local tree=$1 program=$2
     install -D --mode=755 "$program" "$tree/usr/bin/sinter"
-    install -D --mode=644 --target-directory="$tree/usr/lib/systemd/system" "$repository/ops/systemd/sinter-aggregator.service"
+    install -D --mode=644 --target-directory="$tree/usr/lib/systemd/system" \
+        "$repository/ops/systemd/sinter-aggregator.service"
     install -D --mode=644 "$repository/ops/systemd/sinter.sysusers.conf" "$tree/usr/lib/sysusers.d/sinter.conf"
     install -D --mode=644 "$IMAGE_UPDATE_PUB" "$tree/usr/lib/sinter/update.pub"
-    cp --recursive --no-preserve=ownership,mode "$image/root/." "$tree"
+    cp --recursive --no-preserve=ownership,mode "$image/files/." "$tree"
     chmod 755 "$tree"/usr/lib/sinter/*.sh
     systemd-sysusers --root="$tree"
     # Where enrolment puts what is this machine's own; nothing else in /etc changes.
@@ -97,7 +99,8 @@ seal_root() {
 }
 
 verity() {
-    veritysetup format "$1" "$1" --hash-offset "$2" --data-blocks $(($2 / 4096)) --salt "$VERITY_SALT" --uuid "$3" | sed -n 's/^Root hash:[[:space:]]*//p'
+    veritysetup format "$1" "$1" --hash-offset "$2" --data-blocks $(($2 / 4096)) --salt "$VERITY_SALT" --uuid "$3" |
+        sed -n 's/^Root hash:[[:space:]]*//p'
 }
 
 slot_uuid() { echo "${1:0:32}" | sed 's/\(.\{8\}\)\(....\)\(....\)\(....\)/\1-\2-\3-\4-/'; }
@@ -107,7 +110,7 @@ make_initrd() {
     local tree=$1 output=$2 stage release
     stage=$(mktemp --directory)
     release=$(basename "$tree"/usr/lib/modules/*)
-    mkdir -p "$stage"/{bin,dev,proc,sys,run,root,usr/lib,usr/lib64}
+    mkdir -p "$stage"/{bin,dev,proc,sys,run,system,usr/lib,usr/lib64}
     ln -s usr/lib "$stage/lib"
     ln -s usr/lib64 "$stage/lib64"
     install --mode=755 "$image/init.sh" "$stage/init"
@@ -133,7 +136,8 @@ make_initrd() {
 
 # command_line ROOT VERSION: all that the kernel is told. It is part of what is signed, and nobody can add to it.
 command_line() {
-    echo "sinter.root=$(<"$1.hash") sinter.bytes=$(<"$1.bytes") sinter.version=$2 console=tty0 console=ttyS0,115200 ro panic=10 loglevel=7" \
+    echo "sinter.root=$(<"$1.hash") sinter.bytes=$(<"$1.bytes") sinter.version=$2" \
+        "console=tty0 console=ttyS0,115200 loglevel=7 ro panic=10" \
         "printk.devkmsg=on systemd.import_credentials=no systemd.show_status=no lockdown=integrity"
 }
 

@@ -46,7 +46,8 @@ firmware "$disk" "$run/SINTER_NEXT.volume"
 expect 100 'sinter-boot: version 2, from sinter-b' 'self-test PASSED: version 2' 'version 2 runs already' "$up"
 off
 mdir -b -i "$disk@@1M" ::EFI/Linux | tee "$run/kernels"
-grep --quiet '/sinter-2.efi' "$run/kernels" && grep --quiet '/sinter-1.efi' "$run/kernels" || failed "expected both versions, known to be good"
+grep --quiet '/sinter-2.efi' "$run/kernels" && grep --quiet '/sinter-1.efi' "$run/kernels" ||
+    failed "expected both versions, known to be good"
 
 say "an older one"
 offer "$folder/sinter-1.bundle"

@@ -38,7 +38,8 @@ suitable() {
         exit 0
     fi
     [ "$version" -gt "$running" ] || refuse "version: expected one above $running, got $version"
-    [ -e "$kernels/sinter-$running.efi" ] || refuse "version $running: expected it to be known good before the other slot changes, got one on trial"
+    [ -e "$kernels/sinter-$running.efi" ] ||
+        refuse "version $running: expected it to be known good before the other slot changes, got one on trial"
     for failed in "$kernels/sinter-$version"+0*.efi; do
         [ ! -e "$failed" ] || refuse "version $version: expected one that starts on this machine, got one that failed to"
     done
@@ -79,7 +80,8 @@ write() {
     [ "$(said kernel.efi 2)" -lt "$free" ] || refuse "boot volume: expected $(said kernel.efi 2) bytes free, got $free"
     part root.img | dd of="$slot" bs=1M iflag=fullblock conv=fsync status=none
     blockdev --flushbufs "$slot"
-    [ "$(head -c "$bytes" "$slot" | hash_of)" = "$(said root.img 3)" ] || refuse "$slot: expected what was written to it, got something else"
+    [ "$(head -c "$bytes" "$slot" | hash_of)" = "$(said root.img 3)" ] ||
+        refuse "$slot: expected what was written to it, got something else"
     part kernel.efi >$kernels/new
     sync
     [ "$(hash_of <$kernels/new)" = "$(said kernel.efi 3)" ] || refuse "boot volume: expected what was written to it, got something else"
