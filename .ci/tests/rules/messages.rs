@@ -4,8 +4,13 @@ use crate::files;
 use std::path::Path;
 
 /// Pages whose blocks of `text` are messages, one a line; `…` stands for what differs.
-const PAGES: &[&str] =
-    &["docs/operating/faq.md", "docs/operating/join.md", "docs/operating/recovering.md", "docs/operating/upgrading.md"];
+const PAGES: &[&str] = &[
+    "docs/operating/appliance.md",
+    "docs/operating/faq.md",
+    "docs/operating/join.md",
+    "docs/operating/recovering.md",
+    "docs/operating/upgrading.md",
+];
 /// Where messages come from.
 const SOURCES: &[&str] = &["rs", "yml", "sh"];
 /// Programs without an ending in their name.

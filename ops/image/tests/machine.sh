@@ -3,7 +3,7 @@
 #   direct DISK ROOT KERNELS       starts the image without firmware
 #   firmware DISK [MEDIUM...]      starts it with UEFI and a TPM, which stay what they are from one start to the next
 #   expect SECONDS PATTERN...      waits until the console has said each pattern; never PATTERN: it has not
-#   off                            pulls the plug
+#   off                            presses the power button; pulls the plug where that does nothing
 
 run=$(mktemp --directory)
 machine= tpm=
@@ -20,7 +20,7 @@ say() { printf '\n== %4d s  %s\n' $SECONDS "$*"; }
 
 finish() {
     local code=$?
-    off
+    pull
     if [ $code -ne 0 ] && [ -n "${KEEP:-}" ]; then cp "$run/console" "$KEEP"; fi
     rm -rf "$run"
     exit $code
@@ -34,7 +34,15 @@ start() {
     machine=$!
 }
 
+# A TPM counts what opened a key and then lost its power as an attempt to guess, and after some it opens nothing for a while.
 off() {
+    local from=$SECONDS
+    [ -z "$tpm" ] || echo system_powerdown >"$run/monitor.in"
+    while [ -n "$tpm" ] && kill -0 $machine 2>/dev/null && [ $((SECONDS - from)) -lt $((10 * slower)) ]; do sleep 0.2; done
+    pull
+}
+
+pull() {
     for process in $machine $tpm; do
         kill -KILL "$process" 2>/dev/null || true
         wait "$process" 2>/dev/null || true
@@ -66,7 +74,9 @@ firmware() {
         for _ in $(seq 50); do [ ! -S "$run/tpm.socket" ] || break; sleep 0.1; done
         arguments+=(-chardev "socket,id=tpm,path=$run/tpm.socket" -tpmdev emulator,id=tpm,chardev=tpm -device tpm-crb,tpmdev=tpm)
     fi
-    start -machine q35 -drive if=pflash,unit=0,readonly=on,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
+    rm -f "$run"/monitor.{in,out}
+    mkfifo "$run"/monitor.{in,out}
+    start -machine q35 -monitor "pipe:$run/monitor" -drive if=pflash,unit=0,readonly=on,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
         -drive "if=pflash,unit=1,format=raw,file=$run/variables" "${arguments[@]}"
 }
 
@@ -109,7 +119,7 @@ ends() {
         [ $((SECONDS - from)) -lt $within ] || failed "expected the machine to start again within $within s"
         sleep 0.5
     done
-    off
+    pull
 }
 
 # medium LABEL FILE...: a small volume with files.
