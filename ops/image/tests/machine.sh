@@ -83,6 +83,9 @@ firmware() {
 # What the console has said, without what colours it.
 said() { tr -d '\r' <"$run/console" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g'; }
 
+# Not a pipe: what ends early in one fails it.
+has() { grep --quiet --text -e "$1" <(said); }
+
 failed() {
     said | tail -n 60
     cat "$run/qemu"
@@ -94,21 +97,21 @@ expect() {
     local within=$(($1 * slower)) from=$SECONDS pattern
     shift
     for pattern in "$@"; do
-        until said | grep --quiet -e "$pattern"; do
+        until has "$pattern"; do
             sleep 0.5
             [ $((SECONDS - from)) -lt $within ] || failed "expected the console to say '$pattern' within $within s"
             # What was refused, and was not to be, is not waited for any longer.
-            ! said | grep --quiet -e 'refused: ' -e 'FAILED' || said | grep --quiet -e "$pattern" ||
+            ! has 'refused: \|FAILED' || has "$pattern" ||
                 failed "expected the console to say '$pattern', got a refusal"
             kill -0 $machine 2>/dev/null || sleep 1
-            kill -0 $machine 2>/dev/null || said | grep --quiet -e "$pattern" || failed "the machine ended before it said '$pattern'"
+            kill -0 $machine 2>/dev/null || has "$pattern" || failed "the machine ended before it said '$pattern'"
         done
-        echo "holds: $(said | grep --max-count 1 -e "$pattern")"
+        echo "holds: $(grep --text --max-count 1 -e "$pattern" <(said))"
     done
 }
 
 never() {
-    if said | grep -e "$1"; then failed "expected the console never to say '$1'"; fi
+    if has "$1"; then failed "expected the console never to say '$1'"; fi
     echo "holds: never '$1'"
 }
 
