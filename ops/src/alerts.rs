@@ -201,7 +201,7 @@ pub const ALERTS: &[Alert] = &[
         severity: Page,
         minutes: 5,
         expression: "increase(sinter_votes_delayed_by_clock_total[10m]) > 20",
-        summary: "{instance} votes late: its clock is behind those of leaders",
+        summary: "{instance} waits with its votes: its clock is behind, or the clock of who leads is ahead",
         fires: &[&[("sinter_votes_delayed_by_clock_total", "", "0+30x600")]],
     },
     Alert {

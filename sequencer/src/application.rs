@@ -304,6 +304,7 @@ impl<T: Strategy> Sequencer<T> {
     ) -> bool {
         let (chain, ledgers, candidate) = (self.chain.clone(), self.ledgers.clone(), block.clone());
         let header = &block.inner().header;
+        tell_clock(&seated, slot.leader_seat, header.timestamp_ms, unix_ms(runtime));
         let checked = match self.opening(&lineage.parent.header, header).await {
             Ok(forced) => {
                 let job = self.strategy.spawn(block.inner().encode_size(), move |_| {
@@ -347,6 +348,13 @@ impl<T: Strategy> Sequencer<T> {
             runtime.sleep(Duration::from_millis(ahead_ms.min(1_000))).await;
         }
     }
+}
+
+/// Says how far a leader's block is ahead of this clock: whose clock is wrong is seen by the leader that differs, or by all that do.
+fn tell_clock(seated: &Seated, leader_seat: u32, timestamp_ms: u64, now_ms: u64) {
+    let Some(seat) = seated.committee.seats().get(leader_seat as usize) else { return };
+    let ahead_s = (timestamp_ms as f64 - now_ms as f64) / 1e3;
+    metrics::gauge!(telemetry::BLOCK_AHEAD_SECONDS, "peer" => hex::encode(seat.node_key)).set(ahead_s);
 }
 
 /// Whether no view lies between a block and its parent. Where one does, it may have failed for what its block asked of the others.

@@ -7,6 +7,8 @@ use std::time::Instant;
 pub const BLOCKS_INVALID: &str = "sinter_blocks_invalid_total";
 /// Looks at the clock that found a valid block too far ahead of it.
 pub const VOTES_DELAYED: &str = "sinter_votes_delayed_by_clock_total";
+/// Seconds that the last block of a member was ahead of this clock when it was checked, by `peer`: below zero by what it was on its way.
+pub const BLOCK_AHEAD_SECONDS: &str = "sinter_block_ahead_seconds";
 /// Seconds from a block's timestamp until this node has it indexed as final.
 pub const FINALITY_SECONDS: &str = "sinter_finality_seconds";
 /// Time that each part of a block's way takes, by `stage`.
@@ -52,6 +54,11 @@ pub const NULLIFY_FINALIZE: &str = "nullify_finalize";
 pub fn describe() {
     describe_counter!(BLOCKS_INVALID, Unit::Count, "Proposed blocks refused, by the rule that they break");
     describe_counter!(VOTES_DELAYED, Unit::Count, "Waits for this node's clock before a vote");
+    describe_gauge!(
+        BLOCK_AHEAD_SECONDS,
+        Unit::Seconds,
+        "How far a member's last block was ahead of this clock, by member"
+    );
     describe_histogram!(FINALITY_SECONDS, Unit::Seconds, "Time from a block's timestamp until it is indexed as final");
     describe_histogram!(BLOCK_STAGE_SECONDS, Unit::Seconds, "Time that each part of a block's way takes, by stage");
     describe_counter!(TRANSACTIONS_FINALIZED, Unit::Count, "Transactions that became final");
