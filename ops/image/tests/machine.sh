@@ -13,7 +13,7 @@ if [ -n "${IMAGE_KVM:-}" ]; then
     slower=1
 else
     accelerator=(-accel tcg,thread=multi -cpu max)
-    slower=4
+    slower=8
 fi
 
 say() { printf '\n== %4d s  %s\n' $SECONDS "$*"; }

@@ -8,9 +8,15 @@ offer() {
     firmware "$disk" "$run/SINTER_NEXT.volume"
 }
 
+# Its root is another: by it the initial file system tells the slots apart.
 next=$folder/kernel-2.efi
-make_kernel "$folder/kept" "$folder/root.img" 2 "$next"
-make_bundle "$folder/root.img" "$next" 2 "$folder/sinter-2.bundle"
+rm -rf "$folder/two"
+cp --archive --link "$folder/tree" "$folder/two"
+echo 2 >"$folder/two/usr/lib/sinter/generation"
+seal_root "$folder/two" "$folder/two.img"
+rm -rf "$folder/two"
+make_kernel "$folder/kept" "$folder/two.img" 2 "$next"
+make_bundle "$folder/two.img" "$next" 2 "$folder/sinter-2.bundle"
 
 say "an update with a changed byte"
 cp "$folder/sinter-2.bundle" "$run/changed"
@@ -26,13 +32,13 @@ expect 100 'update refused: root.img: expected [0-9]* bytes, got'
 off
 
 say "somebody else's update"
-IMAGE_UPDATE_KEY=$folder/other.key make_bundle "$folder/root.img" "$next" 2 "$run/changed"
+IMAGE_UPDATE_KEY=$folder/other.key make_bundle "$folder/two.img" "$next" 2 "$run/changed"
 offer "$run/changed"
 expect 100 'update refused: manifest: expected a signature by'
 off
 
 say "another architecture's"
-architecture=aarch64 make_bundle "$folder/root.img" "$next" 2 "$run/changed"
+architecture=aarch64 make_bundle "$folder/two.img" "$next" 2 "$run/changed"
 offer "$run/changed"
 expect 100 'update refused: architecture: expected x86_64, got aarch64'
 off
