@@ -37,6 +37,11 @@ use clap::Parser;
 use exit::Failure;
 use std::process::ExitCode;
 
+/// A member runs for months. Under load, glibc's arenas fragment and a process that holds no more than before still grows,
+/// by 45 MB an hour where this one grows by 15 (docs/benchmarks.md, `bench order --only memory`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Before anything else: this process may be replaced by one that uses what the processor has.
     sinter_prover::variants::switch();

@@ -93,6 +93,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     // The binary measures the node against the bare engine: `sinter bench`.
     ("commonware-consensus", &["sinter-sequencer", "sinter"]),
     ("commonware-p2p", &["sinter-sequencer", "sinter"]),
+    // Which allocator a process has is the program's decision, not a library's.
+    ("mimalloc", &["sinter"]),
 ];
 
 fn metadata() -> Value {
