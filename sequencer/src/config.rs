@@ -202,6 +202,9 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The ed25519 key that peers know this node by: hex, mode 0600.
     pub node_key_file: PathBuf,
+    /// The one that peers knew it by before, mode 0600: it goes by that in epochs whose committee has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_key_file_old: Option<PathBuf>,
     /// The BLS key that it votes with: hex or an EIP-2335 keystore, mode 0600. Without it, `bls_signer` has the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bls_key_file: Option<PathBuf>,

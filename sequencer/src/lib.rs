@@ -19,6 +19,7 @@ mod file;
 pub mod finalizer;
 pub mod handle;
 pub mod history;
+pub mod identity;
 pub mod index;
 pub mod keys;
 pub mod keystore;

@@ -17,6 +17,7 @@ use crate::{
     finalizer::FinalizerError,
     handle::{Handle, Head},
     history::History,
+    identity,
     index::{Index, IndexError},
     keys::{self, KeyError},
     l1::L1View,
@@ -184,7 +185,7 @@ pub fn run(config: NodeConfig, l1: L1, shutdown: impl Future<Output = ()> + Send
 }
 
 /// Like [`run`], for a program that has more to do with the node than to wait: `started` gets what the
-/// interface sees of it, once it serves.
+/// interface sees of it, once it serves: of a node that goes by two keys, as long as it goes by the first.
 ///
 /// # Errors
 /// [`NodeError`].
@@ -201,8 +202,26 @@ pub fn run_with(
 type Started = Box<dyn FnOnce(Handle) + Send>;
 type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn run_until(config: NodeConfig, l1: L1, started: Started, shutdown: Shutdown) -> Result<(), NodeError> {
-    let prepared = Prepared::new(config, l1)?;
+/// How a node ends that nothing is wrong with.
+enum Ended {
+    Told,
+    /// It goes on by its other key.
+    OtherKey,
+}
+
+fn run_until(config: NodeConfig, l1: L1, started: Started, mut shutdown: Shutdown) -> Result<(), NodeError> {
+    let (mut started, mut place) = (Some(started), None);
+    loop {
+        let prepared = Prepared::new(config.clone(), l1.clone(), place)?;
+        let other = prepared.node_keys.other();
+        match run_once(prepared, &mut started, &mut shutdown)? {
+            Ended::Told => return Ok(()),
+            Ended::OtherKey => place = Some(other),
+        }
+    }
+}
+
+fn run_once(prepared: Prepared, started: &mut Option<Started>, shutdown: &mut Shutdown) -> Result<Ended, NodeError> {
     let (data_dir, min_bytes) = (prepared.config.data_dir.clone(), prepared.config.disk_free_bytes_min);
     let runner = tokio::Runner::new(
         tokio::Config::new()
@@ -228,7 +247,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 struct Prepared {
     config: NodeConfig,
     chain: Arc<Chain>,
-    node_key: PrivateKey,
+    node_keys: NodeKeys,
     voters: Arc<[Arc<dyn Voter>]>,
     transport: Arc<Transport>,
     index: Arc<Index>,
@@ -237,26 +256,40 @@ struct Prepared {
     succession: Arc<dyn Succession>,
 }
 
+/// What peers may know this node by.
+struct NodeKeys {
+    /// The newest first.
+    keys: Vec<PublicKey>,
+    /// The one that it goes by.
+    place: usize,
+}
+
+impl NodeKeys {
+    fn own(&self) -> &PublicKey {
+        &self.keys[self.place]
+    }
+
+    /// The place of the next one; its own, where there is one.
+    fn other(&self) -> usize {
+        (self.place + 1) % self.keys.len()
+    }
+}
+
 impl Prepared {
-    fn new(config: NodeConfig, l1: L1) -> Result<Self, NodeError> {
+    /// Goes by the key at `place`, or else by the one that its epoch's committee has.
+    fn new(config: NodeConfig, l1: L1, place: Option<usize>) -> Result<Self, NodeError> {
         // Before anything takes a handle to a metric.
         rpc::metrics::install().map_err(RpcError::from)?;
         telemetry::describe();
         let chain = Arc::new(read_chain(&config.chain)?);
         check_bounds(&config, &chain)?;
         let succession = succession(&chain, l1.clone())?;
-        let node_key = keys::read_node_key(&config.node_key_file)?;
+        let files = [Some(&config.node_key_file), config.node_key_file_old.as_ref()];
+        let own: Result<Vec<_>, _> = files.into_iter().flatten().map(|file| keys::read_node_key(file)).collect();
+        let own = own?;
         let voting_keys = config.voting_keys()?;
-        let voters = voting_keys.iter().map(|key| voter(&config, key, &chain, &node_key));
-        let voters: Arc<[_]> = voters.collect::<Result<Vec<_>, _>>()?.into();
-        match consensus::voter(&chain.hash, &chain.committee, &keys::node_public(&node_key), &voters) {
-            // It may be drawn; and who has been may have another key since.
-            Err(SeatError::NoSeat { .. } | SeatError::OtherSeat { .. }) if chain.file.l1.registry.is_some() => {}
-            seat => drop(seat?),
-        }
         peers::addresses(chain.committee.seats(), &config.peers)?;
         peers::check(&config.peers)?;
-        let transport = Transport::new(QuicConfig::new(node_key.clone(), chain.hash))?;
         std::fs::create_dir_all(&config.data_dir).map_err(|source| NodeError::Path {
             key: "data_dir",
             path: config.data_dir.clone(),
@@ -265,13 +298,29 @@ impl Prepared {
         disk::check(&config.data_dir, config.disk_free_bytes_min)?;
         // The index refuses a directory that another node holds, before consensus touches it.
         let index = Arc::new(Index::open(&config.data_dir.join(INDEX_FILE), chain.clone())?);
-        for key in config.voting_keys()? {
+        let keys: Vec<_> = own.iter().map(keys::node_public).collect();
+        let epoch = chain.file.parameters.epoch_of(index.tip().header.height.saturating_add(1));
+        let place = match place {
+            Some(place) => place,
+            None => identity::of_epoch(&chain, &index, &keys, epoch)?.unwrap_or(0),
+        };
+        let known_by = NodeKeys { keys, place };
+        let node_key = own[place].clone();
+        let voters = voting_keys.iter().map(|key| voter(&config, key, &chain, &node_key));
+        let voters: Arc<[_]> = voters.collect::<Result<Vec<_>, _>>()?.into();
+        match consensus::voter(&chain.hash, &chain.committee, known_by.own(), &voters) {
+            // It may be drawn; and who has been may have another key since.
+            Err(SeatError::NoSeat { .. } | SeatError::OtherSeat { .. }) if chain.file.l1.registry.is_some() => {}
+            seat => drop(seat?),
+        }
+        let transport = Transport::new(QuicConfig::new(node_key, chain.hash))?;
+        for key in voting_keys {
             if let VotingKey::File { file, .. } = key {
                 mark::enter(&chain.hash, file, &config.data_dir)?;
             }
         }
         let evidence = EvidenceStore::open(&config.data_dir.join(EVIDENCE_DIRECTORY), &chain.hash)?;
-        Ok(Self { config, chain, node_key, voters, transport, index, evidence, l1, succession })
+        Ok(Self { config, chain, node_keys: known_by, voters, transport, index, evidence, l1, succession })
     }
 }
 
@@ -352,9 +401,9 @@ fn read_chain(path: &Path) -> Result<Chain, NodeError> {
 async fn serve(
     context: tokio::Context,
     prepared: Prepared,
-    started: Started,
-    shutdown: Shutdown,
-) -> Result<(), NodeError> {
+    started: &mut Option<Started>,
+    shutdown: &mut Shutdown,
+) -> Result<Ended, NodeError> {
     let outcome = start_and_wait(&context, &prepared, started, shutdown).await;
     // Whatever ended it: let tasks finish what they write, then say goodbye to the peers.
     if context.stop(0, Some(STOP_TIMEOUT)).await.is_err() {
@@ -367,11 +416,11 @@ async fn serve(
 async fn start_and_wait(
     context: &tokio::Context,
     prepared: &Prepared,
-    started: Started,
-    mut shutdown: Shutdown,
-) -> Result<(), NodeError> {
+    started: &mut Option<Started>,
+    shutdown: &mut Shutdown,
+) -> Result<Ended, NodeError> {
     let Prepared { config, chain, index, evidence, .. } = prepared;
-    let public_key = keys::node_public(&prepared.node_key);
+    let public_key = prepared.node_keys.own().clone();
     let mempool = Mempool::new(chain.clone(), config.mempool);
     let seats = chain.seats_max();
     let status = Arc::new(Status::new(unix_ms(context), stall_bound_ms(&chain.file.parameters, seats)));
@@ -413,8 +462,9 @@ async fn start_and_wait(
     let engine = select! {
         engine = engine => engine?,
         // Where it fell at an epoch's end it waits for the L1, which may be away.
-        () = &mut shutdown => return Ok(()),
+        () = &mut *shutdown => return Ok(Ended::Told),
     };
+    let heads_seen = heads_receiver.clone();
     let handle = Handle {
         chain: chain.clone(),
         index: index.clone(),
@@ -435,8 +485,10 @@ async fn start_and_wait(
         height = tip.header.height,
         "node started"
     );
-    started(handle);
-    let outcome = wait(context, prepared, engine, network_task, &status, shutdown).await;
+    if let Some(started) = started.take() {
+        started(handle);
+    }
+    let outcome = wait(context, prepared, engine, network_task, (&status, heads_seen), shutdown).await;
     rpc.stop().await;
     outcome
 }
@@ -446,15 +498,22 @@ async fn wait(
     prepared: &Prepared,
     engine: Engine,
     mut network: commonware_runtime::Handle<()>,
-    status: &Status,
-    shutdown: Shutdown,
-) -> Result<(), NodeError> {
-    let Prepared { config, transport, .. } = prepared;
+    (status, heads): (&Status, watch::Receiver<Head>),
+    shutdown: &mut Shutdown,
+) -> Result<Ended, NodeError> {
+    let Prepared { config, chain, index, transport, node_keys, .. } = prepared;
+    let other_key =
+        identity::ended(context, (chain, index), (&node_keys.keys, node_keys.place), &heads, || transport.peers());
     let disk = disk::watch(context, &config.data_dir, config.disk_free_bytes_min, status, || transport.peers());
     select! {
         () = shutdown => {
             info!("stopping");
-            Ok(())
+            Ok(Ended::Told)
+        },
+        ended = other_key => {
+            ended?;
+            info!("going on by the other node key");
+            Ok(Ended::OtherKey)
         },
         error = disk => Err(error.into()),
         error = engine.stopped() => {
@@ -501,7 +560,7 @@ fn join_network(
         let (overrides, oracle) = (config.peers.clone(), commonware_utils::sync::Mutex::new(oracle.clone()));
         // Sets are numbered in the order in which they come.
         let next = AtomicU64::new(0);
-        let this = hex::encode(keys::node_public(&prepared.node_key));
+        let this = hex::encode(prepared.node_keys.own());
         Box::new(move |seated: &[&Seated], standby: &[Seat]| {
             let members = seated.iter().flat_map(|seated| seated.committee.seats());
             match (peers::addresses(members, &overrides), peers::addresses(standby, &overrides)) {

@@ -172,11 +172,10 @@ fn the_page_leads_from_an_empty_machine_to_a_seat_and_its_votes() {
     }
 
     // A candidate as of now, and some epochs later a member.
+    let [config, chain] = ["etc/node.toml", "etc/chain.toml"].map(|file| machine.path(file).display().to_string());
+    let (l1, rpc) = (machine.put("URL"), machine.rpc.clone());
     let status = || -> Value {
-        let config = machine.path("etc/node.toml").display().to_string();
-        let chain = machine.path("etc/chain.toml").display().to_string();
-        let l1 = machine.put("URL");
-        let arguments = ["sequencer", "status", "--json", "--chain", &chain, "--l1", &l1, "--rpc", &machine.rpc];
+        let arguments = ["sequencer", "status", "--json", "--chain", &chain, "--l1", &l1, "--rpc", &rpc];
         let output = sinter(&arguments).args(["--config", &config]).output().unwrap();
         assert!(output.status.success(), "{}", errors(&output));
         serde_json::from_slice(&output.stdout).unwrap()
@@ -186,10 +185,36 @@ fn the_page_leads_from_an_empty_machine_to_a_seat_and_its_votes() {
         status()["registrants"][0]["seats"][0]["seat"].is_u64()
     });
     let data = machine.path("var/data").display().to_string();
-    wait_until("the member votes", Duration::from_secs(60), || {
+    let votes_since = |epoch: u64| {
         let votes = sinter(&["sequencer", "votes", "--json", "--data-dir", &data]).output().unwrap();
-        String::from_utf8_lossy(&votes.stdout).contains("finalize")
+        let votes = String::from_utf8(votes.stdout).unwrap();
+        let votes = votes.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        votes.filter(|vote| vote["epoch"].as_u64().unwrap() >= epoch).any(|vote| vote.to_string().contains("finalize"))
+    };
+    wait_until("the member votes", Duration::from_secs(60), || votes_since(0));
+
+    // Other keys: it goes by the old ones as long as its committees have those, and then by the new ones, in the same process.
+    machine.typed("sinter keys new --out /var/lib/sinter-sequencer/new");
+    let text = fs::read_to_string(&config).unwrap();
+    let old = |key: &str, file: &str| format!("{key} = \"{}\"\n", machine.path(&format!("var/keys/{file}")).display());
+    let (node_old, bls_old) = (old("node_key_file_old", "node.key"), old("bls_key_file", "bls.key"));
+    let text = format!("{}\n{node_old}[bls_old]\n{bls_old}", text.replace("/var/keys/", "/var/new/"));
+    fs::write(&config, text).unwrap();
+    let mut node = machine.node.take().unwrap();
+    signal(u64::from(node.0.id()), "TERM");
+    assert!(node.0.wait().unwrap().success());
+    machine.start();
+    wait_until("the node answers again", Duration::from_secs(120), || machine.get("127.0.0.1:7002/").is_ok());
+    machine.typed(
+        "sinter sequencer rotate-keys --chain /etc/sinter/chain.toml --l1 URL --key-file l1.key --config /etc/sinter/node.toml",
+    );
+    let log = machine.path("log");
+    wait_until("an epoch begins whose committee has the new keys", SEATED_WITHIN, || {
+        fs::read_to_string(&log).unwrap().contains("going on by the other node key")
     });
+    wait_until("the node answers as another", Duration::from_secs(120), || machine.get("127.0.0.1:7002/").is_ok());
+    let epoch = status()["registrants"][0]["seats"][0]["epoch"].as_u64().unwrap();
+    wait_until("it votes with the new keys", Duration::from_secs(60), || votes_since(epoch));
     let mut node = machine.node.take().unwrap();
     signal(u64::from(node.0.id()), "TERM");
     assert!(node.0.wait().unwrap().success());
