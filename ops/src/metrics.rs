@@ -121,6 +121,7 @@ pub const METRICS: &[Metric] = &[
         "Time since something became final",
     ),
     metric(Sequencer, "Health", Gauge, Flag, "sinter_seated", &[], "Has a seat"),
+    metric(Sequencer, "Health", Gauge, Count, "sinter_seats_uncovered", &[], "Seats that stake is too uneven for"),
     metric(Sequencer, "Health", Gauge, Count, "sinter_head_height", &[], "Height"),
     metric(Sequencer, "Health", Gauge, Count, "sinter_peers", &[], "Members connected"),
     metric(Sequencer, "Health", Gauge, Bytes, "sinter_disk_free_bytes", &[], "Free space under the data directory"),
@@ -192,8 +193,8 @@ pub const METRICS: &[Metric] = &[
         Counter,
         Count,
         "sinter_views_nullified_total",
-        &[],
-        "Views that ended without a block",
+        &["peer"],
+        "Views without a block, by who led",
     ),
     metric(
         Sequencer,

@@ -1,4 +1,5 @@
-//! How far a draw can be bent by whoever decides last: members who withhold their reveals, or L1 proposers who skip their slots.
+//! How far a draw can be bent by whoever decides last: members who withhold their reveals, or L1 proposers who skip their slots. And
+//! what uneven stake does to one.
 //!
 //! `cargo run -p sinter-primitives --example draw_bias` prints what `docs/protocol.md` quotes. Nothing in it is random: every
 //! run prints the same.
@@ -9,7 +10,7 @@
 use commonware_cryptography::{Hasher, Sha256};
 use sinter_primitives::{
     Committee, Digest,
-    draw::{Candidate, Leaders, Seed, draw},
+    draw::{Candidate, Leaders, Seed, draw, seats_covered},
     reveals::Mix,
     testkit::Network,
 };
@@ -131,6 +132,37 @@ fn last_leaders(percent: u64, committee: &Committee) -> Result<(), String> {
     Ok(())
 }
 
+/// What those with least stake, a tenth of it together at most, get of honest draws: of as many seats as stake covers, and of all.
+fn uneven(name: &str, stakes: &[u64]) -> Result<(), String> {
+    let mut ascending = stakes.to_vec();
+    ascending.sort_unstable();
+    let candidates: Vec<_> =
+        ascending.iter().zip(1..).map(|(stake, id)| Candidate { id, stake_wei: u128::from(*stake) }).collect();
+    let total: u64 = stakes.iter().sum();
+    let mut together = 0;
+    let coalition = ascending.iter().take_while(|stake| {
+        together += **stake;
+        together * 10 <= total
+    });
+    let coalition = coalition.count() as u64;
+    let covered = seats_covered(&candidates, SEATS);
+    let mut row = format!("| {name} | {covered} |");
+    for seats in [covered, SEATS.min(stakes.len())] {
+        let (mut sat, mut blocked) = (0, 0);
+        for trial in 0..TRIALS {
+            let seed = Seed::new(&Digest([0x5a; 32]), 2, &digest("uneven", trial, 0), &[0; 32]);
+            let drawn = draw(&seed, &candidates, seats).map_err(|error| error.to_string())?;
+            let of_them = drawn.iter().filter(|id| **id <= coalition).count();
+            sat += of_them;
+            blocked += u64::from(of_them > (seats - 1) / 3);
+        }
+        let (share, often) = (sat as f64 / (seats as u64 * TRIALS) as f64, blocked as f64 / TRIALS as f64);
+        row += &format!(" {:.0}% | {:.1}% |", 100.0 * share, 100.0 * often);
+    }
+    println!("{row}");
+    Ok(())
+}
+
 fn main() -> Result<(), String> {
     println!("last terms before the cutoff that a coalition leads without a gap, {EPOCHS} epochs\n");
     println!("| share of the seats' stake | none | 1 | 2 | 3 | 4 or more | draws to choose among, mean | computed |");
@@ -143,5 +175,20 @@ fn main() -> Result<(), String> {
     for percent in [15, 20, 25] {
         experiment(percent)?;
     }
-    Ok(())
+    println!(
+        "\nthose with least stake, a tenth of it together, in honest draws of as many seats as it covers, and of {SEATS}\n"
+    );
+    println!("| stakes | seats covered | theirs | blocks | theirs, of {SEATS} | blocks |");
+    println!("|---|---|---|---|---|---|");
+    let with = |many: &[(usize, u64)]| -> Vec<u64> {
+        many.iter().flat_map(|(count, stake)| std::iter::repeat_n(*stake, *count)).collect()
+    };
+    uneven("200 equal", &with(&[(200, 1)]))?;
+    uneven("200, from 1 to 200", &(1..=200).collect::<Vec<_>>())?;
+    uneven("64, from 1 to 64", &(1..=64).collect::<Vec<_>>())?;
+    uneven("100, the k-th with 1/k", &(1..=100).map(|rank| 1_000_000 / rank).collect::<Vec<_>>())?;
+    uneven("4 with 15% each, 100 with 40%", &with(&[(4, 1_500), (100, 40)]))?;
+    uneven("20 with 99%, 50 with 1%", &with(&[(20, 4_950), (50, 20)]))?;
+    uneven("one with 40%, 1,000 with 60%", &with(&[(1, 4_000), (1_000, 6)]))?;
+    uneven("one with 75%, 64 with 25%", &with(&[(1, 19_200), (64, 100)]))
 }

@@ -24,6 +24,9 @@
 //!
 //! All stake is below 2^120 wei, so the modulo favours nobody by more than 2^-136.
 //!
+//! A committee has as many seats as stake covers ([`seats_covered`]): where few have much, what they have beyond a seat each would
+//! otherwise go to those who have little.
+//!
 //! # Leaders
 //!
 //! The leader of term `t` is chosen among the epoch's seats in the same way, by the stake of the snapshot that drew them:
@@ -42,6 +45,10 @@ use commonware_cryptography::{Hasher, Sha256};
 pub const CANDIDATES_MAX: usize = 16_384;
 /// All stake together is below `2^STAKE_BITS` wei, which is more than a billion times the ether there is.
 pub const STAKE_BITS: u32 = 120;
+
+/// A third of the seats stands for at least this part of all stake, one in so many: with equal stakes it is one in three, so that
+/// nobody gets more than twice the seats that his stake is good for, as long as others have the rest.
+pub const COVER: u128 = 6;
 
 /// Seconds from the cutoff to the L1 block that completes the seed, unless the chain says otherwise: an L1 epoch, by the end of
 /// which nobody who revealed or withheld could have known what 32 other proposers would do.
@@ -116,6 +123,41 @@ fn below(parts: &[&[u8]], total: u128) -> u128 {
 #[must_use]
 pub const fn comes_after(l1_timestamp_s: u64, cutoff_timestamp_ms: u64, delay_s: u64) -> bool {
     l1_timestamp_s >= cutoff_timestamp_ms.div_ceil(1000).saturating_add(delay_s)
+}
+
+/// As many of the `seats` as stake covers: most of them such that who is to expect more than a third of them has at least a
+/// [`COVER`]th of all stake; one, where nobody has any.
+///
+/// Of `n` seats, whoever has at least an `n`th expects one: an `n`th of what is left of the stake and the seats when the larger have
+/// theirs. The others expect as many of the rest as their stake says. So the `⌊(n − 1) / 3⌋ + 1` seats that stand for least stake are
+/// those of others, and of the smallest of the large where there are not enough.
+#[must_use]
+pub fn seats_covered(candidates: &[Candidate], seats: usize) -> usize {
+    let mut stakes: Vec<u128> = candidates.iter().map(|candidate| candidate.stake_wei).filter(|wei| *wei > 0).collect();
+    stakes.sort_unstable_by(|one, other| other.cmp(one));
+    let total = sum(&stakes);
+    (1..=seats.min(stakes.len())).rev().find(|seats| covers(&stakes, total, *seats)).unwrap_or(seats.min(1))
+}
+
+/// Whether these stakes, which descend, cover so many seats, of which there are no more than stakes.
+fn covers(stakes: &[u128], total: u128, seats: usize) -> bool {
+    let (mut large, mut rest) = (0, total);
+    while large < seats && stakes[large].saturating_mul((seats - large) as u128) >= rest {
+        rest = rest.saturating_sub(stakes[large]);
+        large += 1;
+    }
+    let (least, others) = ((seats - 1) / 3 + 1, seats - large);
+    if least > others {
+        return rest.saturating_add(sum(&stakes[seats - least..large])).saturating_mul(COVER) >= total;
+    }
+    // A product that does not fit is above the other, which has at most 127 bits.
+    let stand_for = rest.checked_mul(COVER * least as u128);
+    stand_for.is_none_or(|stand_for| stand_for >= total.saturating_mul(others as u128))
+}
+
+/// Of what is no snapshot, the most there may be: whoever draws from it is told so.
+fn sum(stakes: &[u128]) -> u128 {
+    stakes.iter().fold(0, |sum, stake| sum.saturating_add(*stake))
 }
 
 /// Draws `seats` of the candidates, or all with stake if there are no more: their ids, in the order in which they are drawn.

@@ -31,7 +31,7 @@ use crate::{
     Committee, Digest,
     address::NodeAddress,
     committee::{CommitteeError, Seat, UNCOMPRESSED_KEY_BYTES, compress_key, framed, reason},
-    draw::{Candidate, DrawError, Seed, draw},
+    draw::{Candidate, DrawError, Seed, draw, seats_covered},
 };
 use blst::min_sig::{SecretKey, Signature};
 use commonware_codec::{Copying, DecodeExt, Encode};
@@ -274,12 +274,13 @@ impl Registry {
         first.map(|(id, registrant)| Candidate { id: *id, stake_wei: registrant.stake_wei }).collect()
     }
 
-    /// Draws a committee: this is the snapshot.
+    /// Draws a committee of `seats`, or of as many as stake covers: this is the snapshot.
     ///
     /// # Errors
     /// [`CommitteeDrawError`].
     pub fn draw(&self, seed: &Seed, seats: usize) -> Result<Drawn, CommitteeDrawError> {
-        let drawn = draw(seed, &self.candidates(), seats)?;
+        let candidates = self.candidates();
+        let drawn = draw(seed, &candidates, seats_covered(&candidates, seats))?;
         let mut sitting: Vec<(Seat, u64)> =
             drawn.iter().filter_map(|id| Some((self.registrants.get(id)?.seat()?, *id))).collect();
         // The order of seats.

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use sinter_primitives::{
     Committee, Digest,
     chain::SEATS_MAX,
-    draw::{CANDIDATES_MAX, Candidate, DrawError, Leaders, PREVRANDAO_DELAY_S, STAKE_BITS, Seed, comes_after, draw},
+    draw::{
+        CANDIDATES_MAX, COVER, Candidate, DrawError, Leaders, PREVRANDAO_DELAY_S, STAKE_BITS, Seed, comes_after, draw,
+        seats_covered,
+    },
     reveals::Mix,
     testkit::Network,
 };
@@ -230,6 +233,89 @@ fn a_giant_has_one_seat() {
         assert_eq!(drawn[0], 78, "nearly all stake is his");
         assert_eq!(drawn.iter().filter(|id| **id == 78).count(), 1);
     }
+}
+
+/// The least share of all stake that is to expect a third of `seats` and more: everybody's seats, the smallest first.
+fn least_share(stakes: &[u128], seats: usize) -> f64 {
+    let mut ascending: Vec<f64> = stakes.iter().map(|stake| *stake as f64).collect();
+    ascending.sort_by(f64::total_cmp);
+    let total: f64 = ascending.iter().sum();
+    // Seats for a unit of stake, when nobody has more than one: more and more, until all are given.
+    let (mut low, mut high) = (0.0, 2.0 / ascending[0]);
+    for _ in 0..200 {
+        let rate = f64::midpoint(low, high);
+        let given: f64 = ascending.iter().map(|stake| (stake * rate).min(1.0)).sum();
+        if given < seats as f64 { low = rate } else { high = rate }
+    }
+    let mut wanted = ((seats - 1) / 3 + 1) as f64;
+    let mut least = 0.0;
+    for stake in ascending {
+        let expected = (stake * high).min(1.0);
+        least += stake * (wanted / expected).min(1.0);
+        wanted = (wanted - expected).max(0.0);
+    }
+    least / total
+}
+
+proptest! {
+    #[test]
+    fn stake_covers_what_the_page_says(
+        stakes in proptest::collection::vec(prop_oneof![1..4u128, 1..100u128, 1..10_000u128], 1..40),
+        seats in 1..48usize,
+    ) {
+        let most = seats.min(stakes.len());
+        let shares: Vec<f64> = (1..=most).map(|seats| least_share(&stakes, seats) * COVER as f64).collect();
+        prop_assume!(shares.iter().all(|share| (share - 1.0).abs() > 1e-6));
+        let expected = shares.iter().rposition(|share| *share > 1.0).expect("one seat is covered") + 1;
+        prop_assert_eq!(seats_covered(&candidates(stakes.clone()), seats), expected);
+        // Who has nothing changes nothing, and no order does.
+        let mut others = candidates(stakes.iter().rev().copied());
+        others.push(Candidate { id: 1_000, stake_wei: 0 });
+        prop_assert_eq!(seats_covered(&others, seats), expected);
+    }
+}
+
+#[test]
+fn equal_stakes_cover_every_seat() {
+    for registrants in [1, 4, 5, 64, 65, 200, 10_000] {
+        for seats in [1, 4, 7, 64, SEATS_MAX] {
+            let covered = seats_covered(&candidates(vec![32 * ETHER; registrants]), seats);
+            assert_eq!(covered, seats.min(registrants), "{registrants} for {seats} seats");
+        }
+    }
+    assert_eq!(seats_covered(&[], 64), 1, "the draw says that there is nobody");
+    assert_eq!(seats_covered(&candidates([u128::MAX, u128::MAX, 1]), 3), 2, "no snapshot: the draw says so, too");
+}
+
+/// Without the rule, registrants with one percent of the stake would decide alone.
+#[test]
+fn many_who_have_little_get_no_third_of_the_seats() {
+    const SEATS: usize = 64;
+    let mut stakes = vec![4_950 * ETHER; 20];
+    stakes.extend(vec![20 * ETHER; 50]);
+    let candidates = candidates(stakes);
+    let small = |drawn: &[u64]| drawn.iter().filter(|id| **id > 20).count();
+    let covered = seats_covered(&candidates, SEATS);
+    assert!((20..SEATS / 2).contains(&covered), "{covered}");
+    for number in 0..500 {
+        let without = draw(&seed(number), &candidates, SEATS).expect("a draw");
+        assert!(small(&without) > 2 * SEATS / 3, "{} of {SEATS}", small(&without));
+        let with = draw(&seed(number), &candidates, covered).expect("a draw");
+        assert!(small(&with) <= (covered - 1) / 3, "{} of {covered}", small(&with));
+    }
+}
+
+/// Whoever has less than half of all stake takes nobody's seat by having so much.
+#[test]
+fn a_giant_makes_no_committee_smaller_unless_he_has_half_of_all_stake() {
+    let with = |giant: u128| {
+        let mut stakes = vec![32 * ETHER; 200];
+        stakes.push(giant * 32 * ETHER);
+        seats_covered(&candidates(stakes), 64)
+    };
+    assert_eq!([1, 20, 100, 199].map(with), [64; 4]);
+    let above = [250, 400, 800].map(with);
+    assert!(above.is_sorted_by(|one, other| one > other) && above[0] < 64, "{above:?}");
 }
 
 #[test]

@@ -16,16 +16,18 @@ use crate::{
     handle::Head,
     l1::{L1Block, L1View},
     ledgers::{Ledgers, State},
+    telemetry,
 };
 use commonware_macros::select;
 use commonware_runtime::Clock;
 use commonware_utils::sync::Mutex;
 use futures::{FutureExt as _, future::BoxFuture};
+use metrics::gauge;
 use sinter_primitives::{
     Chain, Committee, Header, Parameters,
     chain::RegistrySpec,
     committee::Seat,
-    draw::{Seed, comes_after},
+    draw::{Seed, comes_after, seats_covered},
     header::L1Origin,
     registry::Registry,
     reveals::Mix,
@@ -228,7 +230,9 @@ impl Drawing {
         let min = self.spec.seats_min;
         match registry.draw(seed, self.spec.seats) {
             Ok(drawn) if drawn.members.len() < min => {
-                warn!(epoch, candidates = drawn.members.len(), min, "too few may be drawn: the committee stays");
+                let candidates = registry.candidates().len();
+                let seats = drawn.members.len();
+                warn!(epoch, candidates, seats, min, "stake covers too few seats: the committee stays");
                 None
             }
             Ok(drawn) => {
@@ -246,6 +250,9 @@ impl Drawing {
     async fn look(&self, number: u64) {
         let registry = self.l1.registry(number).await;
         let mut candidates = registry.candidates();
+        let staked = candidates.iter().filter(|candidate| candidate.stake_wei > 0).count();
+        let uncovered = staked.min(self.spec.seats).saturating_sub(seats_covered(&candidates, self.spec.seats));
+        gauge!(telemetry::SEATS_UNCOVERED).set(uncovered as f64);
         candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.stake_wei));
         let registrant = |id| registry.registrants().get(&id);
         let seats: Arc<[Seat]> =

@@ -21,7 +21,9 @@ pub const L1_ORIGIN_HEIGHT: &str = "sinter_l1_origin_height";
 pub const INBOX_CURSOR: &str = "sinter_inbox_cursor";
 /// Whether the node has a seat in the epoch that it is in.
 pub const SEATED: &str = "sinter_seated";
-/// Views that the committee gave up.
+/// Seats that those who are registered could fill, and that their stake is too uneven for.
+pub const SEATS_UNCOVERED: &str = "sinter_seats_uncovered";
+/// Views that the committee gave up, by `peer` who led them.
 pub const VIEWS_NULLIFIED: &str = "sinter_views_nullified_total";
 /// Proven faults of members, by `kind`.
 pub const FAULTS: &str = "sinter_faults_total";
@@ -67,7 +69,8 @@ pub fn describe() {
     describe_gauge!(BASE_FEE_WEI, Unit::Count, "Wei that a byte costs in the next block");
     describe_gauge!(NAMESPACE_BALANCE_WEI, Unit::Count, "What is left of what a namespace prepaid, by namespace");
     describe_gauge!(SEATED, Unit::Count, "Whether this node has a seat in this epoch's committee");
-    describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block");
+    describe_gauge!(SEATS_UNCOVERED, Unit::Count, "Seats that the stake of those registered is too uneven for");
+    describe_counter!(VIEWS_NULLIFIED, Unit::Count, "Views that ended without a block, by who led");
     describe_counter!(FAULTS, Unit::Count, "Proven faults of committee members: two votes that exclude each other");
     describe_counter!(VOTES_ABSTAINED, Unit::Count, "Votes not cast because the signer was away or refused");
     describe_gauge!(PROTOCOL, Unit::Count, "Protocol of the last final block");
@@ -80,7 +83,6 @@ pub fn describe() {
     );
     describe_gauge!(DISK_FREE_BYTES, Unit::Bytes, "Free space under the data directory");
     counter!(VOTES_DELAYED).absolute(0);
-    counter!(VIEWS_NULLIFIED).absolute(0);
     counter!(VOTES_ABSTAINED).absolute(0);
     for kind in [CONFLICTING_NOTARIZE, CONFLICTING_FINALIZE, NULLIFY_FINALIZE] {
         counter!(FAULTS, "kind" => kind).absolute(0);

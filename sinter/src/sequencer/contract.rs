@@ -74,6 +74,8 @@ pub struct Contract {
     pub from_block: u64,
     /// Its light client.
     pub light_client: Address,
+    /// Seats of a committee, at most.
+    pub seats: usize,
 }
 
 impl Contract {
@@ -87,11 +89,11 @@ impl Contract {
             let message = "expected `[l1.registry]`, got none: this network's committee stays as it is";
             Failure::new(Exit::Usage, format!("{}: {message}", arguments.chain.display()))
         })?;
-        let (address, from_block) = (Address::from(spec.address()), spec.from_block);
+        let (address, from_block, seats) = (Address::from(spec.address()), spec.from_block, spec.seats);
         let light_client: Address =
             chain.file.l1.light_client.parse().or_fail(Exit::Usage, "chain.toml: `l1.light_client`")?;
         let provider = connect_to(chain.file.l1.chain_id, &arguments.l1, signer).await?;
-        let contract = Self { chain, provider, address, from_block, light_client };
+        let contract = Self { chain, provider, address, from_block, light_client, seats };
         let got = contract.ask(&Calls::lightClientCall {}).await?;
         if got != light_client {
             let message = format!("the registry at {address}: expected the light client {light_client}, got {got}");

@@ -15,6 +15,7 @@ use sinter_primitives::{
     Committee,
     address::NodeAddress,
     committee::{UNCOMPRESSED_KEY_BYTES, compress_key},
+    draw::seats_covered,
     network::TrustedNetwork,
     registry::{Registrant, Registry},
 };
@@ -73,6 +74,10 @@ struct Place {
     stake_min_wei: String,
     registrants: u32,
     registrants_max: u32,
+    /// Seats of a committee.
+    seats_max: usize,
+    /// Those of them that the stake of all candidates covers now.
+    seats_covered: usize,
 }
 
 /// One registrant.
@@ -181,6 +186,8 @@ pub async fn run(arguments: &StatusArguments) -> Result<(), Failure> {
         stake_min_wei: parameters.stakeMin.to_string(),
         registrants: contract.ask(&Calls::registrantsCall {}).await?,
         registrants_max: parameters.registrantsMax,
+        seats_max: contract.seats,
+        seats_covered: seats_covered(&registry.candidates(), contract.seats),
     };
     let status = Status { registry: place, owner, protocol, registrants, tickets };
     if arguments.json {
@@ -332,9 +339,13 @@ fn as_text(status: &Status) -> String {
     // Writing to a string cannot fail.
     let mut text = String::new();
     let ether_of = |wei: &str| ether(wei.parse().unwrap_or_default());
-    let Place { contract, stake_min_wei, registrants, registrants_max } = &status.registry;
+    let Place { contract, stake_min_wei, registrants, registrants_max, seats_max, seats_covered } = &status.registry;
     let minimum = ether_of(stake_min_wei);
     let _ = writeln!(text, "registry {contract}: {registrants} of {registrants_max} places taken, {minimum} at least");
+    let _ = writeln!(
+        text,
+        "committees of up to {seats_max}: the stake of all who may be drawn covers {seats_covered} seats"
+    );
     if let Some(protocol) = &status.protocol {
         let _ = writeln!(text, "{}", protocol_as_text(protocol));
     }
