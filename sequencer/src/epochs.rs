@@ -269,17 +269,17 @@ where
     let protocol = start.protocol;
     info!(epoch, protocol, boundary = %start.boundary, seats = seated.participants.len(), votes = seated.is_voting(), "epoch begins");
 
+    let elector = Schedule::new(&parts.chain, &start, &seated.committee)?;
     let observer = Observer::new(
         parts.adapter.clone(),
-        (parts.chain.hash, seated.clone(), parts.evidence.clone()),
-        parts.ledgers.clone(),
-        parts.mempool.clone(),
+        (seated.clone(), elector.clone().of(&seated.participants)),
+        (parts.chain.hash, parts.evidence.clone()),
+        (parts.ledgers.clone(), parts.mempool.clone()),
         parts.status.clone(),
         context.child("evidence"),
         strategy.clone(),
     );
     let parameters = &parts.chain.file.parameters;
-    let elector = Schedule::new(&parts.chain, &start, &seated.committee)?;
     let engine = simplex::Engine::new(
         context.child("simplex"),
         simplex::Config {

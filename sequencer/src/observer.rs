@@ -1,13 +1,14 @@
 //! Sees what consensus reports before marshal does: notarized transactions, the view, and faults.
 
 use crate::{
-    committees::Seated, consensus::Activity, evidence::EvidenceStore, ledgers::Ledgers, mempool::Mempool,
-    status::Status, telemetry,
+    committees::Seated, consensus::Activity, evidence::EvidenceStore, leaders::Scheduler, ledgers::Ledgers,
+    mempool::Mempool, status::Status, telemetry,
 };
 use commonware_actor::Feedback;
 use commonware_consensus::{Epochable, Reporter, Viewable};
 use commonware_parallel::Strategy;
 use commonware_utils::sync::Mutex;
+use metrics::Counter;
 use rand_core::CryptoRng;
 use sinter_primitives::Digest;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub struct Observer<R, G, T> {
     inner: R,
     chain_hash: Digest,
     seated: Arc<Seated>,
+    leaders: Scheduler,
     evidence: EvidenceStore,
     ledgers: Arc<Ledgers>,
     mempool: Mempool,
@@ -32,6 +34,7 @@ impl<R: Clone, G, T: Clone> Clone for Observer<R, G, T> {
             inner: self.inner.clone(),
             chain_hash: self.chain_hash,
             seated: self.seated.clone(),
+            leaders: self.leaders.clone(),
             evidence: self.evidence.clone(),
             ledgers: self.ledgers.clone(),
             mempool: self.mempool.clone(),
@@ -46,16 +49,19 @@ impl<R, G: CryptoRng, T: Strategy> Observer<R, G, T> {
     /// An observer in front of `inner`, of an epoch in the network with a hash. Evidence goes to the store, and `rng` serves its batch
     /// verification.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         inner: R,
-        (chain_hash, seated, evidence): (Digest, Arc<Seated>, EvidenceStore),
-        ledgers: Arc<Ledgers>,
-        mempool: Mempool,
+        (seated, leaders): (Arc<Seated>, Scheduler),
+        (chain_hash, evidence): (Digest, EvidenceStore),
+        (ledgers, mempool): (Arc<Ledgers>, Mempool),
         status: Arc<Status>,
         rng: G,
         strategy: T,
     ) -> Self {
-        Self { inner, chain_hash, seated, evidence, ledgers, mempool, status, rng: Arc::new(Mutex::new(rng)), strategy }
+        // Prometheus sees a counter grow from what it was at first.
+        seated.committee.seats().iter().for_each(|seat| nullified(&seat.node_key).increment(0));
+        let rng = Arc::new(Mutex::new(rng));
+        Self { inner, chain_hash, seated, leaders, evidence, ledgers, mempool, status, rng, strategy }
     }
 
     fn notarized(&self, payload: &Digest) {
@@ -96,7 +102,10 @@ where
             }
             Activity::Nullification(nullification) => {
                 self.status.observe_round(nullification.epoch().get(), nullification.view().get());
-                metrics::counter!(telemetry::VIEWS_NULLIFIED).increment(1);
+                let leader = self.leaders.leader(nullification.epoch().get(), nullification.view().get());
+                if let Some(seat) = self.seated.committee.seats().get(leader.get() as usize) {
+                    nullified(&seat.node_key).increment(1);
+                }
             }
             Activity::Finalization(finalization) => {
                 self.status.observe_round(finalization.epoch().get(), finalization.view().get())
@@ -114,4 +123,9 @@ where
         }
         self.inner.report(activity)
     }
+}
+
+/// Views without a block that were a member's to lead.
+fn nullified(node_key: &[u8; 32]) -> Counter {
+    metrics::counter!(telemetry::VIEWS_NULLIFIED, "peer" => hex::encode(node_key))
 }

@@ -2,11 +2,13 @@
 
 use crate::{
     process::{errors, output, sinter, wait_until},
-    support::{load::Load, network::Network, progress::Progress, votes::History},
+    support::{load::Load, network::Network, progress::Progress, rpc, votes::History},
 };
+use sinter_primitives::committee::Seat;
 use sinter_sequencer::votes::{self, Vote};
 use std::time::Duration;
 
+const SEATS: usize = 4;
 const VICTIM: usize = 1;
 const ROUNDS: usize = 4;
 /// Blocks that the others make without it, each time.
@@ -16,7 +18,7 @@ const NOISE: u32 = 2;
 
 #[test]
 fn a_member_that_is_killed_in_a_loop_stalls_nothing_loses_nothing_and_never_votes_twice() {
-    let mut network = Network::new(4);
+    let mut network = Network::new(SEATS);
     network.start();
     let mut history = History::default();
     let progress = Progress::watch(network.rpc_without(&[VICTIM]));
@@ -51,6 +53,17 @@ fn a_member_that_is_killed_in_a_loop_stalls_nothing_loses_nothing_and_never_vote
     network.assert_final_everywhere(&ids);
     let height = network.assert_agreement();
     println!("{} transactions are final at height {height}; longest pause {pause:?}", ids.len());
+
+    // Whose views ended without a block is told by who was away.
+    let (_, metrics) = rpc::get(network.nodes[0].rpc, "/metrics").expect("an answer");
+    let without_block = |seat: &Seat| -> u64 {
+        let name = format!("sinter_views_nullified_total{{peer=\"{}\"}} ", hex::encode(seat.node_key));
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&name)).expect("a number of each seat");
+        value.parse().expect("a number")
+    };
+    let without_block: Vec<u64> = network.chain.committee.seats().iter().map(without_block).collect();
+    println!("views without a block, by seat: {without_block:?}");
+    assert!((0..SEATS).all(|seat| seat == VICTIM || without_block[seat] < without_block[VICTIM]), "{without_block:?}");
 
     network.nodes.iter_mut().for_each(|node| node.stop());
     history.look_at_all(&network);
