@@ -24,6 +24,13 @@ pub struct Percentiles {
     pub p99: f64,
 }
 
+impl Percentiles {
+    /// Of these values; none when there are none.
+    pub fn of(values: &mut [f64]) -> Option<Self> {
+        Some(Self { p50: percentile(values, 0.5)?, p99: percentile(values, 0.99)? })
+    }
+}
+
 impl Measured {
     /// Numbers of what was final between `from` and `until`; none when nothing was.
     pub fn new(seen: &[Vec<Finalized>], from: Duration, until: Duration) -> Option<Self> {
@@ -37,9 +44,15 @@ impl Measured {
         Some(Self {
             bytes_per_s: percentile(&mut bytes, 0.5)? / seconds,
             views_per_s: percentile(&mut blocks, 0.5)? / seconds,
-            finality_ms: Percentiles { p50: percentile(&mut latencies, 0.5)?, p99: percentile(&mut latencies, 0.99)? },
+            finality_ms: Percentiles::of(&mut latencies)?,
         })
     }
+}
+
+/// The median over pairs of what the first is of the second; not a number where there is no pair.
+pub fn median_ratio(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let mut ratios: Vec<f64> = pairs.map(|(one, other)| one / other).collect();
+    percentile(&mut ratios, 0.5).unwrap_or(f64::NAN)
 }
 
 /// The value at a fraction of the way through the ordered values (nearest rank).

@@ -5,7 +5,13 @@
 //! | `network.rs` | a round: bare validators in one process, over real sockets, for some seconds |
 //! | `engine.rs`, `block.rs` | a bare validator: the sequencer's consensus around an application that does nothing |
 //! | `transports.rs` | QUIC against TCP, in pairs of rounds |
+//! | `committee.rs` | the files of a committee on loopback |
+//! | `nodes.rs` | its nodes, in this process or as processes of their own |
+//! | `whole_nodes.rs` | a round of them, kept supplied with transactions |
+//! | `engine_ratio.rs` | whole nodes against the bare engine, in pairs of rounds |
+//! | `profile.rs` | where the time goes, from the nodes' own metrics |
 //! | `order/` | `sinter bench order`: whole nodes against the bare engine, throughput, memory |
+//! | `rotate.rs` | `sinter bench rotate`: the same where epochs meet, up to sixteen seats |
 //! | `fold.rs` | `sinter bench fold`: what a fold and a tree cost |
 //! | `gpu.rs` | `sinter bench gpu`: kernels and whole folds on a GPU, against the processor |
 //! | `settle.rs` | `sinter bench settle`: what a seal takes, and what it costs on the L1 |
@@ -14,16 +20,22 @@
 //! | `measure.rs` | numbers from what the validators saw |
 
 pub mod block;
+pub mod committee;
 pub mod engine;
+pub mod engine_ratio;
 pub mod fold;
 pub mod gpu;
 pub mod light_client;
 pub mod measure;
 pub mod network;
+pub mod nodes;
 pub mod order;
+pub mod profile;
 pub mod roll;
+pub mod rotate;
 pub mod settle;
 pub mod transports;
+pub mod whole_nodes;
 
 use crate::exit::{Exit, Failure, OrFail, print_result};
 use clap::{Args, Subcommand};
@@ -38,6 +50,8 @@ pub enum BenchCommand {
     Transport(TransportArguments),
     /// What a sequencer adds to the bare engine, and what it takes
     Order(order::OrderArguments),
+    /// The same where epochs meet, by numbers of seats
+    Rotate(rotate::RotateArguments),
     /// What folding two proofs costs, stage by stage
     Fold(fold::FoldArguments),
     /// How fast a GPU is: kernels, and whole folds against the processor's, byte for byte
@@ -56,6 +70,7 @@ pub fn run(command: &BenchCommand) -> Result<(), Failure> {
             print_result(serde_json::json!({ "quic_vs_tcp": cases }))
         }
         BenchCommand::Order(arguments) => order::run(arguments),
+        BenchCommand::Rotate(arguments) => rotate::run(arguments),
         BenchCommand::Fold(arguments) => fold::run(arguments),
         BenchCommand::Gpu(arguments) => gpu::run(arguments),
         BenchCommand::Settle(arguments) => settle::run(arguments),
@@ -103,7 +118,7 @@ impl TransportArguments {
             block_bytes,
             duration: Duration::from_secs(self.seconds),
             storage: self.storage.clone(),
-            worker_threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            worker_threads: processors(),
         }
     }
 }
@@ -125,4 +140,9 @@ pub fn transports(arguments: &TransportArguments) -> Result<Vec<Case>, RoundErro
         }
     }
     Ok(cases)
+}
+
+/// Processors that this process may use.
+fn processors() -> NonZeroUsize {
+    available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

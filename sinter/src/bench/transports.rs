@@ -1,7 +1,7 @@
 //! QUIC against commonware's TCP transport: the same work, in turns, in one run.
 
 use super::{
-    measure::{Measured, percentile},
+    measure::{Measured, median_ratio},
     network::{self, Carrier, Round, RoundError},
 };
 use serde::Serialize;
@@ -41,15 +41,12 @@ pub fn compare(round: &Round, pairs: usize) -> Result<Case, RoundError> {
             }
         }
     }
-    let median = |ratio: fn(&Measured, &Measured) -> f64| {
-        let mut ratios: Vec<f64> = quic.iter().zip(&tcp).map(|(quic, tcp)| ratio(quic, tcp)).collect();
-        percentile(&mut ratios, 0.5).unwrap_or(f64::NAN)
-    };
+    let pairs = || quic.iter().zip(&tcp);
     Ok(Case {
         n: round.validators,
         block_bytes: round.block_bytes,
-        views_ratio: median(|quic, tcp| quic.views_per_s / tcp.views_per_s),
-        p99_ratio: median(|quic, tcp| tcp.finality_ms.p99 / quic.finality_ms.p99),
+        views_ratio: median_ratio(pairs().map(|(quic, tcp)| (quic.views_per_s, tcp.views_per_s))),
+        p99_ratio: median_ratio(pairs().map(|(quic, tcp)| (tcp.finality_ms.p99, quic.finality_ms.p99))),
         quic,
         tcp,
     })

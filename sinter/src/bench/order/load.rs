@@ -1,10 +1,7 @@
 //! Clients that send small transactions in batches, each the next one when the last is answered.
 
-use super::{
-    committee::OPAQUE,
-    http::{self, Connection},
-    profile::Snapshot,
-};
+use super::http::{self, Connection};
+use crate::bench::{committee::OPAQUE, profile::Snapshot};
 use std::{
     io,
     net::SocketAddr,

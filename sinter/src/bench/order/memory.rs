@@ -1,11 +1,13 @@
 //! Resident memory of nodes that are processes of their own: idle, and its slope under steady load.
 
 use super::{
-    committee::Committee,
+    SHAPE,
     load::{self, Load},
-    nodes::Processes,
 };
-use crate::exit::{Exit, Failure, OrFail};
+use crate::{
+    bench::{committee::Committee, nodes::Processes},
+    exit::{Exit, Failure, OrFail},
+};
 use serde::Serialize;
 use std::{
     fs, io,
@@ -40,7 +42,7 @@ pub struct Memory {
 /// # Errors
 /// When it does not start, or a node ends.
 pub fn measure(storage: &Path, idle: Duration, loaded: Duration) -> Result<Memory, Failure> {
-    let committee = Committee::create(storage)?;
+    let committee = Committee::create(storage, &SHAPE)?;
     let mut processes = Processes::start(&committee)?;
     let ids = processes.ids();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

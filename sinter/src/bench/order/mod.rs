@@ -2,30 +2,28 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `committee.rs` | the files of a committee on loopback |
-//! | `nodes.rs` | its nodes, in this process or as processes of their own |
-//! | `engine_ratio.rs` | whole nodes against the bare engine, in pairs of rounds |
 //! | `throughput.rs` | small transactions over RPC |
 //! | `memory.rs` | resident memory, idle and under load |
 //! | `load.rs`, `http.rs` | clients that cost little: prepared batches over kept connections |
-//! | `profile.rs` | where the time goes, from the nodes' own metrics |
 
-mod committee;
-mod engine_ratio;
 mod http;
 mod load;
 mod memory;
-mod nodes;
-mod profile;
 mod throughput;
 
-use super::{TransportArguments, network::RoundError, transports::Case};
+use super::{
+    TransportArguments, committee::Shape, engine_ratio, measure::Measured, network::RoundError, processors,
+    profile::Stages, transports::Case,
+};
 use crate::exit::{Exit, Failure, OrFail, print_result};
 use clap::{Args, ValueEnum};
-use engine_ratio::EngineRatio;
 use memory::Memory;
 use serde::Serialize;
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use throughput::Throughput;
 
 /// A part of `sinter bench order`.
@@ -88,11 +86,25 @@ const QUICK: Plan = Plan {
     loaded: Duration::from_secs(15),
 };
 
+/// Four members: the fewest that bear a fault.
+const SHAPE: Shape = Shape { nodes: 4, block_bytes: 1 << 20, epoch_blocks: None };
+
+/// Whole nodes, as a part of what the bare engine does.
+#[derive(Debug, Serialize)]
+struct Engine {
+    bytes_ratio_vs_engine: f64,
+    p50_ratio_vs_engine: f64,
+    node_rounds: Vec<Measured>,
+    engine_rounds: Vec<Measured>,
+    /// In the last round of nodes.
+    block_profile_ms: Stages,
+}
+
 /// The one object that is printed. What was not measured is left out.
 #[derive(Debug, Default, Serialize)]
 struct Report {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    engine: Option<EngineRatio>,
+    engine: Option<Engine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quic_vs_tcp: Option<Vec<Case>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -113,7 +125,7 @@ pub fn run(arguments: &OrderArguments) -> Result<(), Failure> {
     let storage = &arguments.storage;
     let mut report = Report { processors: processors().get(), ..Report::default() };
     if wanted(Part::Engine) {
-        report.engine = Some(engine_ratio::measure(storage, plan.pairs.get(), plan.round)?);
+        report.engine = Some(engine(storage, &plan)?);
     }
     if wanted(Part::Throughput) {
         report.throughput = Some(throughput::measure(storage, plan.throughput)?);
@@ -127,6 +139,17 @@ pub fn run(arguments: &OrderArguments) -> Result<(), Failure> {
     print_result(serde_json::to_string(&report).or_fail(Exit::Failed, "writing the report")?)
 }
 
+fn engine(storage: &Path, plan: &Plan) -> Result<Engine, Failure> {
+    let ratio = engine_ratio::measure(storage, &SHAPE, plan.pairs.get(), plan.round)?;
+    Ok(Engine {
+        bytes_ratio_vs_engine: ratio.bytes,
+        p50_ratio_vs_engine: ratio.p50,
+        node_rounds: ratio.nodes.iter().map(|round| round.measured).collect(),
+        engine_rounds: ratio.engines,
+        block_profile_ms: ratio.nodes.last().map(|round| round.block_profile_ms.clone()).unwrap_or_default(),
+    })
+}
+
 fn compare_transports(plan: &Plan) -> Result<Vec<Case>, RoundError> {
     let arguments = TransportArguments {
         pairs: plan.transport_pairs,
@@ -134,9 +157,4 @@ fn compare_transports(plan: &Plan) -> Result<Vec<Case>, RoundError> {
         ..TransportArguments::default()
     };
     super::transports(&arguments)
-}
-
-/// Processors that this process may use.
-fn processors() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

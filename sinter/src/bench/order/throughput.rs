@@ -2,12 +2,18 @@
 //! as clients send as fast as they are answered.
 
 use super::{
-    committee::Committee,
+    SHAPE,
     load::{self, Counts, Load},
-    nodes::Processes,
-    profile::{Snapshot, Stages},
 };
-use crate::exit::{Exit, Failure, OrFail};
+use crate::{
+    bench::{
+        committee::Committee,
+        measure::percentile,
+        nodes::Processes,
+        profile::{Snapshot, Stages},
+    },
+    exit::{Exit, Failure, OrFail},
+};
 use serde::Serialize;
 use std::{
     fs, io,
@@ -46,7 +52,7 @@ pub struct Throughput {
 /// # Errors
 /// When it does not start, or a node ends.
 pub fn measure(storage: &Path, duration: Duration) -> Result<Throughput, Failure> {
-    let committee = Committee::create(storage)?;
+    let committee = Committee::create(storage, &SHAPE)?;
     let mut processes = Processes::start(&committee)?;
     let ids = processes.ids();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -92,7 +98,7 @@ impl Reading {
     /// Transactions that the median node knows to be final.
     fn finalized(&self) -> f64 {
         let mut finalized: Vec<f64> = self.nodes.iter().map(Snapshot::finalized).collect();
-        crate::bench::measure::percentile(&mut finalized, 0.5).unwrap_or_default()
+        percentile(&mut finalized, 0.5).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The files of a committee on loopback: one chain, and a directory for each member.
 
+use super::processors;
 use crate::{
     exit::{Exit, Failure, OrFail},
     keys,
@@ -14,18 +15,26 @@ use sinter_sequencer::config::NodeConfig;
 use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
 
-/// Members: the fewest that bear a fault.
-pub const NODES: usize = 4;
+/// What a committee is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Its members.
+    pub nodes: usize,
+    /// Most bytes of a block: what the bare engine's blocks have as well.
+    pub block_bytes: usize,
+    /// Heights of an epoch; without it, the first one never ends.
+    pub epoch_blocks: Option<NonZeroU64>,
+}
+
 /// The namespaces: two speak Ethereum, so that their transactions are indexed by Ethereum hash as well.
 pub const NAMESPACES: [Namespace; 3] = [Namespace(1), Namespace(2), Namespace(3)];
 /// The one whose payloads nobody reads.
 pub const OPAQUE: Namespace = NAMESPACES[2];
-/// Most bytes of a block: what the bare engine's blocks have as well.
-pub const BLOCK_BYTES: usize = 1 << 20;
 
 /// A committee that is on disk, and leaves it when dropped.
 #[derive(Debug)]
@@ -65,24 +74,24 @@ impl Committee {
     ///
     /// # Errors
     /// When nothing can be written there.
-    pub fn create(storage: &Path) -> Result<Self, Failure> {
+    pub fn create(storage: &Path, shape: &Shape) -> Result<Self, Failure> {
         let what = format!("making a directory in {}", storage.display());
         let directory =
             tempfile::Builder::new().prefix("sinter-bench-").tempdir_in(storage).or_fail(Exit::Usage, what)?;
-        let listen = free_addresses(2 * NODES).or_fail(Exit::Failed, "looking for free ports")?;
-        let (quic, rpc) = listen.split_at(NODES);
+        let listen = free_addresses(2 * shape.nodes).or_fail(Exit::Failed, "looking for free ports")?;
+        let (quic, rpc) = listen.split_at(shape.nodes);
         let mut seats = Vec::new();
         let mut members = Vec::new();
         for (number, (quic, rpc)) in quic.iter().zip(rpc).enumerate() {
             let home = directory.path().join(number.to_string());
             keys::make_plain(&home)?;
             let seat = keys::seat(&home, &quic.to_string())?;
-            write_toml(&home.join("node.toml"), &node_file(*quic, *rpc))?;
+            write_toml(&home.join("node.toml"), &node_file(*quic, *rpc, shape))?;
             members.push((home, seat.node_key));
             seats.push(seat);
         }
         seats.sort_by_key(|seat| seat.node_key);
-        write_toml(&directory.path().join("chain.toml"), &chain_file(seats))?;
+        write_toml(&directory.path().join("chain.toml"), &chain_file(seats, shape))?;
         let members = members.into_iter().map(|(home, node_key)| {
             let config_file = home.join("node.toml");
             let none: [(&str, &str); 0] = [];
@@ -98,7 +107,7 @@ impl Committee {
     }
 }
 
-fn node_file(listen: SocketAddr, rpc_listen: SocketAddr) -> NodeFile {
+fn node_file(listen: SocketAddr, rpc_listen: SocketAddr, shape: &Shape) -> NodeFile {
     NodeFile {
         chain: "../chain.toml",
         data_dir: "data",
@@ -107,12 +116,12 @@ fn node_file(listen: SocketAddr, rpc_listen: SocketAddr) -> NodeFile {
         listen,
         rpc_listen,
         // All of them share this machine.
-        worker_threads: (super::processors().get() / NODES).max(1),
+        worker_threads: (processors().get() / shape.nodes).max(1),
         log: "warn",
     }
 }
 
-fn chain_file(seats: Vec<sinter_primitives::committee::Seat>) -> ChainFile {
+fn chain_file(seats: Vec<sinter_primitives::committee::Seat>, shape: &Shape) -> ChainFile {
     let spec = |id, name: &str, evm_chain_id| NamespaceSpec {
         id,
         name: name.into(),
@@ -124,7 +133,11 @@ fn chain_file(seats: Vec<sinter_primitives::committee::Seat>) -> ChainFile {
         chain_id: 5_718,
         name: "bench".into(),
         genesis_timestamp_ms: 1_700_000_000_000,
-        parameters: Parameters { block_bytes_max: BLOCK_BYTES, ..Parameters::default() },
+        parameters: Parameters {
+            block_bytes_max: shape.block_bytes,
+            epoch_blocks: shape.epoch_blocks,
+            ..Parameters::default()
+        },
         // Nothing of a benchmark settles.
         l1: L1Spec {
             chain_id: 1,
