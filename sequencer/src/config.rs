@@ -459,7 +459,16 @@ fn in_range<T: PartialOrd + std::fmt::Display>(key: &str, got: T, min: T, max: T
 }
 
 fn make_paths_absolute(values: &mut toml::Table, base: &Path) {
-    for key in ["chain", "data_dir", "node_key_file", "bls_key_file", "bls_passphrase_file", "join_trusted"] {
+    let keys = [
+        "chain",
+        "data_dir",
+        "node_key_file",
+        "node_key_file_old",
+        "bls_key_file",
+        "bls_passphrase_file",
+        "join_trusted",
+    ];
+    for key in keys {
         if let Some(toml::Value::String(path)) = values.get_mut(key) {
             *path = base.join(&*path).display().to_string();
         }

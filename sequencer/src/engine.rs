@@ -64,6 +64,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 const VOTES_PARTITION: &str = "votes-";
+const WATCHED_PARTITION: &str = "watched-";
 const MARSHAL_PARTITION: &str = "marshal";
 /// Names the epochs in which this node does not vote.
 const ABSTENTIONS_PARTITION: &str = "abstentions";
@@ -98,6 +99,13 @@ pub(crate) const FETCH_RETRY: Duration = Duration::from_millis(100);
 #[must_use]
 pub fn votes_partition(prefix: &str, epoch: u64) -> String {
     format!("{prefix}{VOTES_PARTITION}{epoch}")
+}
+
+/// Where simplex keeps what it saw of an epoch in which this node has no vote. Apart from the votes, which simplex reads back only under
+/// the key that signed them: a node that goes by its other node key for a while ([`crate::identity`]) has signed none of those.
+#[must_use]
+pub fn watched_partition(prefix: &str, epoch: u64) -> String {
+    format!("{prefix}{WATCHED_PARTITION}{epoch}")
 }
 
 /// The epoch whose votes are in a partition without prefix.
@@ -491,8 +499,10 @@ async fn check_votes<E: Storage>(
     let parameters = &chain.file.parameters;
     let height = index.tip().header.height;
     let abstentions = format!("{prefix}{ABSTENTIONS_PARTITION}");
-    let has_votes =
-        async |epoch| Ok::<_, EngineError>(!names(context, &votes_partition(prefix, epoch)).await?.is_empty());
+    let has_votes = async |epoch| {
+        let has = async |partition: String| Ok::<_, EngineError>(!names(context, &partition).await?.is_empty());
+        Ok::<_, EngineError>(has(votes_partition(prefix, epoch)).await? || has(watched_partition(prefix, epoch)).await?)
+    };
     // At its boundary an epoch's journal may not have begun; then the one before it must be there.
     let at_boundary = height == parameters.boundary_before(epoch);
     let is_lost = height > 0

@@ -280,6 +280,8 @@ where
         strategy.clone(),
     );
     let parameters = &parts.chain.file.parameters;
+    let partition = if seated.is_voting() { engine::votes_partition } else { engine::watched_partition };
+    let partition = partition(&parts.votes_prefix, epoch);
     let engine = simplex::Engine::new(
         context.child("simplex"),
         simplex::Config {
@@ -291,7 +293,7 @@ where
             reporter: observer,
             track_historical_votes: true,
             strategy,
-            partition: engine::votes_partition(&parts.votes_prefix, epoch),
+            partition,
             mailbox_size: engine::MAILBOX_MESSAGES,
             epoch: Epoch::new(epoch),
             floor: simplex::Floor::Genesis(start.boundary),
@@ -391,8 +393,9 @@ async fn keep_two_journals<E: Storage>(context: &E, prefix: &str, epoch: u64) ->
     before.sort_unstable();
     before.pop();
     for old in before {
-        for (partition, name) in [(&engine::votes_partition(prefix, old), None), (&begun, Some(&old.to_be_bytes()[..]))]
-        {
+        let (votes, watched) = (engine::votes_partition(prefix, old), engine::watched_partition(prefix, old));
+        let name = old.to_be_bytes();
+        for (partition, name) in [(&votes, None), (&watched, None), (&begun, Some(&name[..]))] {
             match context.remove(partition, name).await {
                 Ok(()) | Err(commonware_runtime::Error::PartitionMissing(_)) => {}
                 Err(error) => return Err(engine::storage(error)),

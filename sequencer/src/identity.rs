@@ -6,7 +6,10 @@
 //!
 //! - an epoch has begun for which [`of_epoch`] says the other, as far as this node's blocks are those of now;
 //! - nobody is connected for long: a node that was away may have missed that epoch, and whom the others would admit, its own
-//!   blocks do not say.
+//!   blocks do not say; nor do they where it has no seat.
+//!
+//! Its blocks are those of now where the last one is not old, or where none comes for long: a network that stands still may wait for
+//! the very vote that it has by its other key.
 
 use crate::{
     clock::unix_ms,
@@ -22,32 +25,28 @@ use tokio::sync::watch;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// Of a head that is older, what it says of this epoch is not believed.
 const HEAD_AGE_MAX_MS: u64 = 60_000;
+/// A head that stays for so long is the network's, however old it is.
+const STILL_MAX: Duration = Duration::from_secs(60);
 /// Without a peer for so long, a node tries its other key.
 const ALONE_MAX: Duration = Duration::from_secs(60);
 
 /// The place among `keys`, the newest first, of the one that a node goes by whose next block is of `epoch`: the one that has a seat
-/// in it, or else in the next epoch; the newest where none has. `None` while a committee of the two is not known here, and the
-/// other has none of the keys.
+/// in it, or else in the next epoch. `None` where none has, as far as the two committees are known here.
 ///
 /// # Errors
 /// When the disk fails.
 pub fn of_epoch(chain: &Chain, index: &Index, keys: &[PublicKey], epoch: u64) -> Result<Option<usize>, IndexError> {
     let place_in = |seats: &[Seat]| keys.iter().position(|key| seats.iter().any(|seat| seat.node_key[..] == key[..]));
-    let mut is_known = true;
     for epoch in [epoch, epoch.saturating_add(1)] {
         let place = match epoch.checked_sub(2) {
             None => place_in(chain.committee.seats()),
-            Some(ended) => {
-                let hand_over = index.hand_over(ended)?;
-                is_known &= hand_over.is_some();
-                hand_over.and_then(|end| place_in(&end.seats))
-            }
+            Some(ended) => index.hand_over(ended)?.and_then(|end| place_in(&end.seats)),
         };
         if place.is_some() {
             return Ok(place);
         }
     }
-    Ok(is_known.then_some(0))
+    Ok(None)
 }
 
 /// Ends when a node that goes by the key at `place` is to go by another. Never where there is one key.
@@ -65,13 +64,15 @@ pub async fn ended(
         return std::future::pending().await;
     }
     let (mut looked_at, mut alone) = (None, Duration::ZERO);
+    let (mut seen, mut still) = (None, Duration::ZERO);
     while alone < ALONE_MAX {
         let (height, timestamp_ms) = {
             let head = heads.borrow();
             (head.height, head.timestamp_ms)
         };
         let epoch = chain.file.parameters.epoch_of(height.saturating_add(1));
-        let is_of_now = unix_ms(clock).saturating_sub(timestamp_ms) <= HEAD_AGE_MAX_MS;
+        still = if seen.replace(height) == Some(height) { still + LOOK_INTERVAL } else { Duration::ZERO };
+        let is_of_now = unix_ms(clock).saturating_sub(timestamp_ms) <= HEAD_AGE_MAX_MS || still >= STILL_MAX;
         if is_of_now && looked_at != Some(epoch) {
             match of_epoch(chain, index, keys, epoch)? {
                 Some(other) if other != place => return Ok(()),
@@ -153,7 +154,7 @@ mod tests {
         assert_eq!(fixture.of_epoch(5), Some(1));
         fixture.seat(7, &fixture.others[1]);
         fixture.seat(8, &fixture.others[1]);
-        assert_eq!(fixture.of_epoch(7), Some(0), "without a seat it is who is registered");
+        assert_eq!(fixture.of_epoch(7), None, "without a seat its blocks do not say");
     }
 
     /// Whether it is over by then, for a node that goes by the key at `place`, whose head has a height and an age at first.
@@ -162,6 +163,8 @@ mod tests {
             let fixture = Fixture::new();
             fixture.seat(2, &fixture.own);
             fixture.seat(3, &fixture.others[0]);
+            fixture.seat(5, &fixture.others[1]);
+            fixture.seat(6, &fixture.others[1]);
             context.sleep(Duration::from_secs(1_000)).await;
             let (height, age_ms) = head;
             let timestamp_ms = unix_ms(&context) - age_ms;
@@ -184,12 +187,29 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_catches_up_stays_who_it_is_as_long_as_somebody_admits_it() {
+    fn a_node_that_nobody_admits_tries_its_other_key() {
         let old = (3 * EPOCH_BLOCKS - 1, HEAD_AGE_MAX_MS + 1_000);
         for place in [0, 1] {
-            assert!(!is_over(Duration::from_secs(600), place, old, 1));
             assert!(!is_over(ALONE_MAX - LOOK_INTERVAL, place, old, 0));
-            assert!(is_over(ALONE_MAX + LOOK_INTERVAL, place, old, 0), "nobody does");
+            assert!(is_over(ALONE_MAX + LOOK_INTERVAL, place, old, 0));
+        }
+        assert!(!is_over(Duration::from_secs(600), 0, old, 1), "somebody does");
+    }
+
+    #[test]
+    fn a_node_that_tried_its_other_key_goes_back_where_the_network_stands_still_without_it() {
+        let old = (3 * EPOCH_BLOCKS - 1, HEAD_AGE_MAX_MS + 1_000);
+        assert!(!is_over(STILL_MAX - LOOK_INTERVAL, 1, old, 3), "more blocks may come");
+        assert!(is_over(STILL_MAX + LOOK_INTERVAL, 1, old, 3));
+    }
+
+    #[test]
+    fn a_node_without_a_seat_stays_who_it_is_as_long_as_somebody_admits_it() {
+        // Epochs 5 and 6 have the others' committee.
+        let now = (5 * EPOCH_BLOCKS - 1, 1_000);
+        for place in [0, 1] {
+            assert!(!is_over(Duration::from_secs(600), place, now, 1));
+            assert!(is_over(ALONE_MAX + LOOK_INTERVAL, place, now, 0));
         }
     }
 }

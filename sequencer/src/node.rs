@@ -306,7 +306,7 @@ impl Prepared {
         };
         let known_by = NodeKeys { keys, place };
         let node_key = own[place].clone();
-        let voters = voting_keys.iter().map(|key| voter(&config, key, &chain, &node_key));
+        let voters = voting_keys.iter().map(|key| voter(&config, key, &chain, (&node_key, &known_by.keys)));
         let voters: Arc<[_]> = voters.collect::<Result<Vec<_>, _>>()?.into();
         match consensus::voter(&chain.hash, &chain.committee, known_by.own(), &voters) {
             // It may be drawn; and who has been may have another key since.
@@ -340,7 +340,7 @@ fn voter(
     config: &NodeConfig,
     voting_key: &VotingKey<'_>,
     chain: &Chain,
-    node_key: &PrivateKey,
+    (node_key, known_by): (&PrivateKey, &[PublicKey]),
 ) -> Result<Arc<dyn Voter>, NodeError> {
     match voting_key {
         VotingKey::File { file, passphrase_file } => {
@@ -351,10 +351,14 @@ fn voter(
             signer_key: signer_key.clone(),
             node_key: node_key.clone(),
             chain: chain.hash,
-            // What the configuration says, or the key of the node's seat in `chain.toml`.
+            // What the configuration says, or the key of the node's seat in `chain.toml`, which has one node key of its own.
             bls_key: match public_key {
                 Some(key) => **key,
-                None => consensus::bls_key(&chain.committee, &keys::node_public(node_key))?,
+                None => {
+                    let has_seat = |key: &&PublicKey| consensus::bls_key(&chain.committee, key).is_ok();
+                    let own = keys::node_public(node_key);
+                    consensus::bls_key(&chain.committee, known_by.iter().find(has_seat).unwrap_or(&own))?
+                }
             },
             timeout: Duration::from_millis(config.bls_signer_timeout_ms),
         })?)),

@@ -163,6 +163,9 @@ fn keys(config: &NodeConfig, chain: &Chain) -> Result<(Option<BlsPublic>, Findin
     };
     let wrong = |error: &dyn std::error::Error| Finding::wrong("keys", error, remedy);
     let public = keys::node_public(&keys::read_node_key(&config.node_key_file).map_err(|error| wrong(&error))?);
+    if let Some(old) = &config.node_key_file_old {
+        keys::read_node_key(old).map_err(|error| wrong(&error))?;
+    }
     let seats = chain.committee.seats();
     let seat = seats.iter().position(|seat| seat.node_key.as_slice() == public.as_ref());
     let bls_key = match config.voting_key().map_err(|error| wrong(&error))? {
