@@ -25,6 +25,8 @@ const DECISIONS: [u32; 5] = [0, 1, 2, 4, 8];
 const TRIALS: u64 = 1_000;
 /// Epochs of which the last leaders are counted.
 const EPOCHS: u64 = 100_000;
+/// Shares of all stake that one more registrant has.
+const GIANT_PERCENT: [u64; 6] = [0, 20, 30, 40, 49, 60];
 /// Terms of an epoch before the cutoff that are looked at: the coalition never leads so many in a row here.
 const LAST_TERMS: u64 = 64;
 
@@ -163,6 +165,18 @@ fn uneven(name: &str, stakes: &[u64]) -> Result<(), String> {
     Ok(())
 }
 
+/// How many seats stake covers when one more registers, with so much of all stake then.
+fn giant(name: &str, stakes: &[u64]) {
+    let total: u64 = stakes.iter().sum();
+    let covered = GIANT_PERCENT.map(|percent| {
+        let all = stakes.iter().copied().chain((percent > 0).then_some(total * percent / (100 - percent)));
+        let candidates: Vec<_> =
+            all.zip(1..).map(|(stake, id)| Candidate { id, stake_wei: u128::from(stake) }).collect();
+        seats_covered(&candidates, SEATS).to_string()
+    });
+    println!("| {name} | {} |", covered.join(" | "));
+}
+
 fn main() -> Result<(), String> {
     println!("last terms before the cutoff that a coalition leads without a gap, {EPOCHS} epochs\n");
     println!("| share of the seats' stake | none | 1 | 2 | 3 | 4 or more | draws to choose among, mean | computed |");
@@ -190,5 +204,11 @@ fn main() -> Result<(), String> {
     uneven("4 with 15% each, 100 with 40%", &with(&[(4, 1_500), (100, 40)]))?;
     uneven("20 with 99%, 50 with 1%", &with(&[(20, 4_950), (50, 20)]))?;
     uneven("one with 40%, 1,000 with 60%", &with(&[(1, 4_000), (1_000, 6)]))?;
-    uneven("one with 75%, 64 with 25%", &with(&[(1, 19_200), (64, 100)]))
+    uneven("one with 75%, 64 with 25%", &with(&[(1, 19_200), (64, 100)]))?;
+    println!("\nseats covered, of {SEATS}, when one more registers\n");
+    println!("| stakes | {} |", GIANT_PERCENT.map(|percent| format!("and one with {percent}%")).join(" | "));
+    println!("|---|{}", "---|".repeat(GIANT_PERCENT.len()));
+    giant("200 equal", &with(&[(200, 1_000_000)]));
+    giant("100, the k-th with 1/k", &(1..=100).map(|rank| 1_000_000 / rank).collect::<Vec<_>>());
+    Ok(())
 }

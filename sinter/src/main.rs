@@ -37,8 +37,8 @@ use clap::Parser;
 use exit::Failure;
 use std::process::ExitCode;
 
-/// A member runs for months. Under load, glibc's arenas fragment and a process that holds no more than before still grows,
-/// by 45 MB an hour where this one grows by 15 (docs/benchmarks.md, `bench order --only memory`).
+/// A member runs for months. Under load, glibc's arenas fragment, and a process that holds no more than before still grows:
+/// `sinter bench order --only memory` measures by how much.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
