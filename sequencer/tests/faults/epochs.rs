@@ -233,6 +233,53 @@ fn a_member_that_crashes_around_boundaries_votes_once_a_view() {
     });
 }
 
+/// Where keys can be rotated, a seat may be another key's.
+fn registry() -> RegistrySpec {
+    RegistrySpec {
+        address: format!("0x{}", "c0".repeat(20)),
+        from_block: 0,
+        seats: SEATS,
+        seats_min: SEATS,
+        prevrandao_delay_s: 1,
+    }
+}
+
+/// As it goes for a member that tries its other node key in the middle of an epoch, and comes back.
+#[test]
+fn a_member_that_has_no_vote_for_a_while_watches_and_votes_on_once_a_view() {
+    const VICTIM: usize = 2;
+    run(0..2, |context| async move {
+        let members = members(SEATS);
+        let chain = Arc::new(chain_with(&members, with_epochs(), Some(registry()), None));
+        let mut cluster = Cluster::of(context, chain, members, Arc::new(Repeat)).await;
+        cluster.start_all().await;
+        cluster.reach(EPOCH_BLOCKS + 2, 60).await;
+        cluster.kill(VICTIM).await;
+        let voted = journal::votes(&cluster, VICTIM, 1).await;
+        assert!(!voted.is_empty());
+        let key = std::mem::replace(&mut cluster.members[VICTIM].bls_key, Private::random(TestRng::new(99)));
+        // Twice: the second time it reads back what it watched.
+        for _ in 0..2 {
+            cluster.start(VICTIM).await;
+            cluster.reach_all(&[VICTIM], cluster.height(0) + 2, 60).await;
+            cluster.kill(VICTIM).await;
+        }
+        assert_eq!(journal::votes(&cluster, VICTIM, 1).await, voted, "it voted");
+        cluster.members[VICTIM].bls_key = key;
+        cluster.start(VICTIM).await;
+        // Its vote is needed.
+        cluster.kill(0).await;
+        cluster.reach_all(&[VICTIM], 3 * EPOCH_BLOCKS + 2, 240).await;
+        cluster.kill(VICTIM).await;
+        for epoch in 2..=3 {
+            let votes = journal::votes(&cluster, VICTIM, epoch).await;
+            assert!(!votes.is_empty());
+            votes.assert_one_vote_a_view();
+        }
+        cluster.assert_agreement();
+    });
+}
+
 #[test]
 fn a_member_that_lost_an_epochs_votes_abstains_until_it_ends() {
     const VICTIM: usize = 2;
@@ -334,14 +381,7 @@ fn committees_are_known_for_this_epoch_and_the_next_and_no_longer_than_needed() 
 #[test]
 fn a_node_with_its_old_key_and_its_new_one_votes_in_every_epoch() {
     let members = members(SEATS);
-    let registry = RegistrySpec {
-        address: format!("0x{}", "c0".repeat(20)),
-        from_block: 0,
-        seats: SEATS,
-        seats_min: SEATS,
-        prevrandao_delay_s: 1,
-    };
-    let chain: Arc<Chain> = Arc::new(chain_with(&members, with_epochs(), Some(registry), None));
+    let chain: Arc<Chain> = Arc::new(chain_with(&members, with_epochs(), Some(registry()), None));
     let new = Member { node_key: members[0].node_key.clone(), bls_key: Private::random(TestRng::new(99)) };
     let mut seats = chain.committee.seats().to_vec();
     seats[0] = keys::seat(&new.node_key, &new.bls_key, &seats[0].address).unwrap();

@@ -14,7 +14,7 @@ use sinter_sequencer::{consensus::Scheme, engine::votes_partition};
 use std::collections::BTreeMap;
 
 /// What one seat signed, by view.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Votes {
     notarized: BTreeMap<u64, Digest>,
     finalized: BTreeMap<u64, Digest>,
